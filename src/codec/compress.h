@@ -1,0 +1,13 @@
+/* compress.h -- decoders for what clients send, always with a cap on the output. */
+#ifndef CQED_CODEC_COMPRESS_H
+#define CQED_CODEC_COMPRESS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Append the decoded bytes. Over max_bytes: ERR_LIMIT. Malformed or truncated: ERR_BAD_INPUT. */
+MUST_CHECK bool gzip_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
+MUST_CHECK bool zstd_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
+MUST_CHECK bool snappy_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
+
+#endif
