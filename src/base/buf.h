@@ -30,7 +30,8 @@ static inline void buf_clear(struct buf *b)
         b->p[0] = '\0';
 }
 
-char *buf_reserve(struct buf *, size_t more_bytes); /* room behind the end; returns where it starts */
+char *buf_reserve(struct buf *,
+                  size_t more_bytes); /* room behind the end; returns where it starts */
 void buf_add(struct buf *, const void *, size_t size_bytes);
 void buf_add_str(struct buf *, struct str);
 void buf_add_cstr(struct buf *, const char *);

@@ -31,7 +31,7 @@ struct diag_list {
 void diag_init(struct diag_list *, struct arena *);
 void diag_add(struct diag_list *, enum diag_level, const char *path, int line, int column,
               const char *format, ...) PRINTF_LIKE(6, 7);
-void diag_sort(struct diag_list *); /* by path, line, column */
+void diag_sort(struct diag_list *);                      /* by path, line, column */
 void diag_print(const struct diag_list *, struct buf *); /* file:line:column: error: message */
 
 #endif

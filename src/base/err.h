@@ -1,6 +1,7 @@
 /* err.h -- why something failed. One convention everywhere: a function that can fail returns bool
  * (true = done) or a pointer (NULL = failed) and takes `struct err *` last. It is untouched on
- * success, may be NULL when the caller does not care, and is filled once, where the cause is known. */
+ * success, may be NULL when the caller does not care, and is filled once, where the cause is known.
+ */
 #ifndef CQED_BASE_ERR_H
 #define CQED_BASE_ERR_H
 
@@ -11,15 +12,15 @@
 /* X(code, printed name). Names are persisted and shown; numbers never are. */
 #define ERR_CODES(X)                                                                               \
     X(ERR_NONE, "none")                                                                            \
-    X(ERR_BAD_INPUT, "bad_input")             /* malformed or contradictory outside data */       \
-    X(ERR_LIMIT, "limit")                     /* a stated bound was exceeded */                    \
+    X(ERR_BAD_INPUT, "bad_input") /* malformed or contradictory outside data */                    \
+    X(ERR_LIMIT, "limit")         /* a stated bound was exceeded */                                \
     X(ERR_NOT_FOUND, "not_found")                                                                  \
-    X(ERR_CONFLICT, "conflict")               /* the state does not allow it */                    \
-    X(ERR_DENIED, "denied")                   /* not authorised */                                 \
+    X(ERR_CONFLICT, "conflict") /* the state does not allow it */                                  \
+    X(ERR_DENIED, "denied")     /* not authorised */                                               \
     X(ERR_TIMEOUT, "timeout")                                                                      \
-    X(ERR_UNREACHABLE, "unreachable")         /* a peer does not answer */                         \
-    X(ERR_IO, "io")                           /* the operating system said no */                   \
-    X(ERR_CORRUPT, "corrupt")                 /* our own bytes on disk are not what we wrote */    \
+    X(ERR_UNREACHABLE, "unreachable") /* a peer does not answer */                                 \
+    X(ERR_IO, "io")                   /* the operating system said no */                           \
+    X(ERR_CORRUPT, "corrupt")         /* our own bytes on disk are not what we wrote */            \
     X(ERR_NOT_IMPLEMENTED, "not_implemented")
 
 enum err_code {

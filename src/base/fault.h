@@ -1,12 +1,12 @@
-/* fault.h -- faults on purpose. Code names a point; a test or the simulator arms it. Nothing is armed
- * in production unless CQED_FAULTS says so, and an unarmed point costs one load and a branch.
+/* fault.h -- faults on purpose. Code names a point; a test or the simulator arms it. Nothing is
+ * armed in production unless CQED_FAULTS says so, and an unarmed point costs one load and a branch.
  *
  *     if (fault_hit("wal.write"))        // e.g. answers EIO
  *         return fault_errno("wal.write");
  *
- * CQED_FAULTS="wal.write:after=100:errno=ENOSPC;ledger.append:p=0.01:seed=7;decide.tick:kill" arms from
- * outside: `after=N` skips N hits, `every=N`, `p=` with `seed=`, `once`, `short=N` (bytes written
- * before failing), `kill` (SIGKILL to ourselves, for crash tests). */
+ * CQED_FAULTS="wal.write:after=100:errno=ENOSPC;ledger.append:p=0.01:seed=7;decide.tick:kill" arms
+ * from outside: `after=N` skips N hits, `every=N`, `p=` with `seed=`, `once`, `short=N` (bytes
+ * written before failing), `kill` (SIGKILL to ourselves, for crash tests). */
 #ifndef CQED_BASE_FAULT_H
 #define CQED_BASE_FAULT_H
 
@@ -24,9 +24,10 @@ static inline bool fault_hit(const char *point)
     return __builtin_expect(fault_any_armed, 0) && fault_hit_slow(point);
 }
 
-int fault_errno(const char *point);      /* the errno this point was armed with; EIO by default */
-size_t fault_short(const char *point);   /* bytes to let through before failing; 0 by default */
-MUST_CHECK bool fault_arm(const char *spec, struct err *); /* the syntax above; adds to what is armed */
+int fault_errno(const char *point);    /* the errno this point was armed with; EIO by default */
+size_t fault_short(const char *point); /* bytes to let through before failing; 0 by default */
+MUST_CHECK bool fault_arm(const char *spec,
+                          struct err *); /* the syntax above; adds to what is armed */
 void fault_disarm_all(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* file.h -- durable file operations with clear errors and fault points (fault.h). Paths are borrowed.
- * Every error message names the path. */
+/* file.h -- durable file operations with clear errors and fault points (fault.h). Paths are
+ * borrowed. Every error message names the path. */
 #ifndef CQED_BASE_FILE_H
 #define CQED_BASE_FILE_H
 
@@ -20,7 +20,8 @@ MUST_CHECK bool file_replace(const char *path, struct str content, mode_t mode, 
 /* Open for appending, made with `mode` if absent. Returns the descriptor, -1 on failure. */
 int file_open_append(const char *path, mode_t mode, struct err *);
 
-MUST_CHECK bool file_write_all(int fd, const char *path, const void *, size_t size_bytes, struct err *);
+MUST_CHECK bool file_write_all(int fd, const char *path, const void *, size_t size_bytes,
+                               struct err *);
 MUST_CHECK bool file_sync(int fd, const char *path, struct err *);
 MUST_CHECK bool file_sync_folder(const char *path, struct err *);
 MUST_CHECK bool file_make_folders(const char *path, mode_t mode, struct err *);

@@ -1,5 +1,6 @@
 /* log.h -- one line per event on standard error: time, level, stage, sentence, key=value pairs.
- * Return an error or log it, never both. No secrets, no bytes from outside unescaped. Any thread. */
+ * Return an error or log it, never both. No secrets, no bytes from outside unescaped. Any thread.
+ */
 #ifndef CQED_BASE_LOG_H
 #define CQED_BASE_LOG_H
 

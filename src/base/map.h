@@ -13,7 +13,7 @@ struct map;
 struct map *map_new(void);
 void map_free(struct map *);
 
-void *map_get(const struct map *, struct str key); /* NULL when absent */
+void *map_get(const struct map *, struct str key);        /* NULL when absent */
 void *map_set(struct map *, struct str key, void *value); /* the value it replaces, or NULL */
 void *map_remove(struct map *, struct str key);           /* the value it had, or NULL */
 size_t map_count(const struct map *);

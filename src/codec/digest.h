@@ -21,14 +21,14 @@ struct sha256 sha256_of_parts(uint8_t prefix, struct str a, struct str b);
 bool sha256_eq(const struct sha256 *, const struct sha256 *);
 
 void hex_add(struct buf *, const void *, size_t size_bytes);
-bool hex_parse(struct str, void *out, size_t size_bytes); /* exactly size_bytes */
+bool hex_parse(struct str, void *out, size_t size_bytes);       /* exactly size_bytes */
 void base64_add(struct buf *, const void *, size_t size_bytes); /* RFC 4648, padded */
 MUST_CHECK bool base64_parse(struct str, struct buf *out);
 
 struct signing_key; /* Ed25519 (RFC 8032) */
 
-/* Read the PEM (PKCS #8) private key; make it, mode 0600, when the file is absent. Another mode than
- * 0600 or 0400 is ERR_DENIED. */
+/* Read the PEM (PKCS #8) private key; make it, mode 0600, when the file is absent. Another mode
+ * than 0600 or 0400 is ERR_DENIED. */
 struct signing_key *signing_key_open(const char *path, struct err *);
 void signing_key_free(struct signing_key *);
 const uint8_t *signing_key_public(const struct signing_key *); /* ED25519_KEY_BYTES */

@@ -1,5 +1,6 @@
-/* regex.h -- RE2 regular expressions behind a small C face: linear time on hostile input. Matches are
- * anchored at both ends and `.` matches newline, as Prometheus 3 does: ^(?s:pattern)$. Any thread. */
+/* regex.h -- RE2 regular expressions behind a small C face: linear time on hostile input. Matches
+ * are anchored at both ends and `.` matches newline, as Prometheus 3 does: ^(?s:pattern)$. Any
+ * thread. */
 #ifndef CQED_CODEC_REGEX_H
 #define CQED_CODEC_REGEX_H
 
@@ -21,7 +22,8 @@ void regex_free(struct regex *);
 
 bool regex_matches(const struct regex *, struct str text);
 
-/* As above; on a match groups[0] is the whole text and groups[i] the i-th group (p NULL if unset). */
+/* As above; on a match groups[0] is the whole text and groups[i] the i-th group (p NULL if unset).
+ */
 bool regex_groups(const struct regex *, struct str text, struct str groups[REGEX_MAX_GROUPS],
                   size_t *n);
 

@@ -1,5 +1,5 @@
-/* yaml.h -- YAML 1.2 as a plain tree in an arena, each node with its place. libfyaml reads it; anchors,
- * aliases, tags and duplicate keys are refused; several documents in one file are allowed.
+/* yaml.h -- YAML 1.2 as a plain tree in an arena, each node with its place. libfyaml reads it;
+ * anchors, aliases, tags and duplicate keys are refused; several documents in one file are allowed.
  * Bounded: file size, depth 64, and 200,000 nodes. */
 #ifndef CQED_CODEC_YAML_H
 #define CQED_CODEC_YAML_H
@@ -43,8 +43,8 @@ bool yaml_parse(struct arena *, const char *path, struct str text, struct yaml_n
 /* The value under key, or NULL; marks the key as known. NULL map gives NULL. */
 struct yaml_node *yaml_take(struct yaml_node *map, const char *key);
 
-/* Typed: absent leaves *out alone and returns false; a wrong type or value is reported in diags with
- * the key's name, the value and what was expected, and returns false. */
+/* Typed: absent leaves *out alone and returns false; a wrong type or value is reported in diags
+ * with the key's name, the value and what was expected, and returns false. */
 bool yaml_take_string(struct yaml_node *map, const char *key, struct arena *, const char **out,
                       struct diag_list *);
 bool yaml_take_bool(struct yaml_node *map, const char *key, bool *out, struct diag_list *);
@@ -52,7 +52,8 @@ bool yaml_take_i64(struct yaml_node *map, const char *key, int64_t min, int64_t 
                    struct diag_list *);
 bool yaml_take_double(struct yaml_node *map, const char *key, double *out, struct diag_list *);
 bool yaml_take_ratio(struct yaml_node *map, const char *key, double *out, struct diag_list *);
-bool yaml_take_duration(struct yaml_node *map, const char *key, int64_t *out_ms, struct diag_list *);
+bool yaml_take_duration(struct yaml_node *map, const char *key, int64_t *out_ms,
+                        struct diag_list *);
 bool yaml_take_size(struct yaml_node *map, const char *key, uint64_t *out, struct diag_list *);
 /* One of `n` names; *out is its index. */
 bool yaml_take_choice(struct yaml_node *map, const char *key, const char *const *names, size_t n,
@@ -61,15 +62,15 @@ struct yaml_node *yaml_take_map(struct yaml_node *map, const char *key, struct d
 struct yaml_node *yaml_take_list(struct yaml_node *map, const char *key, struct diag_list *);
 
 /* Report every key that nobody took, with "did you mean" from the `n` known ones. */
-void yaml_reject_unknown(struct yaml_node *map, const char *const *known, size_t n, const char *what,
-                         struct diag_list *);
+void yaml_reject_unknown(struct yaml_node *map, const char *const *known, size_t n,
+                         const char *what, struct diag_list *);
 
 /* Report something about a node or about a key's place. */
 void yaml_error(const struct yaml_node *, struct diag_list *, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* The same tree as JSON (plain scalars resolved by the YAML 1.2 core schema), for free-form parts and
- * for digests. The arena owns it. */
+/* The same tree as JSON (plain scalars resolved by the YAML 1.2 core schema), for free-form parts
+ * and for digests. The arena owns it. */
 json_t *yaml_to_json(struct arena *, const struct yaml_node *);
 
 #endif

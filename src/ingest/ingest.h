@@ -1,0 +1,87 @@
+/* ingest.h -- telemetry in: exposition formats and OTLP become samples in the store, and the scrape
+ * manager asks targets for them. Decoders are bounded, zero-copy where they can be, and fuzzed. */
+#ifndef CQED_INGEST_INGEST_H
+#define CQED_INGEST_INGEST_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "codec/json.h"
+#include "io/http_client.h"
+#include "io/loop.h"
+#include "model/scrape.h"
+#include "store/store.h"
+
+#include <stdint.h>
+
+/* --- Metadata: type, help and unit by metric family, as last seen. Any thread. --- */
+struct metadata_store;
+struct metadata_store *metadata_store_new(void);
+void metadata_store_free(struct metadata_store *);
+/* {"family":[{"type":"counter","help":"...","unit":""}],...}; name NULL = all, limit 0 = no limit.
+ */
+void metadata_store_json(struct metadata_store *, const char *name, size_t limit,
+                         struct json_writer *);
+
+/* --- Scraping (control thread). --- */
+struct scrape_manager;
+struct scrape_manager *scrape_manager_new(struct loop *, struct http_client *, struct store *,
+                                          struct metadata_store *);
+void scrape_manager_free(struct scrape_manager *);
+
+/* Make the running targets those of these configs: unchanged targets go on undisturbed, removed
+ * ones end with stale markers. The configs are borrowed until the next call. */
+void scrape_manager_apply(struct scrape_manager *, const struct scrape_config *, size_t n);
+
+struct target_status {
+    const char *job, *instance, *url;
+    struct labels labels;
+    struct labels discovered;
+    bool up;
+    const char *last_error; /* "" when fine */
+    int64_t last_scrape_ms; /* 0 = not yet */
+    int64_t last_duration_ms;
+    uint64_t samples;
+    int64_t interval_ms;
+};
+void scrape_manager_targets(struct scrape_manager *, struct arena *, struct target_status **out,
+                            size_t *n);
+
+/* --- Exposition text, for the scraper, the fuzzer and `cqed check metrics`. --- */
+enum exposition_format { EXPOSITION_TEXT_004, EXPOSITION_OPENMETRICS_1 };
+
+/* By Content-Type; text 0.0.4 when it says nothing known (Prometheus 2's rule), false on text/html
+ * and alike. */
+bool exposition_format_of(const char *content_type, enum exposition_format *out);
+
+/* One parsed sample. labels point into the text or the arena. t_ms is INT64_MIN when the line has
+ * no timestamp. */
+struct exposition_sample {
+    struct str name;
+    struct labels labels; /* without the name, sorted */
+    double v;
+    int64_t t_ms;
+};
+struct exposition_sink {
+    void *self;
+    bool (*sample)(void *self, const struct exposition_sample *, struct err *); /* false stops */
+    void (*meta)(void *self, struct str family, struct str type, struct str help, struct str unit);
+};
+/* Parses the whole text. ERR_BAD_INPUT names line and what is wrong. */
+MUST_CHECK bool exposition_parse(enum exposition_format, struct str text, struct arena *,
+                                 const struct exposition_sink *, struct err *);
+
+/* --- OTLP metrics (HTTP threads). --- */
+struct otlp_result {
+    uint64_t accepted;
+    uint64_t rejected;
+    char message[256]; /* why some were rejected; "" when none */
+};
+/* Decode an ExportMetricsServiceRequest and append it. now_ms is the receive time. False: nothing
+ * was taken (malformed: ERR_BAD_INPUT; the store cannot write: ERR_IO). Partial success is true
+ * with rejected > 0. */
+MUST_CHECK bool otlp_metrics_protobuf(struct store *, struct metadata_store *, struct str body,
+                                      int64_t now_ms, struct otlp_result *, struct err *);
+MUST_CHECK bool otlp_metrics_json(struct store *, struct metadata_store *, struct str body,
+                                  int64_t now_ms, struct otlp_result *, struct err *);
+
+#endif

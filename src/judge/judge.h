@@ -1,0 +1,74 @@
+/* judge.h -- is the canary worse than stable? Sequential tests that may be looked at after every
+ * bucket and keep their error rate. Pure: counts and histograms of two arms in, evidence out; a
+ * stream is a few doubles that can be stored and taken up again.
+ *
+ * Harm: mixture e-process over rate ratios with a start mixture and dispersion tempering; `fail`
+ * when E >= 1/alpha (Ville's inequality: P(ever) <= alpha under no harm). Health: anytime-valid
+ * bounds for the difference of bad ratios; `pass` when the upper bound is within `tolerate` at
+ * level beta, or the ratio is shown to be under 1.5. Methods, sources and measurements:
+ * docs/manual/judge.md. */
+#ifndef CQED_JUDGE_JUDGE_H
+#define CQED_JUDGE_JUDGE_H
+
+#include "model/evidence.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JUDGE_MAX_EDGES 64 /* latency bucket edges, +Inf included */
+#define JUDGE_HARM_GRID 16 /* multipliers of the harm mixture */
+#define JUDGE_THRESHOLDS 7 /* latency thresholds: exceeded by 50 25 10 5 2 1 0.3 % of stable */
+
+struct judge_config {
+    enum evidence_kind kind; /* EVIDENCE_RATIO or EVIDENCE_LATENCY */
+    double alpha;            /* this check's share of the false-rollback rate */
+    double beta;             /* probability of passing a canary that is worse than `tolerate` */
+    double tolerate;         /* points of the bad ratio; >= 0 */
+    double harm_ratio;       /* null: rate ratio <= this; 1.1 for ratios, latency scale 1.05 */
+    double dispersion;       /* phi >= 1 */
+    double onset_per_bucket; /* hazard of harm that begins later; 1/120 */
+    size_t n_edges;          /* latency: upper edges in seconds, ascending, last +Inf */
+    double edges[JUDGE_MAX_EDGES];
+    double slo_edge; /* latency: the SLO's threshold; must be one of the edges */
+};
+
+/* The default configuration of a kind; the caller then sets alpha, beta, tolerate and edges. */
+struct judge_config judge_config_default(enum evidence_kind);
+
+/* Increments of both arms in one bucket. When an arm did not report, its counts are 0 and
+ * `reported` is false: the stream waits and the next full bucket carries what was missed. */
+struct judge_bucket {
+    int64_t start_ms;
+    int64_t length_ms;
+    bool stable_reported, canary_reported;
+    struct arm_counts stable, canary;
+    const double *stable_hist, *canary_hist; /* latency: n_edges increments each; NULL for ratios */
+};
+
+struct judge_stream; /* opaque; made in an arena or by judge_stream_new */
+
+struct judge_stream *judge_stream_new(const struct judge_config *);
+void judge_stream_free(struct judge_stream *);
+void judge_stream_check(const struct judge_stream *);
+
+/* Learn from the time before the canary had traffic: stable's histogram sets the latency
+ * thresholds, its error rate the expected count. Optional, before the first feed; buckets as fed,
+ * canary ignored. */
+void judge_stream_learn(struct judge_stream *, const struct judge_bucket *);
+
+/* One bucket, in time order. False with ERR_BAD_INPUT when it is impossible (bad > total, negative,
+ * not finite, time going back); the stream is then unchanged and the caller's evidence is `blind`.
+ */
+MUST_CHECK bool judge_stream_feed(struct judge_stream *, const struct judge_bucket *, struct err *);
+
+/* The verdict now: fills state (pass, insufficient or fail), effect, interval, counts, harm_log_e
+ * and limit, minimum detectable effect, code, sentence and would_change. The caller has set check,
+ * critical, query and freshness, and may override the state with blind or error. */
+void judge_stream_read(const struct judge_stream *, struct arena *, struct evidence *);
+
+/* The stream's numbers, exactly (doubles as hexadecimal text), and back. */
+json_t *judge_stream_to_json(struct arena *, const struct judge_stream *);
+struct judge_stream *judge_stream_from_json(const json_t *, struct err *);
+
+#endif

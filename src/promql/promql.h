@@ -1,0 +1,77 @@
+/* promql.h -- PromQL, from text to values, over any source of series. Semantics: Prometheus 3
+ * (../../docs/manual/promql.md says what is there; anything else answers ERR_NOT_IMPLEMENTED and
+ * names it). Parse once, evaluate often; an expression is immutable and shared between threads. */
+#ifndef CQED_PROMQL_PROMQL_H
+#define CQED_PROMQL_PROMQL_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where series come from: the embedded store or a remote Prometheus. Memory goes to the arena. */
+struct promql_series {
+    struct labels labels;
+    size_t n;
+    const struct sample *samples; /* ascending, stale markers included */
+};
+
+struct promql_source {
+    void *self;
+    bool (*select)(void *self, struct arena *, const struct matcher *, size_t n_matchers,
+                   int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
+                   struct err *);
+};
+
+struct promql_expr;
+
+/* ERR_BAD_INPUT with "line:column: what" on a syntax or type error. The expression lives in the
+ * arena. */
+struct promql_expr *promql_parse(struct arena *, struct str text, struct err *);
+
+/* The canonical text of an expression (Prometheus's formatting on one line). */
+void promql_print(const struct promql_expr *, struct buf *);
+
+enum promql_type { PROMQL_SCALAR, PROMQL_STRING, PROMQL_VECTOR, PROMQL_MATRIX };
+enum promql_type promql_expr_type(const struct promql_expr *);
+
+/* When the whole expression is one instant vector selector: its matchers (the name included) and
+ * true. Also looks through sum(...), rate(...[w]), increase(...[w]) and parentheses, since an SLI's
+ * counters are the same under them; `by` and arithmetic are not looked through. */
+bool promql_as_counter_selector(const struct promql_expr *, const struct matcher **out, size_t *n);
+
+struct promql_options {
+    int64_t lookback_ms;      /* 0 = 5 min */
+    uint64_t max_samples;     /* 0 = 50,000,000 touched; more is ERR_LIMIT */
+    int64_t deadline_mono_ns; /* 0 = none; past it ERR_TIMEOUT */
+};
+
+struct promql_result {
+    enum promql_type type;
+    double scalar; /* PROMQL_SCALAR, instant queries */
+    int64_t t_ms;
+    struct str string;
+    /* PROMQL_VECTOR: one sample a series; PROMQL_MATRIX: many. Sorted by labels in range queries,
+     * in evaluation order (sort(), topk()) in instant ones. */
+    struct promql_series *series;
+    size_t n_series;
+    const char **warnings;
+    size_t n_warnings;
+    const char **infos;
+    size_t n_infos;
+};
+
+/* Value at one time, or over start..end by step (at most 11,000 points a series, else
+ * ERR_BAD_INPUT). ERR_BAD_INPUT = the question is wrong, others = it could not be answered. */
+MUST_CHECK bool promql_instant(const struct promql_expr *, const struct promql_source *,
+                               const struct promql_options *, int64_t t_ms, struct arena *,
+                               struct promql_result *out, struct err *);
+MUST_CHECK bool promql_range(const struct promql_expr *, const struct promql_source *,
+                             const struct promql_options *, int64_t start_ms, int64_t end_ms,
+                             int64_t step_ms, struct arena *, struct promql_result *out,
+                             struct err *);
+
+#endif

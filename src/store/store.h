@@ -1,0 +1,134 @@
+/* store.h -- the time-series store: a sharded in-memory head of Gorilla-compressed chunks behind a
+ * checksummed write-ahead log. What was acknowledged survives kill -9 except for the last flush
+ * interval (storage.flush, 100 ms; `fsync: always` waits for the disk before acknowledging).
+ *
+ *   batch: begin -> series -> add ... -> commit -> visible to queries, in the log's buffer, fsynced
+ * soon
+ *
+ * Threads: any thread may append (batches are per thread) and query. Formats: docs/format/wal.md.
+ */
+#ifndef CQED_STORE_STORE_H
+#define CQED_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+struct store_batch;
+
+/* Sees every sample of the series it binds, in append order, with the exact increase since the
+ * series' previous sample (counter resets handled: a lower value counts from 0). That is how SLIs
+ * become two counters without a query. Called on appending threads, under no store lock; during
+ * recovery too. */
+struct store_tap {
+    void *self;
+    /* Once per series, when it is made or recovered: a token to be handed to feed, 0 = not
+     * interested. */
+    uint32_t (*bind)(void *self, struct labels labels);
+    /* increase is NaN when unknown: the series' first sample of unknown origin, or a stale marker
+     * (v is stale NaN then). recovering: the sample comes from the log, not from a client. */
+    void (*feed)(void *self, uint32_t token, int64_t t_ms, double v, double increase,
+                 bool recovering);
+};
+
+struct store_options {
+    const char *path;    /* folder, made if absent; locked: a second opener is ERR_CONFLICT */
+    int64_t flush_ms;    /* fsync at least this often; 100 */
+    bool fsync_always;   /* commit returns after fsync */
+    uint64_t max_series; /* beyond: store_batch_add answers STORE_LIMIT; 0 = 2,000,000 */
+    const struct store_tap *tap; /* borrowed for the store's life; NULL = none */
+};
+
+/* Opens, replays the log, and starts the flusher. A torn tail of the log is cut and reported in the
+ * log output; a record whose checksum is wrong is quarantined with what follows in its segment
+ * (renamed
+ * *.corrupt), counted, and the rest is served. */
+struct store *store_open(const struct store_options *, struct err *);
+void store_close(struct store *); /* flushes; no batch or query may be running */
+
+/* X(enumerator, name): the fate of one sample. */
+#define STORE_RESULTS(X)                                                                           \
+    X(STORE_OK, "ok")                                                                              \
+    X(STORE_DUPLICATE, "duplicate")         /* same time, same value: fine, nothing to do */       \
+    X(STORE_CONFLICTING, "conflicting")     /* same time, other value: refused */                  \
+    X(STORE_OUT_OF_ORDER, "out_of_order")   /* older than the series' newest: refused */           \
+    X(STORE_TOO_FAR_AHEAD, "too_far_ahead") /* over 10 minutes in the future: refused */           \
+    X(STORE_LIMIT, "limit")                 /* the head is full: refused */
+
+enum store_result {
+#define X(code, name) code,
+    STORE_RESULTS(X)
+#undef X
+};
+
+const char *store_result_name(enum store_result);
+
+/* Counter origin: what the first sample of a new series says about its increase. */
+enum store_origin {
+    STORE_ORIGIN_UNKNOWN, /* it only sets the baseline */
+    STORE_ORIGIN_ZERO     /* the counter is known to have started at 0 since the last look */
+};
+
+/* All samples of one scrape or request become visible together. The batch belongs to the calling
+ * thread; now_ms is the receive time. */
+struct store_batch *store_batch_begin(struct store *, int64_t now_ms);
+
+/* The series' reference: stable until store_close, never 0. Made if absent (labels are copied).
+ * Callers keep references to append without hashing labels again. 0 when the head is full. */
+uint64_t store_series(struct store_batch *, struct labels, bool *is_new);
+
+enum store_result store_batch_add(struct store_batch *, uint64_t ref, int64_t t_ms, double v,
+                                  enum store_origin);
+
+/* Frees the batch. False (ERR_IO) when the log cannot be written: nothing of the batch is
+ * acknowledged; the sender should try again. */
+MUST_CHECK bool store_batch_commit(struct store_batch *, struct err *);
+void store_batch_cancel(struct store_batch *);
+
+/* One series with its samples in [mint, maxt], ascending, stale markers included. Arena memory. */
+struct store_series_data {
+    struct labels labels;
+    size_t n;
+    const struct sample *samples;
+};
+
+/* All series that match and have samples in the range, ordered by labels. At least one matcher must
+ * not match the empty value (ERR_BAD_INPUT). Over max_samples (0 = 50,000,000): ERR_LIMIT. */
+MUST_CHECK bool store_select(struct store *, struct arena *, const struct matcher *,
+                             size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                             uint64_t max_samples, struct store_series_data **out, size_t *n,
+                             struct err *);
+
+/* Label names, or the values of one label, of the series that match (no matchers: of all), sorted.
+ */
+MUST_CHECK bool store_label_names(struct store *, struct arena *, const struct matcher *,
+                                  size_t n_matchers, struct str **out, size_t *n, struct err *);
+MUST_CHECK bool store_label_values(struct store *, struct arena *, struct str name,
+                                   const struct matcher *, size_t n_matchers, struct str **out,
+                                   size_t *n, struct err *);
+/* Label sets of the series that match. */
+MUST_CHECK bool store_series_list(struct store *, struct arena *, const struct matcher *,
+                                  size_t n_matchers, struct labels **out, size_t *n, struct err *);
+
+/* Wait until everything committed so far is on disk. */
+MUST_CHECK bool store_flush(struct store *, struct err *);
+
+struct store_stats {
+    uint64_t series;
+    uint64_t samples_appended;
+    uint64_t samples_refused;
+    uint64_t chunk_bytes;
+    uint64_t wal_bytes;
+    uint64_t wal_fsyncs;
+    uint64_t wal_corruptions;
+    int64_t min_time_ms, max_time_ms; /* 0 when empty */
+    int64_t replay_ms;                /* how long recovery took */
+};
+void store_stats(struct store *, struct store_stats *);
+
+#endif
