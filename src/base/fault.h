@@ -27,7 +27,8 @@ static inline bool fault_hit(const char *point)
 int fault_errno(const char *point);    /* the errno this point was armed with; EIO by default */
 size_t fault_short(const char *point); /* bytes to let through before failing; 0 by default */
 MUST_CHECK bool fault_arm(const char *spec,
-                          struct err *); /* the syntax above; adds to what is armed */
+                          struct err *);          /* the syntax above; adds to what is armed */
+MUST_CHECK bool fault_arm_from_env(struct err *); /* what CQED_FAULTS says; nothing is fine */
 void fault_disarm_all(void);
 
 #endif
