@@ -124,12 +124,13 @@ bool num_parse_i64(struct str s, int64_t *out)
 /* --- Writing ------------------------------------------------------------------------------------
  */
 
-/* The shortest of 15, 16 and 17 significant digits that reads back as v, as digits and the exponent
+/* The fewest significant digits that read back as v, as digits and the exponent
  * of the first digit: 0.0125 -> "125", -2. */
 static size_t shortest_digits(double v, char digits[24], int *exponent)
 {
     char text[40];
-    for (int precision = 14; precision <= 16; precision++) {
+    /* 15 digits always tell normal numbers' decimal sources apart; subnormal ones have fewer. */
+    for (int precision = v < 0x1p-1022 ? 0 : 14; precision <= 16; precision++) {
         (void)snprintf(text, sizeof text, "%.*e", precision, v);
         if (strtod(text, NULL) == v)
             break;
