@@ -1,0 +1,256 @@
+#include "config/config.h"
+
+#include "base/file.h"
+#include "config/internal.h"
+
+#include <stdlib.h>
+
+#define MAX_FILE_BYTES ((size_t)4 << 20)
+
+static const char *default_listen = "127.0.0.1:9797";
+
+static struct config *config_new(void)
+{
+    struct config *c = calloc(1, sizeof *c);
+    if (!c)
+        check_no_memory(sizeof *c);
+    c->listen = default_listen;
+    c->data_path = "data";
+    c->flush_ms = 100;
+    return c;
+}
+
+void config_free(struct config *c)
+{
+    if (!c)
+        return;
+    arena_release(&c->arena);
+    free(c);
+}
+
+const char **read_strings(struct reader *r, struct yaml_node *map, const char *key, size_t *n)
+{
+    *n = 0;
+    struct yaml_node *list = yaml_take_list(map, key, r->diags);
+    if (!list)
+        return NULL;
+    const char **strings = ARENA_ARRAY(r->arena, const char *, list->n);
+    for (size_t i = 0; i < list->n; i++) {
+        if (list->items[i]->kind != YAML_SCALAR)
+            yaml_error(list->items[i], r->diags, "%s: item %zu must be text", key, i + 1);
+        else
+            strings[(*n)++] = arena_cstr(r->arena, list->items[i]->scalar);
+    }
+    return strings;
+}
+
+/* A path in a file is relative to that file's folder. */
+static const char *resolve_path(struct arena *arena, const char *file, const char *path)
+{
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    if (path[0] == '/' || !slash)
+        return path;
+    return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
+}
+
+static bool read_documents(struct reader *r, const char *path, struct yaml_node ***documents,
+                           size_t *n)
+{
+    struct err err = ERR_INIT;
+    struct buf text = BUF_INIT;
+    bool done = file_read(path, MAX_FILE_BYTES, &text, &err);
+    if (!done)
+        diag_add(r->diags, DIAG_ERROR, path, 0, 0, "%s", err.message);
+    else
+        done =
+            yaml_parse(r->arena, path, arena_str(r->arena, buf_str(&text)), documents, n, r->diags);
+    buf_add_str(&r->all_bytes, buf_str(&text));
+    buf_release(&text);
+    return done;
+}
+
+static void read_document(struct reader *r, struct yaml_node *document)
+{
+    const char *version = NULL, *kind = NULL;
+    if (document->kind != YAML_MAP) {
+        yaml_error(document, r->diags, "a policy file holds mappings with apiVersion and kind");
+        return;
+    }
+    yaml_take_string(document, "apiVersion", r->arena, &version, r->diags);
+    yaml_take_string(document, "kind", r->arena, &kind, r->diags);
+    if (!version || !kind)
+        yaml_error(document, r->diags, "apiVersion and kind are required");
+    else if (strcmp(version, "cqed/v1") == 0)
+        read_policy(r, document, kind);
+    else if (strcmp(version, "openslo/v1") == 0)
+        read_openslo(r, document, kind);
+    else
+        yaml_error(document, r->diags, "apiVersion '%s' is not known; cqed/v1 and openslo/v1 are",
+                   version);
+}
+
+static void read_policy_file(struct reader *r, const char *path)
+{
+    struct yaml_node **documents;
+    size_t n;
+    if (!read_documents(r, path, &documents, &n))
+        return;
+    for (size_t i = 0; i < n; i++)
+        read_document(r, documents[i]);
+}
+
+struct folder_walk {
+    struct reader *reader;
+    const char *folder;
+};
+
+static void read_folder_entry(void *arg, const char *name)
+{
+    struct folder_walk *walk = arg;
+    struct str s = str_from(name);
+    if (!str_ends(s, STR(".yaml")) && !str_ends(s, STR(".yml")))
+        return;
+    read_policy_file(walk->reader, arena_printf(walk->reader->arena, "%s/%s", walk->folder, name));
+}
+
+static void read_policy_path(struct reader *r, const char *path)
+{
+    struct err err = ERR_INIT;
+    struct folder_walk walk = {r, path};
+    if (!file_is_folder(path))
+        read_policy_file(r, path);
+    else if (!file_list(path, read_folder_entry, &walk, &err))
+        diag_add(r->diags, DIAG_ERROR, path, 0, 0, "%s", err.message);
+}
+
+static void read_storage(struct reader *r, struct yaml_node *map)
+{
+    static const char *const keys[] = {"path", "flush", "fsync"};
+    static const char *const fsyncs[] = {"interval", "always"};
+    struct config *c = r->config;
+    int fsync = 0;
+    if (yaml_take_string(map, "path", r->arena, &c->data_path, r->diags))
+        c->data_path = resolve_path(r->arena, c->path, c->data_path);
+    yaml_take_duration(map, "flush", &c->flush_ms, r->diags);
+    yaml_take_choice(map, "fsync", fsyncs, COUNT_OF(fsyncs), &fsync, r->diags);
+    c->fsync_always = fsync == 1;
+    if (c->flush_ms < 1 || c->flush_ms > 10000)
+        yaml_error(map, r->diags, "storage.flush must be from 1ms to 10s");
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "storage", r->diags);
+}
+
+static void read_main(struct reader *r, struct yaml_node *root)
+{
+    static const char *const keys[] = {"listen", "storage", "global", "scrape_configs", "policies"};
+    static const char *const global_keys[] = {"scrape_interval", "scrape_timeout"};
+    int64_t interval_ms = 15000, timeout_ms = 10000;
+    size_t n_paths;
+
+    yaml_take_string(root, "listen", r->arena, &r->config->listen, r->diags);
+    struct yaml_node *storage = yaml_take_map(root, "storage", r->diags);
+    if (storage)
+        read_storage(r, storage);
+    struct yaml_node *global = yaml_take_map(root, "global", r->diags);
+    if (global) {
+        yaml_take_duration(global, "scrape_interval", &interval_ms, r->diags);
+        yaml_take_duration(global, "scrape_timeout", &timeout_ms, r->diags);
+        yaml_reject_unknown(global, global_keys, COUNT_OF(global_keys), "global", r->diags);
+    }
+    struct yaml_node *scrapes = yaml_take_list(root, "scrape_configs", r->diags);
+    if (scrapes)
+        read_scrapes(r, scrapes, interval_ms, timeout_ms);
+    const char **paths = read_strings(r, root, "policies", &n_paths);
+    for (size_t i = 0; i < n_paths; i++)
+        read_policy_path(r, resolve_path(r->arena, r->config->path, paths[i]));
+    yaml_reject_unknown(root, keys, COUNT_OF(keys), "cqed.yaml", r->diags);
+}
+
+static void read_main_file(struct reader *r)
+{
+    struct yaml_node **documents;
+    size_t n;
+    if (!read_documents(r, r->config->path, &documents, &n) || n == 0)
+        return;
+    if (n > 1)
+        yaml_error(documents[1], r->diags, "the main file holds one document; this is a second");
+    if (documents[0]->kind == YAML_MAP)
+        read_main(r, documents[0]);
+    else if (documents[0]->kind != YAML_NULL)
+        yaml_error(documents[0], r->diags, "the main file must be a mapping");
+}
+
+static struct config *finish(struct reader *r)
+{
+    struct config *c = r->config;
+    resolve_indicator_refs(r);
+    check_everything(r);
+    diag_sort(r->diags);
+    c->scrapes = r->scrapes;
+    c->n_scrapes = r->n_scrapes;
+    c->slos = r->slos;
+    c->n_slos = r->n_slos;
+    c->rollouts = r->rollouts;
+    c->n_rollouts = r->n_rollouts;
+    c->gates = r->gates;
+    c->n_gates = r->n_gates;
+    c->digest = sha256_of(r->all_bytes.p, r->all_bytes.n);
+    buf_release(&r->all_bytes);
+    if (r->diags->errors > 0) {
+        config_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct config *config_load(const char *path, struct diag_list *diags)
+{
+    struct config *c = config_new();
+    struct reader r = {.arena = &c->arena, .diags = diags, .config = c};
+    if (path) {
+        c->path = arena_strdup(&c->arena, path);
+        read_main_file(&r);
+    }
+    return finish(&r);
+}
+
+struct config *config_load_policies(const char *const *paths, size_t n, struct diag_list *diags)
+{
+    struct config *c = config_new();
+    struct reader r = {.arena = &c->arena, .diags = diags, .config = c};
+    for (size_t i = 0; i < n; i++)
+        read_policy_path(&r, arena_strdup(&c->arena, paths[i]));
+    return finish(&r);
+}
+
+const struct slo_spec *config_find_slo(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_slos; i++) {
+        if (strcmp(c->slos[i].name, name) == 0)
+            return &c->slos[i];
+    }
+    return NULL;
+}
+
+const struct rollout_policy *config_find_rollout(const struct config *c, const char *service)
+{
+    for (size_t i = 0; i < c->n_rollouts; i++) {
+        if (strcmp(c->rollouts[i].service, service) == 0)
+            return &c->rollouts[i];
+    }
+    return NULL;
+}
+
+const struct gate_policy *config_find_gate(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_gates; i++) {
+        if (strcmp(c->gates[i].name, name) == 0)
+            return &c->gates[i];
+    }
+    return NULL;
+}
+
+const char *config_cohort_label(const struct config *c, const char *service)
+{
+    const struct rollout_policy *p = config_find_rollout(c, service);
+    return p ? p->cohort_label : "version";
+}

@@ -1,0 +1,54 @@
+/* config.h -- what an operator and the teams wrote, read whole and checked whole. One cqed.yaml
+ * names storage, address, scrape_configs and the folders with policies; every problem in all files
+ * is reported at once, each with file:line:column, and a configuration with any error is not used
+ * at all. Manual: docs/manual/configuration.md. */
+#ifndef CQED_CONFIG_CONFIG_H
+#define CQED_CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "codec/digest.h"
+#include "model/policy.h"
+#include "model/scrape.h"
+#include "model/slo.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+    struct arena arena; /* owns everything below */
+    const char *path;   /* of cqed.yaml; NULL when there is none */
+    const char *listen;
+    const char *data_path; /* storage.path */
+    int64_t flush_ms;
+    bool fsync_always;
+    const struct scrape_config *scrapes;
+    size_t n_scrapes;
+    const struct slo_spec *slos;
+    size_t n_slos;
+    const struct rollout_policy *rollouts;
+    size_t n_rollouts;
+    const struct gate_policy *gates;
+    size_t n_gates;
+    struct sha256 digest; /* over the bytes of all files, in the order they were read */
+};
+
+/* Read cqed.yaml and everything it names. NULL path: the defaults, with no policies. Problems go to
+ * diags; NULL when any of them is an error. The caller frees with config_free. */
+struct config *config_load(const char *path, struct diag_list *);
+
+/* Check files and folders of policies alone, without a cqed.yaml (cqed check policies/). Same
+ * rules. */
+struct config *config_load_policies(const char *const *paths, size_t n, struct diag_list *);
+
+void config_free(struct config *);
+
+/* NULL when there is none of that name. */
+const struct slo_spec *config_find_slo(const struct config *, const char *name);
+const struct rollout_policy *config_find_rollout(const struct config *, const char *service);
+const struct gate_policy *config_find_gate(const struct config *, const char *name);
+
+/* The cohort label of a service: its rollout policy's, else "version". */
+const char *config_cohort_label(const struct config *, const char *service);
+
+#endif

@@ -1,0 +1,65 @@
+/* internal.h -- shared by the files of config/: one reader, filled file by file. */
+#ifndef CQED_CONFIG_INTERNAL_H
+#define CQED_CONFIG_INTERNAL_H
+
+#include "codec/yaml.h"
+#include "config/config.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* An OpenSLO indicator that stands in a document of its own (kind: SLI). */
+struct named_sli {
+    const char *name;
+    struct sli_spec spec;
+};
+
+/* An SLO whose indicatorRef is resolved once all files are read. */
+struct pending_ref {
+    size_t slo;
+    const char *name;
+    const struct yaml_node *at;
+};
+
+struct reader {
+    struct arena *arena;
+    struct diag_list *diags;
+    struct config *config;
+    struct buf all_bytes; /* of every file, for the digest */
+    struct scrape_config *scrapes;
+    size_t n_scrapes, scrape_capacity;
+    struct slo_spec *slos;
+    size_t n_slos, slo_capacity;
+    struct rollout_policy *rollouts;
+    size_t n_rollouts, rollout_capacity;
+    struct gate_policy *gates;
+    size_t n_gates, gate_capacity;
+    struct named_sli *slis;
+    size_t n_slis, sli_capacity;
+    struct pending_ref *refs;
+    size_t n_refs, ref_capacity;
+};
+
+/* Room for one more item of a reader's array; the new item is zeroed. */
+#define READER_PUSH(r, items, n, capacity)                                                         \
+    (*(void **)&(r)->items =                                                                       \
+         arena_grow((r)->arena, (r)->items, (r)->n, &(r)->capacity, sizeof *(r)->items),           \
+     memset(&(r)->items[(r)->n], 0, sizeof *(r)->items), &(r)->items[(r)->n++])
+
+/* The strings of a list under key; a wrong item is reported. */
+const char **read_strings(struct reader *, struct yaml_node *map, const char *key, size_t *n);
+
+/* scrape.c: the list under `scrape_configs`, with the defaults of `global`. */
+void read_scrapes(struct reader *, struct yaml_node *list, int64_t interval_ms, int64_t timeout_ms);
+
+/* openslo.c: one document of apiVersion openslo/v1. */
+void read_openslo(struct reader *, struct yaml_node *document, const char *kind);
+void resolve_indicator_refs(struct reader *);
+
+/* policy.c: one document of apiVersion cqed/v1. */
+void read_policy(struct reader *, struct yaml_node *document, const char *kind);
+
+/* cross.c: what only shows when all files are read: unknown SLO names, two policies of one service,
+ * queries. */
+void check_everything(struct reader *);
+
+#endif

@@ -1,0 +1,380 @@
+/* The kinds of apiVersion cqed/v1: Rollout and Gate. */
+#include "config/internal.h"
+
+#include "base/num.h"
+
+#include <math.h>
+
+static const char *const responses[] = {
+#define X(code, name) name,
+    POLICY_RESPONSES(X)
+#undef X
+};
+
+static const char *read_name(struct reader *r, struct yaml_node *document)
+{
+    static const char *const keys[] = {"name", "labels", "annotations"};
+    const char *name = "";
+    struct yaml_node *meta = yaml_take_map(document, "metadata", r->diags);
+    yaml_take(meta, "labels");
+    yaml_take(meta, "annotations");
+    if (!yaml_take_string(meta, "name", r->arena, &name, r->diags) || !*name)
+        yaml_error(meta ? meta : document, r->diags, "metadata.name is required");
+    if (meta)
+        yaml_reject_unknown(meta, keys, COUNT_OF(keys), "metadata", r->diags);
+    return name;
+}
+
+/* "512Mi", "0.5" or "2%": whatever a limit is written in. */
+static void read_limit(struct reader *r, struct yaml_node *map, const char *key, double *out)
+{
+    uint64_t size;
+    struct yaml_node *node = yaml_take(map, key);
+    if (!node)
+        return;
+    if (node->kind == YAML_SCALAR &&
+        (num_parse_ratio(node->scalar, out) ||
+         (num_parse_size(node->scalar, &size) && (*out = (double)size, true))))
+        return;
+    yaml_error(node, r->diags, "%s must be a number, a ratio or a size, like 0.5, 2%% or 512Mi",
+               key);
+}
+
+static void check_check(struct reader *r, const struct yaml_node *map, const struct check_spec *c,
+                        bool gate)
+{
+    bool limited = !isnan(c->below) || !isnan(c->above);
+    if (!c->slo == !c->query)
+        yaml_error(map, r->diags, "a check needs exactly one of slo, query");
+    else if (c->query && !limited)
+        yaml_error(map, r->diags, "a query needs a limit: below, above or both");
+    else if (c->query && c->against_stable)
+        yaml_error(map, r->diags, "against is for an slo; a query is held against a limit");
+    else if (c->slo && limited)
+        yaml_error(map, r->diags, "below and above are for a query; an slo has its target");
+    else if (c->slo && !gate && !c->against_stable)
+        yaml_error(map, r->diags, "a rollout compares: add `against: stable`");
+    else if (c->slo && gate && c->against_stable)
+        yaml_error(map, r->diags, "a gate has no arms: leave out `against: stable`");
+    if (!(c->tolerate >= 0 && c->tolerate < 1))
+        yaml_error(map, r->diags, "tolerate must be at least 0 and under 100%%");
+}
+
+static void read_check(struct reader *r, struct yaml_node *map, size_t index, bool gate,
+                       struct check_spec *out)
+{
+    static const char *const keys[] = {"name",  "slo",   "against", "tolerate",
+                                       "query", "below", "above",   "critical"};
+    static const char *const against[] = {"stable"};
+    int arm;
+    *out = (struct check_spec){.below = NAN, .above = NAN, .critical = true};
+    yaml_take_string(map, "name", r->arena, &out->name, r->diags);
+    yaml_take_string(map, "slo", r->arena, &out->slo, r->diags);
+    yaml_take_string(map, "query", r->arena, &out->query, r->diags);
+    out->against_stable = yaml_take_choice(map, "against", against, 1, &arm, r->diags);
+    yaml_take_ratio(map, "tolerate", &out->tolerate, r->diags);
+    read_limit(r, map, "below", &out->below);
+    read_limit(r, map, "above", &out->above);
+    yaml_take_bool(map, "critical", &out->critical, r->diags);
+    if (!out->name)
+        out->name = out->slo ? out->slo : arena_printf(r->arena, "query-%zu", index + 1);
+    check_check(r, map, out, gate);
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "check", r->diags);
+}
+
+static const struct check_spec *read_checks(struct reader *r, struct yaml_node *spec, bool gate,
+                                            size_t *n)
+{
+    struct yaml_node *list = yaml_take_list(spec, "evidence", r->diags);
+    *n = list ? list->n : 0;
+    struct check_spec *checks = ARENA_ARRAY(r->arena, struct check_spec, *n);
+    if (*n == 0)
+        yaml_error(list ? list : spec, r->diags, "evidence needs at least one check");
+    for (size_t i = 0; i < *n; i++) {
+        struct yaml_node *item = list->items[i];
+        if (item->kind == YAML_MAP) {
+            read_check(r, item, i, gate, &checks[i]);
+        } else {
+            checks[i] = (struct check_spec){.name = "", .below = NAN, .above = NAN};
+            yaml_error(item, r->diags, "a check must be a mapping");
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(checks[k].name, checks[i].name) == 0)
+                yaml_error(item, r->diags, "two checks are named '%s'; give one a `name`",
+                           checks[i].name);
+        }
+    }
+    return checks;
+}
+
+static void read_budget(struct reader *r, struct yaml_node *spec, const char **slo, double *keep)
+{
+    static const char *const keys[] = {"slo", "keep"};
+    struct yaml_node *map = yaml_take_map(spec, "budget", r->diags);
+    if (!map)
+        return;
+    if (!yaml_take_string(map, "slo", r->arena, slo, r->diags))
+        yaml_error(map, r->diags, "budget needs slo");
+    yaml_take_ratio(map, "keep", keep, r->diags);
+    if (!(*keep >= 0 && *keep <= 1))
+        yaml_error(map, r->diags, "budget.keep must be from 0%% to 100%%");
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "budget", r->diags);
+}
+
+static void read_telemetry(struct reader *r, struct yaml_node *spec, int64_t *max_age_ms,
+                           int64_t *bucket_ms)
+{
+    static const char *const keys[] = {"maxAge", "bucket"};
+    struct yaml_node *map = yaml_take_map(spec, "telemetry", r->diags);
+    if (!map)
+        return;
+    yaml_take_duration(map, "maxAge", max_age_ms, r->diags);
+    if (*max_age_ms < 1000)
+        yaml_error(map, r->diags, "telemetry.maxAge must be at least 1s");
+    if (bucket_ms) {
+        yaml_take_duration(map, "bucket", bucket_ms, r->diags);
+        if (*bucket_ms < 1000 || *bucket_ms > 300000)
+            yaml_error(map, r->diags, "telemetry.bucket must be from 1s to 5m");
+    }
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "telemetry", r->diags);
+}
+
+static void read_traffic(struct reader *r, struct yaml_node *spec, struct traffic_spec *out)
+{
+    static const char *const keys[] = {"haproxy", "webhook", "timeout"};
+    struct yaml_node *map = yaml_take_map(spec, "traffic", r->diags);
+    out->kind = "";
+    out->timeout_ms = 30000;
+    if (!map) {
+        yaml_error(spec, r->diags, "a rollout needs traffic: which actuator moves the weight");
+        return;
+    }
+    yaml_take_duration(map, "timeout", &out->timeout_ms, r->diags);
+    for (size_t i = 0; i < 2; i++) {
+        struct yaml_node *config = yaml_take_map(map, keys[i], r->diags);
+        if (!config)
+            continue;
+        if (*out->kind)
+            yaml_error(config, r->diags, "traffic has one actuator; this is a second");
+        out->kind = keys[i];
+        out->config = yaml_to_json(r->arena, config);
+    }
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "traffic", r->diags);
+    if (!*out->kind)
+        yaml_error(map, r->diags, "traffic needs an actuator: haproxy or webhook");
+}
+
+static void read_step(struct reader *r, struct yaml_node *map, double previous_pct,
+                      struct rollout_step *out)
+{
+    static const char *const keys[] = {"weight", "hold"};
+    if (map->kind != YAML_MAP) {
+        yaml_error(map, r->diags, "a step must be a mapping like { weight: 10, hold: 5m }");
+        return;
+    }
+    struct yaml_node *weight = yaml_take(map, "weight");
+    struct str text = weight && weight->kind == YAML_SCALAR ? weight->scalar : STR("");
+    if (str_ends(text, STR("%")))
+        text.n--;
+    if (!num_parse_double(text, &out->weight_pct) ||
+        !(out->weight_pct > previous_pct && out->weight_pct <= 100))
+        yaml_error(weight ? weight : map, r->diags,
+                   "weight must be a percentage over the step before and at most 100");
+    yaml_take_duration(map, "hold", &out->hold_ms, r->diags);
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "step", r->diags);
+}
+
+static void read_steps(struct reader *r, struct yaml_node *spec, struct rollout_policy *out)
+{
+    struct yaml_node *list = yaml_take_list(spec, "steps", r->diags);
+    if (!list || list->n == 0) {
+        yaml_error(list ? list : spec, r->diags, "a rollout needs steps");
+        return;
+    }
+    struct rollout_step *steps = ARENA_ARRAY(r->arena, struct rollout_step, list->n);
+    for (size_t i = 0; i < list->n; i++)
+        read_step(r, list->items[i], i > 0 ? steps[i - 1].weight_pct : 0, &steps[i]);
+    if (steps[list->n - 1].weight_pct < 100)
+        yaml_error(list->items[list->n - 1], r->diags, "the last step must be weight: 100");
+    out->steps = steps;
+    out->n_steps = list->n;
+    out->bake_ms = steps[list->n - 1].hold_ms;
+}
+
+static void take_response(struct reader *r, struct yaml_node *map, const char *key,
+                          enum policy_response *out)
+{
+    int choice;
+    if (yaml_take_choice(map, key, responses, COUNT_OF(responses), &choice, r->diags))
+        *out = (enum policy_response)choice;
+}
+
+static void read_on(struct reader *r, struct yaml_node *spec, struct rollout_policy *out)
+{
+    static const char *const keys[] = {"fail",  "insufficient", "blind",
+                                       "error", "deadline",     "late"};
+    struct yaml_node *map = yaml_take_map(spec, "on", r->diags);
+    if (!map)
+        return;
+    take_response(r, map, "fail", &out->on_fail);
+    take_response(r, map, "insufficient", &out->on_insufficient);
+    take_response(r, map, "blind", &out->on_blind);
+    take_response(r, map, "error", &out->on_error);
+    take_response(r, map, "late", &out->on_deadline);
+    yaml_take_duration(map, "deadline", &out->deadline_ms, r->diags);
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "on", r->diags);
+}
+
+static void read_risk(struct reader *r, struct yaml_node *spec, struct rollout_policy *out)
+{
+    static const char *const keys[] = {"falseRollback", "missedHarm", "dispersion"};
+    struct yaml_node *map = yaml_take_map(spec, "risk", r->diags);
+    if (!map)
+        return;
+    yaml_take_ratio(map, "falseRollback", &out->false_rollback, r->diags);
+    yaml_take_ratio(map, "missedHarm", &out->missed_harm, r->diags);
+    yaml_take_double(map, "dispersion", &out->dispersion, r->diags);
+    if (!(out->false_rollback >= 1e-6 && out->false_rollback <= 0.5) ||
+        !(out->missed_harm >= 1e-6 && out->missed_harm <= 0.5))
+        yaml_error(map, r->diags, "risks must be from 0.0001%% to 50%%");
+    if (!(out->dispersion >= 1 && out->dispersion <= 100))
+        yaml_error(map, r->diags, "risk.dispersion must be from 1 to 100");
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "risk", r->diags);
+}
+
+static void read_approvals(struct reader *r, struct yaml_node *spec, struct approvals_spec *out)
+{
+    static const char *const keys[] = {"before", "need", "ttl"};
+    struct yaml_node *map = yaml_take_map(spec, "approvals", r->diags);
+    int64_t need = 1;
+    *out = (struct approvals_spec){.need = 1, .ttl_ms = 3600000};
+    if (!map)
+        return;
+    size_t n;
+    const char **weights = read_strings(r, map, "before", &n);
+    double *before = ARENA_ARRAY(r->arena, double, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!num_parse_double(str_from(weights[i]), &before[i]))
+            yaml_error(map, r->diags, "approvals.before: '%s' is not a weight", weights[i]);
+    }
+    yaml_take_i64(map, "need", 1, 20, &need, r->diags);
+    yaml_take_duration(map, "ttl", &out->ttl_ms, r->diags);
+    out->before_pct = before;
+    out->n_before = n;
+    out->need = (int)need;
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "approvals", r->diags);
+}
+
+static void check_approvals(struct reader *r, const struct yaml_node *spec,
+                            const struct rollout_policy *p)
+{
+    for (size_t i = 0; i < p->approvals.n_before; i++) {
+        bool found = false;
+        for (size_t k = 0; k < p->n_steps; k++)
+            found |= fabs(p->steps[k].weight_pct - p->approvals.before_pct[i]) < 1e-9;
+        if (!found)
+            yaml_error(spec, r->diags, "approvals.before: no step has weight %g",
+                       p->approvals.before_pct[i]);
+    }
+}
+
+static void read_rollout_spec(struct reader *r, struct yaml_node *spec, struct rollout_policy *out)
+{
+    static const char *const keys[] = {"service",  "automation", "traffic",  "cohorts",   "steps",
+                                       "evidence", "risk",       "budget",   "telemetry", "on",
+                                       "quorum",   "bake",       "approvals"};
+    static const char *const levels[] = {
+#define X(code, name) name,
+        AUTOMATION_LEVELS(X)
+#undef X
+    };
+    static const char *const cohort_keys[] = {"label"};
+    int level = AUTOMATION_FULL;
+    int64_t quorum = 1;
+    if (!yaml_take_string(spec, "service", r->arena, &out->service, r->diags))
+        yaml_error(spec, r->diags, "spec.service is required");
+    yaml_take_choice(spec, "automation", levels, COUNT_OF(levels), &level, r->diags);
+    out->automation = (enum automation)level;
+    read_traffic(r, spec, &out->traffic);
+    struct yaml_node *cohorts = yaml_take_map(spec, "cohorts", r->diags);
+    if (cohorts) {
+        yaml_take_string(cohorts, "label", r->arena, &out->cohort_label, r->diags);
+        yaml_reject_unknown(cohorts, cohort_keys, COUNT_OF(cohort_keys), "cohorts", r->diags);
+    }
+    read_steps(r, spec, out);
+    out->checks = read_checks(r, spec, false, &out->n_checks);
+    read_risk(r, spec, out);
+    read_budget(r, spec, &out->budget_slo, &out->budget_keep);
+    read_telemetry(r, spec, &out->max_age_ms, &out->bucket_ms);
+    read_on(r, spec, out);
+    yaml_take_i64(spec, "quorum", 1, 100, &quorum, r->diags);
+    out->quorum = (int)quorum;
+    yaml_take_duration(spec, "bake", &out->bake_ms, r->diags);
+    read_approvals(r, spec, &out->approvals);
+    check_approvals(r, spec, out);
+    yaml_reject_unknown(spec, keys, COUNT_OF(keys), "Rollout spec", r->diags);
+}
+
+static void read_rollout(struct reader *r, struct yaml_node *document, struct yaml_node *spec)
+{
+    struct rollout_policy *out = READER_PUSH(r, rollouts, n_rollouts, rollout_capacity);
+    *out = (struct rollout_policy){.service = "",
+                                   .automation = AUTOMATION_FULL,
+                                   .cohort_label = "version",
+                                   .false_rollback = 0.05,
+                                   .missed_harm = 0.05,
+                                   .dispersion = 2,
+                                   .bucket_ms = 5000,
+                                   .max_age_ms = 60000,
+                                   .on_fail = RESPOND_ROLLBACK,
+                                   .on_insufficient = RESPOND_HOLD,
+                                   .on_blind = RESPOND_PAUSE,
+                                   .on_error = RESPOND_PAUSE,
+                                   .on_deadline = RESPOND_PAUSE,
+                                   .deadline_ms = 7200000,
+                                   .quorum = 1,
+                                   .path = document->path,
+                                   .line = document->line};
+    out->name = read_name(r, document);
+    read_rollout_spec(r, spec, out);
+}
+
+static void read_gate(struct reader *r, struct yaml_node *document, struct yaml_node *spec)
+{
+    static const char *const keys[] = {"service", "evidence", "budget", "telemetry", "window"};
+    struct gate_policy *out = READER_PUSH(r, gates, n_gates, gate_capacity);
+    *out = (struct gate_policy){.service = "",
+                                .window_ms = 300000,
+                                .max_age_ms = 60000,
+                                .path = document->path,
+                                .line = document->line};
+    out->name = read_name(r, document);
+    yaml_take_string(spec, "service", r->arena, &out->service, r->diags);
+    out->checks = read_checks(r, spec, true, &out->n_checks);
+    read_budget(r, spec, &out->budget_slo, &out->budget_keep);
+    read_telemetry(r, spec, &out->max_age_ms, NULL);
+    yaml_take_duration(spec, "window", &out->window_ms, r->diags);
+    yaml_reject_unknown(spec, keys, COUNT_OF(keys), "Gate spec", r->diags);
+}
+
+void read_policy(struct reader *r, struct yaml_node *document, const char *kind)
+{
+    static const char *const keys[] = {"apiVersion", "kind", "metadata", "spec"};
+    static const char *const kinds[] = {"Rollout", "Gate"};
+    bool rollout = strcmp(kind, "Rollout") == 0;
+    if (!rollout && strcmp(kind, "Gate") != 0) {
+        const char *near = str_nearest(str_from(kind), kinds, COUNT_OF(kinds));
+        yaml_error(document, r->diags, "kind '%s' is not known; Rollout and Gate are%s%s%s", kind,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return;
+    }
+    struct yaml_node *spec = yaml_take_map(document, "spec", r->diags);
+    if (!spec)
+        yaml_error(document, r->diags, "spec is required");
+    else if (rollout)
+        read_rollout(r, document, spec);
+    else
+        read_gate(r, document, spec);
+    yaml_take(document, "metadata");
+    yaml_reject_unknown(document, keys, COUNT_OF(keys), kind, r->diags);
+}
