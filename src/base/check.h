@@ -2,8 +2,6 @@
 #ifndef CQED_BASE_CHECK_H
 #define CQED_BASE_CHECK_H
 
-#include <stdnoreturn.h>
-
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
@@ -17,11 +15,11 @@
 #define DCHECK(c) ((void)sizeof(c))
 #endif
 
-noreturn void check_failed(const char *file, int line, const char *what);
+__attribute__((noreturn)) void check_failed(const char *file, int line, const char *what);
 
 /* Memory ran out. Allocation never returns NULL in cQED: the process says how much it asked for and
  * stops; the ledger and the write-ahead log make that safe. Whatever is sized by outside input has
  * its own limit and fails with ERR_LIMIT long before. */
-noreturn void check_no_memory(unsigned long size_bytes);
+__attribute__((noreturn)) void check_no_memory(unsigned long size_bytes);
 
 #endif

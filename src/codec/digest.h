@@ -20,6 +20,9 @@ struct sha256 sha256_of(const void *, size_t size_bytes);
 struct sha256 sha256_of_parts(uint8_t prefix, struct str a, struct str b);
 bool sha256_eq(const struct sha256 *, const struct sha256 *);
 
+/* MD5, for what is defined by it (the hashmod relabel action), never for trust. */
+void md5_of(const void *, size_t size_bytes, uint8_t out[16]);
+
 void hex_add(struct buf *, const void *, size_t size_bytes);
 bool hex_parse(struct str, void *out, size_t size_bytes);       /* exactly size_bytes */
 void base64_add(struct buf *, const void *, size_t size_bytes); /* RFC 4648, padded */
