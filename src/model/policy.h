@@ -116,6 +116,7 @@ struct gate_policy {
 json_t *rollout_policy_to_json(struct arena *, const struct rollout_policy *);
 struct rollout_policy *rollout_policy_from_json(struct arena *, const json_t *, struct err *);
 json_t *gate_policy_to_json(struct arena *, const struct gate_policy *);
-struct sha256 policy_digest(struct arena *, const json_t *policy); /* of the canonical bytes */
+struct gate_policy *gate_policy_from_json(struct arena *, const json_t *, struct err *);
+struct sha256 policy_digest(const json_t *policy); /* of the canonical bytes */
 
 #endif

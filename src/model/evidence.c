@@ -1,0 +1,138 @@
+#include "model/evidence.h"
+
+#include "model/fields.h"
+
+#define X(code, name) name,
+static const char *const state_names[] = {EVIDENCE_STATES(X)};
+static const char *const kind_names[] = {EVIDENCE_KINDS(X)};
+#undef X
+
+static const struct field evidence_fields[] = {
+    FIELD(evidence, check, "check", FIELD_TEXT),
+    FIELD_ENUM(evidence, kind, "kind", kind_names),
+    FIELD_ENUM(evidence, state, "state", state_names),
+    FIELD(evidence, critical, "critical", FIELD_BOOL),
+    FIELD(evidence, unit, "unit", FIELD_TEXT),
+    FIELD(evidence, effect, "effect", FIELD_DOUBLE),
+    FIELD(evidence, low, "low", FIELD_DOUBLE),
+    FIELD(evidence, high, "high", FIELD_DOUBLE),
+    FIELD(evidence, tolerate, "tolerate", FIELD_DOUBLE),
+    FIELD(evidence, harm_log_e, "harmLogE", FIELD_DOUBLE),
+    FIELD(evidence, harm_log_limit, "harmLogLimit", FIELD_DOUBLE),
+    FIELD(evidence, minimum_detectable_effect, "minimumDetectableEffect", FIELD_DOUBLE),
+    FIELD(evidence, fresh_ms, "freshMs", FIELD_I64),
+    FIELD(evidence, observed_ms, "observedMs", FIELD_I64),
+    FIELD(evidence, query, "query", FIELD_TEXT),
+    FIELD(evidence, code, "code", FIELD_TEXT),
+    FIELD(evidence, sentence, "sentence", FIELD_TEXT),
+    FIELD(evidence, would_change, "wouldChange", FIELD_TEXT),
+};
+
+static const struct field arm_fields[] = {
+    FIELD(arm_counts, total, "total", FIELD_DOUBLE),
+    FIELD(arm_counts, bad, "bad", FIELD_DOUBLE),
+};
+
+static const struct field exposure_fields[] = {
+    FIELD(exposure, known, "known", FIELD_BOOL),
+    FIELD(exposure, observed_pct, "observedPct", FIELD_DOUBLE),
+    FIELD(exposure, measured_pct, "measuredPct", FIELD_DOUBLE),
+    FIELD(exposure, capacity_ok, "capacityOk", FIELD_BOOL),
+    FIELD(exposure, at_ms, "atMs", FIELD_I64),
+    FIELD(exposure, error, "error", FIELD_TEXT),
+};
+
+static const struct field snapshot_fields[] = {
+    FIELD(snapshot, at_ms, "atMs", FIELD_I64),
+    FIELD(snapshot, budget_remaining, "budgetRemaining", FIELD_DOUBLE),
+    FIELD(snapshot, telemetry_age_ms, "telemetryAgeMs", FIELD_I64),
+};
+
+const char *evidence_state_name(enum evidence_state state)
+{
+    return state_names[state];
+}
+
+bool evidence_state_parse(const char *name, enum evidence_state *out)
+{
+    int index;
+    if (!name_index(state_names, FIELDS_COUNT(state_names), name, &index))
+        return false;
+    *out = (enum evidence_state)index;
+    return true;
+}
+
+const char *evidence_kind_name(enum evidence_kind kind)
+{
+    return kind_names[kind];
+}
+
+static json_t *new_evidence(const struct evidence *e)
+{
+    json_t *json = fields_to_json(evidence_fields, FIELDS_COUNT(evidence_fields), e);
+    object_set(json, "stable", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->stable));
+    object_set(json, "canary", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->canary));
+    return json;
+}
+
+json_t *evidence_to_json(struct arena *arena, const struct evidence *e)
+{
+    return json_own(arena, new_evidence(e));
+}
+
+bool evidence_from_json(struct arena *arena, const json_t *json, struct evidence *out,
+                        struct err *err)
+{
+    return fields_from_json(evidence_fields, FIELDS_COUNT(evidence_fields), arena, json, "evidence",
+                            out, err) &&
+           fields_from_json(arm_fields, FIELDS_COUNT(arm_fields), arena,
+                            json_object_get(json, "stable"), "evidence.stable", &out->stable,
+                            err) &&
+           fields_from_json(arm_fields, FIELDS_COUNT(arm_fields), arena,
+                            json_object_get(json, "canary"), "evidence.canary", &out->canary, err);
+}
+
+json_t *snapshot_to_json(struct arena *arena, const struct snapshot *s)
+{
+    json_t *json = fields_to_json(snapshot_fields, FIELDS_COUNT(snapshot_fields), s);
+    json_t *checks = new_array();
+    for (size_t i = 0; i < s->n_checks; i++)
+        array_add(checks, new_evidence(&s->checks[i]));
+    object_set(json, "checks", checks);
+    object_set(json, "exposure",
+               fields_to_json(exposure_fields, FIELDS_COUNT(exposure_fields), &s->exposure));
+    return json_own(arena, json);
+}
+
+bool snapshot_from_json(struct arena *arena, const json_t *json, struct snapshot *out,
+                        struct err *err)
+{
+    if (!fields_from_json(snapshot_fields, FIELDS_COUNT(snapshot_fields), arena, json, "snapshot",
+                          out, err) ||
+        !fields_from_json(exposure_fields, FIELDS_COUNT(exposure_fields), arena,
+                          json_object_get(json, "exposure"), "snapshot.exposure", &out->exposure,
+                          err))
+        return false;
+    const json_t *checks = need_array(json, "checks", "snapshot", err);
+    if (!checks)
+        return false;
+    size_t n = json_array_size(checks);
+    struct evidence *items = ARENA_ARRAY(arena, struct evidence, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!evidence_from_json(arena, json_array_get(checks, i), &items[i], err))
+            return false;
+    }
+    out->checks = items;
+    out->n_checks = n;
+    return true;
+}
+
+enum evidence_state snapshot_worst(const struct snapshot *s)
+{
+    enum evidence_state worst = EVIDENCE_PASS;
+    for (size_t i = 0; i < s->n_checks; i++) {
+        if (s->checks[i].critical && s->checks[i].state > worst)
+            worst = s->checks[i].state;
+    }
+    return worst;
+}
