@@ -29,8 +29,9 @@ static const struct field state_fields[] = {
     FIELD(rollout_state, paused_by_human, "pausedByHuman", FIELD_BOOL),
     FIELD(rollout_state, actuator_failing, "actuatorFailing", FIELD_BOOL),
     FIELD(rollout_state, skip_hold, "skipHold", FIELD_BOOL),
-    FIELD(rollout_state, approval_for_pct, "approvalForPct", FIELD_DOUBLE),
-    FIELD(rollout_state, approval_since_ms, "approvalSinceMs", FIELD_I64),
+    FIELD(rollout_state, deadline_taken, "deadlineTaken", FIELD_BOOL),
+    FIELD(rollout_state, proposed_pct, "proposedPct", FIELD_DOUBLE),
+    FIELD(rollout_state, proposed_since_ms, "proposedSinceMs", FIELD_I64),
     FIELD(rollout_state, blind_since_ms, "blindSinceMs", FIELD_I64),
     FIELD(rollout_state, decisions, "decisions", FIELD_U32),
 };

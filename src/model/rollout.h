@@ -61,8 +61,9 @@ struct rollout_state {
     bool paused_by_human;       /* only a human resumes */
     bool actuator_failing;      /* weight not observed within traffic.timeout */
     bool skip_hold;             /* a human skipped the present step's hold */
-    double approval_for_pct;    /* the weight being asked for; -1 = nothing asked */
-    int64_t approval_since_ms;
+    bool deadline_taken;        /* the deadline's response was taken; it is not taken twice */
+    double proposed_pct;        /* the weight asked or advised for; -1 = none */
+    int64_t proposed_since_ms;
     const struct approval *approvals;
     size_t n_approvals;
     int64_t blind_since_ms; /* first of the uninterrupted blind ticks; 0 = sighted */
