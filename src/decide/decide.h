@@ -50,6 +50,6 @@ struct gate_decision {
     size_t n_reasons;
 };
 struct gate_decision decide_gate(struct arena *, const struct gate_policy *,
-                                 const struct snapshot *, int64_t now_ms);
+                                 const struct snapshot *);
 
 #endif
