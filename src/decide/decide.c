@@ -29,8 +29,7 @@
 
 #define OBSERVED_WITHIN_PCT 0.5
 
-/* --- Building the answer
- * --------------------------------------------------------------------------- */
+/* --- Building the answer --- */
 
 void say(struct turn *t, const char *code, const char *format, ...)
 {
@@ -133,8 +132,7 @@ void roll_back(struct turn *t, const char *code)
            t->n_reasons ? t->reasons[0].sentence : code);
 }
 
-/* --- What is seen
- * ----------------------------------------------------------------------------------- */
+/* --- What is seen --- */
 
 static void keep_first(const struct evidence **slot, const struct evidence *e)
 {
@@ -218,8 +216,7 @@ static void watch_actuator(struct turn *t)
            t->reasons[t->n_reasons - 1].sentence);
 }
 
-/* --- Safety: looked at in every state with exposure
- * -------------------------------------------------- */
+/* --- Safety: looked at in every state with exposure --- */
 
 /* Advice is given once per weight. */
 static void advise(struct turn *t, double weight_pct, const char *text)
@@ -322,8 +319,7 @@ static bool keep_safe(struct turn *t)
     return false;
 }
 
-/* --- One function a state
- * ---------------------------------------------------------------------------- */
+/* --- One function a state --- */
 
 static void wait(struct turn *t)
 {
@@ -439,8 +435,7 @@ static void take_turn(struct turn *t)
         progress(t);
 }
 
-/* --- The face
- * ---------------------------------------------------------------------------------------- */
+/* --- The face --- */
 
 /* Equal in everything that is remembered; pointers are compared by what they point to. */
 static bool same_state(const struct rollout_state *a, const struct rollout_state *b)

@@ -35,8 +35,7 @@ static struct haproxy *haproxy_of(struct actuator *a)
     return (struct haproxy *)(void *)a;
 }
 
-/* --- The protocol --------------------------------------------------------------------------------
- */
+/* --- The protocol --- */
 
 /* Columns of `show servers state`, format version 1. */
 enum {
@@ -102,8 +101,7 @@ void haproxy_weights(double pct, size_t n_stable, size_t n_canary, int *stable, 
     }
 }
 
-/* --- One call: ask, compare, set if different, ask again
- * ------------------------------------------ */
+/* --- One call: ask, compare, set if different, ask again --- */
 
 static void finish(struct haproxy *h, const struct exposure *seen)
 {
@@ -148,14 +146,13 @@ static bool add_up(const struct arm *arm, struct str answer, struct sums *out, c
 
 static void ask(struct haproxy *h);
 
-static bool wants(const struct haproxy *h, const struct arm *arm, struct str answer, int weight)
+static bool differs(const struct arm *arm, struct str answer, int weight)
 {
     for (size_t i = 0; i < arm->n; i++) {
         struct haproxy_server s;
         if (!haproxy_find_server(answer, arm->names[i], &s) || s.weight != weight)
             return true;
     }
-    (void)h;
     return false;
 }
 
@@ -233,7 +230,7 @@ static void state_answered(void *arg, struct str answer, const struct err *err)
     }
     if (!isnan(h->desired_pct) && !h->was_set) {
         haproxy_weights(h->desired_pct, h->stable.n, h->canary.n, &stable, &canary);
-        if (wants(h, &h->stable, answer, stable) || wants(h, &h->canary, answer, canary)) {
+        if (differs(&h->stable, answer, stable) || differs(&h->canary, answer, canary)) {
             send_weights(h, stable, canary);
             return;
         }
@@ -279,12 +276,10 @@ static struct actuator_capabilities haproxy_capabilities(const struct actuator *
         .min_step_pct = 100.0 / 257, .survives_restart = false, .observes_capacity = true};
 }
 
-/* --- Life
- * ----------------------------------------------------------------------------------------- */
+/* --- Life --- */
 
-static void haproxy_close(struct actuator *a)
+static void haproxy_free(struct haproxy *h)
 {
-    struct haproxy *h = haproxy_of(a);
     if (h->exchange)
         unix_exchange_cancel(h->exchange);
     for (size_t i = 0; i < MAX_SERVERS; i++) {
@@ -294,6 +289,11 @@ static void haproxy_close(struct actuator *a)
     free(h->socket_path);
     free(h->backend);
     free(h);
+}
+
+static void haproxy_close(struct actuator *a)
+{
+    haproxy_free(haproxy_of(a));
 }
 
 static char *copy(const char *text)
@@ -374,8 +374,8 @@ static struct actuator *haproxy_open(struct loop *loop, struct http_client *clie
         good = err_set(err, ERR_BAD_INPUT, "traffic.haproxy.backend must be a backend's name");
     if (good && read_arm(&h->stable, config, "stable", err) &&
         read_arm(&h->canary, config, "canary", err))
-        return &h->base;
-    haproxy_close(&h->base);
+        return (struct actuator *)h; /* base comes first */
+    haproxy_free(h);
     return NULL;
 }
 

@@ -212,7 +212,7 @@ static struct actuator *webhook_open(struct loop *loop, struct http_client *clie
     w->bearer_token = token ? strdup(token) : NULL;
     if (!w->url || (token && !w->bearer_token))
         check_no_memory(strlen(url));
-    return &w->base;
+    return (struct actuator *)w; /* base comes first */
 }
 
 const struct actuator_ops webhook_ops = {
