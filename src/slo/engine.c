@@ -1,0 +1,452 @@
+/* The tap's other end: sums per SLO and arm. One mutex guards everything that samples change: arms,
+ * links and sums. It is taken under no other lock and takes none. */
+#include "slo/slo.h"
+
+#include "base/map.h"
+#include "base/num.h"
+#include "slo/selectors.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define GOOD_METRIC "cqed_sli_good_total"
+#define TOTAL_METRIC "cqed_sli_total"
+#define BUCKET_METRIC "cqed_sli_bucket_total"
+#define REPEAT_MS 10000 /* an unchanged sum is still written this often */
+#define MAX_EDGES 64
+#define MAX_ARMS 200 /* a version label with more values than this is not a cohort */
+
+/* One cumulative sum and when it was last written. */
+struct sum {
+    double value;
+    double written;
+    int64_t written_ms; /* 0 = never */
+};
+
+struct bucket {
+    double edge;
+    struct str le; /* as first seen */
+    struct sum sum;
+};
+
+struct arm {
+    struct arm *next;
+    struct str version;
+    struct sum good, bad, total;
+    struct bucket buckets[MAX_EDGES]; /* ascending by edge */
+    size_t n_buckets;
+    int64_t newest_ms;
+    uint64_t impossible;
+};
+
+struct slo {
+    const struct slo_spec *spec;
+    const char *cohort_label;
+    struct sli_selectors selectors;
+    struct arm *arms; /* ordered by version */
+    size_t n_arms;
+};
+
+/* What one series feeds. `restores` links are our own series, read back from the log. */
+struct link {
+    struct slo *slo;
+    struct arm *arm;
+    enum sli_role role;
+    double edge; /* SLI_BUCKET */
+    bool restores;
+    struct link *next;
+};
+
+struct slo_engine {
+    pthread_mutex_t lock;
+    struct arena arena; /* selectors, arms and links */
+    struct slo *slos;
+    size_t n_slos;
+    struct link **tokens; /* tokens[token - 1] */
+    size_t n_tokens, token_capacity;
+};
+
+/* --- Life --- */
+
+struct slo_engine *slo_engine_new(const struct slo_setup *setups, size_t n, struct err *err)
+{
+    struct slo_engine *e = calloc(1, sizeof *e);
+    if (!e)
+        check_no_memory(sizeof *e);
+    (void)pthread_mutex_init(&e->lock, NULL);
+    arena_init(&e->arena);
+    e->slos = ARENA_ARRAY(&e->arena, struct slo, n);
+    for (size_t i = 0; i < n; i++) {
+        struct slo *s = &e->slos[e->n_slos++];
+        s->spec = setups[i].spec;
+        s->cohort_label = setups[i].cohort_label;
+        if (!slo_spec_check(s->spec, err) ||
+            !sli_selectors_parse(&e->arena, s->spec, &s->selectors, err)) {
+            slo_engine_free(e);
+            return NULL;
+        }
+    }
+    return e;
+}
+
+void slo_engine_free(struct slo_engine *e)
+{
+    if (!e)
+        return;
+    (void)pthread_mutex_destroy(&e->lock);
+    arena_release(&e->arena);
+    free(e);
+}
+
+static struct slo *find_slo(const struct slo_engine *e, struct str name)
+{
+    for (size_t i = 0; i < e->n_slos; i++) {
+        if (str_is(name, e->slos[i].spec->name))
+            return &e->slos[i];
+    }
+    return NULL;
+}
+
+/* The arm of a version, made when it is new; NULL when there are too many. */
+static struct arm *arm_of(struct slo_engine *e, struct slo *s, struct str version)
+{
+    struct arm **at = &s->arms;
+    int order = -1;
+    while (*at && (order = str_cmp((*at)->version, version)) < 0)
+        at = &(*at)->next;
+    if (*at && order == 0)
+        return *at;
+    if (s->n_arms == MAX_ARMS)
+        return NULL;
+    struct arm *arm = ARENA_NEW(&e->arena, struct arm);
+    arm->version = arena_str(&e->arena, version);
+    arm->next = *at;
+    *at = arm;
+    s->n_arms++;
+    return arm;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_sli(const struct slo *a, const struct slo *b)
+{
+    const struct sli_spec *x = &a->spec->sli, *y = &b->spec->sli;
+    return x->kind == y->kind && same_text(x->total_query, y->total_query) &&
+           same_text(x->good_query, y->good_query) && same_text(x->bad_query, y->bad_query) &&
+           same_text(x->threshold_query, y->threshold_query) &&
+           x->threshold_op == y->threshold_op &&
+           (x->kind != SLI_THRESHOLD || x->threshold == y->threshold) &&
+           same_text(a->cohort_label, b->cohort_label);
+}
+
+static void adopt_arm(struct slo_engine *e, struct slo *into, const struct arm *from)
+{
+    struct arm *arm = arm_of(e, into, from->version);
+    struct arm *next = arm->next;
+    struct str version = arm->version;
+    *arm = *from;
+    arm->next = next;
+    arm->version = version;
+    for (size_t i = 0; i < arm->n_buckets; i++)
+        arm->buckets[i].le = arena_str(&e->arena, arm->buckets[i].le);
+}
+
+void slo_engine_adopt(struct slo_engine *e, struct slo_engine *old)
+{
+    for (size_t i = 0; i < e->n_slos; i++) {
+        struct slo *s = &e->slos[i];
+        const struct slo *was = find_slo(old, str_from(s->spec->name));
+        if (!was || !same_sli(s, was))
+            continue;
+        for (const struct arm *arm = was->arms; arm; arm = arm->next)
+            adopt_arm(e, s, arm);
+    }
+}
+
+/* --- Binding: which sums a series feeds --- */
+
+static void add_link(struct slo_engine *e, struct link **list, struct link link)
+{
+    struct link *l = ARENA_NEW(&e->arena, struct link);
+    *l = link;
+    l->next = *list;
+    *list = l;
+}
+
+static struct bucket *bucket_of(struct slo_engine *e, struct arm *arm, struct str le, double edge)
+{
+    size_t i = 0;
+    while (i < arm->n_buckets && arm->buckets[i].edge < edge)
+        i++;
+    if (i < arm->n_buckets && arm->buckets[i].edge == edge)
+        return &arm->buckets[i];
+    if (arm->n_buckets == MAX_EDGES)
+        return NULL;
+    memmove(&arm->buckets[i + 1], &arm->buckets[i], (arm->n_buckets - i) * sizeof *arm->buckets);
+    arm->buckets[i] = (struct bucket){.edge = edge, .le = arena_str(&e->arena, le)};
+    arm->n_buckets++;
+    return &arm->buckets[i];
+}
+
+/* Our own series, found in the log: what it says is the sum. */
+static void bind_own(struct slo_engine *e, struct labels labels, struct str metric,
+                     struct link **list)
+{
+    struct slo *s = find_slo(e, labels_get(labels, "slo"));
+    struct str le = labels_get(labels, "le");
+    struct link link = {.slo = s, .restores = true};
+    if (!s)
+        return;
+    link.arm = arm_of(e, s, labels_get(labels, "version"));
+    if (!link.arm)
+        return;
+    if (str_is(metric, GOOD_METRIC))
+        link.role = SLI_GOOD;
+    else if (str_is(metric, TOTAL_METRIC))
+        link.role = SLI_TOTAL;
+    else if (str_is(metric, BUCKET_METRIC) && num_parse_double(le, &link.edge) &&
+             bucket_of(e, link.arm, le, link.edge))
+        link.role = SLI_BUCKET;
+    else
+        return;
+    add_link(e, list, link);
+}
+
+static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, struct link **list)
+{
+    for (int role = 0; role < SLI_N_ROLES; role++) {
+        const struct sli_selector *selector = &s->selectors.by_role[role];
+        if (!selector->matchers || !matchers_match(selector->matchers, selector->n, labels))
+            continue;
+        struct link link = {.slo = s, .role = (enum sli_role)role};
+        link.arm = arm_of(e, s, labels_get(labels, s->cohort_label));
+        if (!link.arm)
+            continue;
+        if (role == SLI_BUCKET) {
+            struct str le = labels_get(labels, "le");
+            if (!num_parse_double(le, &link.edge) || !bucket_of(e, link.arm, le, link.edge))
+                continue;
+        }
+        add_link(e, list, link);
+    }
+}
+
+uint32_t slo_engine_bind(void *self, struct labels labels)
+{
+    struct slo_engine *e = self;
+    struct link *list = NULL;
+    uint32_t token = 0;
+    struct str metric = labels_get(labels, LABEL_NAME);
+    (void)pthread_mutex_lock(&e->lock);
+    if (str_starts(metric, STR("cqed_sli_"))) {
+        bind_own(e, labels, metric, &list);
+    } else {
+        for (size_t i = 0; i < e->n_slos; i++)
+            bind_slo(e, &e->slos[i], labels, &list);
+    }
+    if (list) {
+        e->tokens = arena_grow(&e->arena, e->tokens, e->n_tokens, &e->token_capacity,
+                               sizeof(struct link *));
+        e->tokens[e->n_tokens++] = list;
+        token = (uint32_t)e->n_tokens;
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+    return token;
+}
+
+/* --- Feeding --- */
+
+static struct sum *sum_of(const struct link *l)
+{
+    struct arm *arm = l->arm;
+    switch (l->role) {
+    case SLI_GOOD:
+        return &arm->good;
+    case SLI_BAD:
+        return &arm->bad;
+    case SLI_TOTAL:
+        return &arm->total;
+    case SLI_BUCKET:
+        for (size_t i = 0; i < arm->n_buckets; i++) {
+            if (arm->buckets[i].edge == l->edge)
+                return &arm->buckets[i].sum;
+        }
+        break;
+    case SLI_VALUE:
+    case SLI_N_ROLES:
+        break;
+    }
+    CHECK(false);
+    return NULL;
+}
+
+static bool within(enum threshold_op op, double v, double limit)
+{
+    switch (op) {
+    case THRESHOLD_LTE:
+        return v <= limit;
+    case THRESHOLD_GTE:
+        return v >= limit;
+    case THRESHOLD_LT:
+        return v < limit;
+    case THRESHOLD_GT:
+        return v > limit;
+    }
+    return false;
+}
+
+static void feed_link(const struct link *l, int64_t t_ms, double v, double increase)
+{
+    struct arm *arm = l->arm;
+    const struct sli_spec *sli = &l->slo->spec->sli;
+    if (l->role == SLI_VALUE) {
+        if (isnan(v))
+            return;
+        arm->total.value += 1;
+        arm->good.value += within(sli->threshold_op, v, sli->threshold) ? 1 : 0;
+    } else if (isfinite(increase) && increase >= 0) {
+        sum_of(l)->value += increase;
+    } else if (!isnan(increase)) {
+        arm->impossible++;
+        return;
+    }
+    if (!isnan(v) && t_ms > arm->newest_ms)
+        arm->newest_ms = t_ms;
+}
+
+/* What our own series said is the sum. The bad events are not written: they follow from the two. */
+static void restore(const struct link *l, int64_t t_ms, double v)
+{
+    struct arm *arm = l->arm;
+    struct sum *sum = sum_of(l);
+    if (l->slo->spec->sli.bad_query && l->role == SLI_GOOD)
+        arm->bad.value = arm->total.value - v;
+    else if (l->slo->spec->sli.bad_query && l->role == SLI_TOTAL)
+        arm->bad.value += v - arm->total.value;
+    *sum = (struct sum){v, v, t_ms};
+}
+
+void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double increase,
+                     bool recovering)
+{
+    struct slo_engine *e = self;
+    (void)pthread_mutex_lock(&e->lock);
+    CHECK(token > 0 && token <= e->n_tokens);
+    for (const struct link *l = e->tokens[token - 1]; l; l = l->next) {
+        if (!l->restores)
+            feed_link(l, t_ms, v, increase);
+        else if (recovering && isfinite(v))
+            restore(l, t_ms, v);
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+/* --- Giving the sums out --- */
+
+static double good_of(const struct slo *s, const struct arm *arm)
+{
+    return s->spec->sli.bad_query ? arm->total.value - arm->bad.value : arm->good.value;
+}
+
+struct emitter {
+    int64_t t_ms;
+    void (*emit)(void *arg, struct labels, int64_t t_ms, double v);
+    void *arg;
+};
+
+/* A sum's first sample is preceded by a 0, so that a window can tell "began here" from "came from
+ * afar". */
+static void emit_sum(const struct emitter *out, struct sum *sum, double value, const char *metric,
+                     const struct slo *s, const struct arm *arm, struct str le)
+{
+    if (sum->written_ms && value == sum->written && out->t_ms - sum->written_ms < REPEAT_MS)
+        return;
+    struct label v[5];
+    size_t n = 0;
+    v[n++] = (struct label){STR(LABEL_NAME), str_from(metric)};
+    if (le.n)
+        v[n++] = (struct label){STR("le"), le};
+    v[n++] = (struct label){STR("service"), str_from(s->spec->service)};
+    v[n++] = (struct label){STR("slo"), str_from(s->spec->name)};
+    if (arm->version.n)
+        v[n++] = (struct label){STR("version"), arm->version};
+    struct labels labels = {n, v};
+    if (!sum->written_ms && value != 0)
+        out->emit(out->arg, labels, out->t_ms - 1, 0);
+    out->emit(out->arg, labels, out->t_ms, value);
+    sum->written = value;
+    sum->written_ms = out->t_ms;
+}
+
+static void emit_arm(const struct emitter *out, const struct slo *s, struct arm *arm)
+{
+    if (arm->newest_ms == 0)
+        return;
+    emit_sum(out, &arm->good, good_of(s, arm), GOOD_METRIC, s, arm, STR(""));
+    emit_sum(out, &arm->total, arm->total.value, TOTAL_METRIC, s, arm, STR(""));
+    for (size_t i = 0; i < arm->n_buckets; i++)
+        emit_sum(out, &arm->buckets[i].sum, arm->buckets[i].sum.value, BUCKET_METRIC, s, arm,
+                 arm->buckets[i].le);
+}
+
+void slo_engine_flush(struct slo_engine *e, int64_t t_ms,
+                      void (*emit)(void *arg, struct labels, int64_t t_ms, double v), void *arg)
+{
+    struct emitter out = {t_ms, emit, arg};
+    (void)pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < e->n_slos; i++) {
+        for (struct arm *arm = e->slos[i].arms; arm; arm = arm->next)
+            emit_arm(&out, &e->slos[i], arm);
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+static void copy_arm(struct arena *arena, const struct slo *s, const struct arm *arm,
+                     struct slo_arm *out)
+{
+    double *edges = ARENA_ARRAY(arena, double, arm->n_buckets);
+    double *cumulative = ARENA_ARRAY(arena, double, arm->n_buckets);
+    for (size_t i = 0; i < arm->n_buckets; i++) {
+        edges[i] = arm->buckets[i].edge;
+        cumulative[i] = arm->buckets[i].sum.value;
+    }
+    double good = good_of(s, arm);
+    *out = (struct slo_arm){.version = arena_str(arena, arm->version),
+                            .good = good,
+                            .bad = arm->total.value - good,
+                            .total = arm->total.value,
+                            .newest_ms = arm->newest_ms,
+                            .n_edges = arm->n_buckets,
+                            .edges = edges,
+                            .cumulative = cumulative,
+                            .impossible = arm->impossible};
+}
+
+bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name,
+                     struct slo_arm **out, size_t *n)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    const struct slo *s = find_slo(e, str_from(name));
+    *n = 0;
+    *out = NULL;
+    if (s) {
+        *out = ARENA_ARRAY(arena, struct slo_arm, s->n_arms);
+        for (const struct arm *arm = s->arms; arm; arm = arm->next)
+            copy_arm(arena, s, arm, &(*out)[(*n)++]);
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+    return s != NULL;
+}
+
+bool slo_engine_latency_edge(struct slo_engine *e, const char *name, double *edge)
+{
+    const struct slo *s = find_slo(e, str_from(name));
+    if (!s || isnan(s->selectors.edge))
+        return false;
+    *edge = s->selectors.edge;
+    return true;
+}
