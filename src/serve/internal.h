@@ -1,0 +1,49 @@
+/* internal.h -- what the files of serve/ share. */
+#ifndef CQED_SERVE_INTERNAL_H
+#define CQED_SERVE_INTERNAL_H
+
+#include "serve/serve.h"
+
+#include <pthread.h>
+
+#define MAX_LISTENERS 256
+
+struct serve {
+    struct serve_options options;
+    struct http_server *server;
+    pthread_mutex_t lock; /* guards the listeners */
+    struct http_stream *listeners[MAX_LISTENERS];
+    size_t n_listeners;
+};
+
+/* Ask the control thread and answer with its JSON; status is of a success. */
+void answer_control(struct serve *, struct http_request *, struct http_response *,
+                    const struct control_request *, int status);
+/* The same without answering: false with the error. */
+bool ask_control(struct serve *, const struct control_request *, struct arena *,
+                 struct control_answer *, struct err *);
+void respond_json(struct http_response *, const json_t *);
+
+/* prometheus.c */
+http_handler handle_query, handle_query_range, handle_labels, handle_label_values, handle_series,
+    handle_metadata, handle_targets, handle_buildinfo;
+
+/* telemetry.c */
+http_handler handle_otlp_metrics, handle_own_metrics;
+
+/* control.c */
+http_handler handle_status, handle_services, handle_slos, handle_slo, handle_rollouts,
+    handle_rollout, handle_rollout_start, handle_rollout_act, handle_curves, handle_gates,
+    handle_gate, handle_reload, handle_alive;
+
+/* ledger.c */
+http_handler handle_ledger, handle_ledger_checkpoint, handle_ledger_key, handle_ledger_proof,
+    handle_ledger_verify;
+
+/* page.c */
+http_handler handle_page;
+
+/* events.c */
+http_handler handle_events;
+
+#endif

@@ -1,0 +1,86 @@
+#include "serve/serve.h"
+
+#include "serve/internal.h"
+
+#include <stdlib.h>
+
+#define OTLP_MAX_BYTES ((size_t)32 << 20)
+
+static const struct http_route routes[] = {
+    {"GET", "/api/v1/query", handle_query, 0},
+    {"POST", "/api/v1/query", handle_query, 0},
+    {"GET", "/api/v1/query_range", handle_query_range, 0},
+    {"POST", "/api/v1/query_range", handle_query_range, 0},
+    {"GET", "/api/v1/labels", handle_labels, 0},
+    {"POST", "/api/v1/labels", handle_labels, 0},
+    {"GET", "/api/v1/label/:name/values", handle_label_values, 0},
+    {"GET", "/api/v1/series", handle_series, 0},
+    {"POST", "/api/v1/series", handle_series, 0},
+    {"GET", "/api/v1/metadata", handle_metadata, 0},
+    {"GET", "/api/v1/targets", handle_targets, 0},
+    {"GET", "/api/v1/status/buildinfo", handle_buildinfo, 0},
+    {"POST", "/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},
+    {"POST", "/api/v1/otlp/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},
+    {"GET", "/metrics", handle_own_metrics, 0},
+    {"GET", "/-/healthy", handle_alive, 0},
+    {"GET", "/-/ready", handle_alive, 0},
+    {"POST", "/-/reload", handle_reload, 0},
+    {"GET", "/cqed/v1/status", handle_status, 0},
+    {"GET", "/cqed/v1/services", handle_services, 0},
+    {"GET", "/cqed/v1/slos", handle_slos, 0},
+    {"GET", "/cqed/v1/slos/:name", handle_slo, 0},
+    {"GET", "/cqed/v1/rollouts", handle_rollouts, 0},
+    {"POST", "/cqed/v1/rollouts", handle_rollout_start, 0},
+    {"GET", "/cqed/v1/rollouts/:id", handle_rollout, 0},
+    {"GET", "/cqed/v1/rollouts/:id/curves", handle_curves, 0},
+    {"POST", "/cqed/v1/rollouts/:id/:act", handle_rollout_act, 0},
+    {"GET", "/cqed/v1/gates", handle_gates, 0},
+    {"POST", "/cqed/v1/gates/:name", handle_gate, 0},
+    {"GET", "/cqed/v1/ledger", handle_ledger, 0},
+    {"GET", "/cqed/v1/ledger/checkpoint", handle_ledger_checkpoint, 0},
+    {"GET", "/cqed/v1/ledger/key", handle_ledger_key, 0},
+    {"GET", "/cqed/v1/ledger/proof", handle_ledger_proof, 0},
+    {"GET", "/cqed/v1/ledger/verify", handle_ledger_verify, 0},
+    {"GET", "/cqed/v1/events", handle_events, 0},
+    {"GET", "/", handle_page, 0},
+    {"GET", "/*", handle_page, 0},
+};
+
+struct serve *serve_start(const struct serve_options *options, struct err *err)
+{
+    struct serve *s = calloc(1, sizeof *s);
+    if (!s)
+        check_no_memory(sizeof *s);
+    s->options = *options;
+    (void)pthread_mutex_init(&s->lock, NULL);
+    struct http_server_options http = {.listen = options->listen,
+                                       .routes = routes,
+                                       .n_routes = sizeof routes / sizeof *routes,
+                                       .context = s};
+    s->server = http_server_start(&http, err);
+    if (!s->server) {
+        (void)pthread_mutex_destroy(&s->lock);
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void serve_stop(struct serve *s)
+{
+    if (!s)
+        return;
+    (void)pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n_listeners; i++)
+        http_stream_close(s->listeners[i]);
+    s->n_listeners = 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    http_server_stop(s->server);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+uint16_t serve_port(const struct serve *s)
+{
+    return http_server_port(s->server);
+}

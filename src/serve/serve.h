@@ -1,0 +1,75 @@
+/* serve.h -- the door: Prometheus's API over the store, OTLP in, cQED's own API, the page and its
+ * event stream. Queries and appends run on HTTP threads straight against the store; whatever is
+ * control state is asked of the control thread through one function, so that nothing here knows the
+ * daemon. Contract of every path: docs/manual/api.md. */
+#ifndef CQED_SERVE_SERVE_H
+#define CQED_SERVE_SERVE_H
+
+#include "ingest/ingest.h"
+#include "io/http_server.h"
+#include "io/loop.h"
+#include "ledger/ledger.h"
+#include "promql/promql.h"
+#include "store/store.h"
+
+/* What can be asked of the control thread. */
+enum control_op {
+    CONTROL_STATUS,
+    CONTROL_SERVICES,
+    CONTROL_SLOS,
+    CONTROL_SLO, /* id = its name */
+    CONTROL_TARGETS,
+    CONTROL_ROLLOUTS,
+    CONTROL_ROLLOUT, /* id = rollout or service */
+    CONTROL_CURVES,  /* id, check */
+    CONTROL_START,   /* body, idempotency_key */
+    CONTROL_ACT,     /* id, act, body */
+    CONTROL_GATES,
+    CONTROL_GATE, /* id = its name */
+    CONTROL_RELOAD
+};
+
+struct control_request {
+    enum control_op op;
+    const char *id;
+    const char *check;
+    const char *act; /* the last part of .../rollouts/ID/ACT */
+    const json_t *body;
+    const char *idempotency_key; /* NULL = none */
+};
+
+struct control_answer {
+    json_t *json; /* the arena's */
+    bool created; /* CONTROL_START: it did not exist before */
+};
+
+/* Runs on the control thread. */
+typedef bool control_fn(void *self, const struct control_request *, struct arena *,
+                        struct control_answer *, struct err *);
+
+struct serve_options {
+    const char *listen;
+    struct loop *loop;
+    struct store *store;
+    struct metadata_store *metadata;
+    struct ledger *ledger;
+    control_fn *control;
+    void *control_self;
+};
+
+struct serve;
+
+struct serve *serve_start(const struct serve_options *, struct err *);
+void serve_stop(struct serve *);
+uint16_t serve_port(const struct serve *);
+
+/* Hand an event to every open page. Any thread; never blocks. id < 0: none. */
+void serve_publish(struct serve *, const char *event, int64_t id, const json_t *data);
+bool serve_has_listeners(struct serve *);
+
+/* The embedded store as a source of PromQL; self is the store. */
+bool store_promql_select(void *store, struct arena *, const struct matcher *, size_t n_matchers,
+                         int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
+                         struct err *);
+
+#endif

@@ -1,0 +1,181 @@
+/* Telemetry in over HTTP, and cQED's own metrics out. */
+#include "base/clock.h"
+#include "base/num.h"
+#include "serve/internal.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* --- OTLP/HTTP (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP Response") --- */
+
+static bool is_json(const char *content_type)
+{
+    return str_starts(str_from(content_type), STR("application/json"));
+}
+
+/* Protobuf by hand: both answers are one or two fields. */
+static void add_proto_bytes(struct buf *out, unsigned field, struct str bytes)
+{
+    buf_add_uvarint(out, field << 3 | 2);
+    buf_add_uvarint(out, bytes.n);
+    buf_add_str(out, bytes);
+}
+
+static void add_proto_number(struct buf *out, unsigned field, uint64_t v)
+{
+    buf_add_uvarint(out, field << 3);
+    buf_add_uvarint(out, v);
+}
+
+/* ExportMetricsServiceResponse, with partial_success when something was refused. */
+static void answer_export(struct http_response *response, const struct otlp_result *r, bool json)
+{
+    if (json) {
+        struct json_writer w;
+        json_writer_init(&w, &response->body);
+        json_open_object(&w);
+        if (r->rejected > 0) {
+            json_key(&w, "partialSuccess");
+            json_open_object(&w);
+            json_key(&w, "rejectedDataPoints");
+            char count[32];
+            (void)snprintf(count, sizeof count, "%llu", (unsigned long long)r->rejected);
+            json_put_cstr(&w, count);
+            json_key(&w, "errorMessage");
+            json_put_cstr(&w, r->message);
+            json_close_object(&w);
+        }
+        json_close_object(&w);
+        json_writer_end(&w);
+        return;
+    }
+    response->content_type = "application/x-protobuf";
+    if (r->rejected == 0)
+        return;
+    struct buf partial = BUF_INIT;
+    add_proto_number(&partial, 1, r->rejected);
+    add_proto_bytes(&partial, 2, str_from(r->message));
+    add_proto_bytes(&response->body, 1, buf_str(&partial));
+    buf_release(&partial);
+}
+
+/* google.rpc.Status in the request's own encoding. */
+static void answer_refusal(struct http_response *response, int status, const struct err *err,
+                           bool json)
+{
+    int code = status == 503 ? 14 : 3; /* UNAVAILABLE, INVALID_ARGUMENT */
+    response->status = status;
+    if (status == 503)
+        http_add_header(response, "Retry-After", "1");
+    if (json) {
+        struct json_writer w;
+        json_writer_init(&w, &response->body);
+        json_open_object(&w);
+        json_key(&w, "code");
+        json_put_i64(&w, code);
+        json_key(&w, "message");
+        json_put_cstr(&w, err->message);
+        json_close_object(&w);
+        json_writer_end(&w);
+        return;
+    }
+    response->content_type = "application/x-protobuf";
+    add_proto_number(&response->body, 1, (uint64_t)code);
+    add_proto_bytes(&response->body, 2, str_from(err->message));
+}
+
+void handle_otlp_metrics(void *context, struct http_request *request,
+                         struct http_response *response)
+{
+    struct serve *s = context;
+    struct otlp_result result = {0};
+    struct err err = ERR_INIT;
+    bool json = is_json(request->content_type);
+    if (!json && !str_starts(str_from(request->content_type), STR("application/x-protobuf"))) {
+        err_set(&err, ERR_BAD_INPUT,
+                "Content-Type must be application/x-protobuf or application/json, not '%.100s'",
+                request->content_type);
+        answer_refusal(response, 415, &err, true);
+        return;
+    }
+    bool done = json ? otlp_metrics_json(s->options.store, s->options.metadata, request->body,
+                                         clock_wall_ms(), &result, &err)
+                     : otlp_metrics_protobuf(s->options.store, s->options.metadata, request->body,
+                                             clock_wall_ms(), &result, &err);
+    if (done)
+        answer_export(response, &result, json);
+    else
+        answer_refusal(response, err.code == ERR_IO || err.code == ERR_LIMIT ? 503 : 400, &err,
+                       json);
+}
+
+/* --- Ours --- */
+
+struct own_metric {
+    const char *name, *type, *help;
+    double value;
+};
+
+static double resident_bytes(void)
+{
+    long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%ld %ld", &total, &resident) != 2)
+        resident = 0;
+    (void)fclose(f);
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void add_metric(struct buf *out, const struct own_metric *m)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s ", m->name, m->help, m->name, m->type, m->name);
+    num_add_double(out, m->value);
+    buf_add_char(out, '\n');
+}
+
+void handle_own_metrics(void *context, struct http_request *request, struct http_response *response)
+{
+    struct serve *s = context;
+    struct control_request asked = {.op = CONTROL_STATUS};
+    struct control_answer answer = {NULL, false};
+    struct err err = ERR_INIT;
+    struct store_stats st;
+    if (!ask_control(s, &asked, request->arena, &answer, &err)) {
+        http_respond_error(response, &err);
+        return;
+    }
+    const json_t *targets = json_object_get(answer.json, "targets");
+    store_stats(s->options.store, &st);
+    const struct own_metric metrics[] = {
+        {"cqed_store_series", "gauge", "Series in the head.", (double)st.series},
+        {"cqed_store_samples_appended_total", "counter", "Samples taken.",
+         (double)st.samples_appended},
+        {"cqed_store_samples_refused_total", "counter", "Samples refused.",
+         (double)st.samples_refused},
+        {"cqed_store_chunk_bytes", "gauge", "Bytes of compressed samples.", (double)st.chunk_bytes},
+        {"cqed_wal_bytes", "gauge", "Bytes of write-ahead log on disk.", (double)st.wal_bytes},
+        {"cqed_wal_fsyncs_total", "counter", "Times the log was synced.", (double)st.wal_fsyncs},
+        {"cqed_wal_corruptions_total", "counter", "Damaged records found at start.",
+         (double)st.wal_corruptions},
+        {"cqed_ledger_entries", "gauge", "Entries in the ledger.",
+         (double)ledger_size(s->options.ledger)},
+        {"cqed_rollouts_live", "gauge", "Rollouts that have not ended.",
+         json_get_double(answer.json, "live", 0)},
+        {"cqed_targets", "gauge", "Scrape targets.", json_get_double(targets, "total", 0)},
+        {"cqed_targets_up", "gauge", "Scrape targets whose last scrape succeeded.",
+         json_get_double(targets, "up", 0)},
+        {"process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
+         resident_bytes()},
+        {"process_start_time_seconds", "gauge", "Start time since 1970 in seconds.",
+         json_get_double(answer.json, "startedMs", 0) / 1000},
+    };
+    response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    buf_printf(&response->body,
+               "# HELP cqed_build_info The running program.\n# TYPE cqed_build_info gauge\n"
+               "cqed_build_info{version=\"%s\"} 1\n",
+               CQED_VERSION);
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+        add_metric(&response->body, &metrics[i]);
+}
