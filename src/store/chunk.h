@@ -1,0 +1,65 @@
+/* chunk.h -- up to 240 samples of one series, compressed as in Gorilla (Pelkonen et al., PVLDB
+ * 8(12), 2015): timestamps as delta of delta, values as XOR with the one before. Every bit pattern
+ * of a double comes back, NaN payloads included. In memory only, never on disk.
+ *
+ *     sample 0:   t 64 bits, v 64 bits
+ *     sample k:   dod  0 -> '0' | 14 bits -> '10' | 17 -> '110' | 20 -> '1110' | 64 -> '1111'
+ *                 xor  0 -> '0' | fits the last window -> '10' bits | else '11', 5 bits leading
+ *                 zeros, 6 bits width (0 = 64), bits
+ *
+ * The dod widths are Prometheus's, made for milliseconds (tsdb/chunkenc/xor.go). Append is O(1),
+ * reading is O(n) from the start. Not locked. */
+#ifndef CQED_STORE_CHUNK_H
+#define CQED_STORE_CHUNK_H
+
+#include "model/sample.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHUNK_MIN_SAMPLES 120 /* a chunk is full here when it is big ... */
+#define CHUNK_BIG_BYTES 512
+#define CHUNK_MAX_SAMPLES 240 /* ... and here in any case */
+
+struct chunk {
+    int64_t first_t_ms;
+    int64_t last_t_ms;
+    uint8_t *bytes; /* owned; NULL while empty */
+    uint32_t n_bits;
+    uint16_t capacity_bytes; /* without the padding of bits.h */
+    uint16_t n;
+};
+
+/* What appending must remember; one per series, since only its newest chunk is open. */
+struct chunk_tail {
+    uint64_t delta_ms;
+    uint64_t bits;   /* of the last value */
+    uint8_t leading; /* the XOR window: zeros in front, */
+    uint8_t width;   /* and bits that count; 0 = no window yet */
+};
+
+void chunk_init(struct chunk *);
+void chunk_release(struct chunk *);
+bool chunk_is_full(const struct chunk *);
+
+/* t_ms must be over last_t_ms and the chunk not full (CHECKed). */
+void chunk_append(struct chunk *, struct chunk_tail *, int64_t t_ms, double v);
+
+/* Give back the spare room of a chunk that gets no more samples. */
+void chunk_seal(struct chunk *);
+
+size_t chunk_memory(const struct chunk *); /* bytes behind the pointer */
+
+struct chunk_reader {
+    const struct chunk *chunk;
+    size_t at;
+    uint16_t i;
+    struct chunk_tail tail;
+    int64_t t_ms;
+};
+
+void chunk_reader_init(struct chunk_reader *, const struct chunk *);
+bool chunk_reader_next(struct chunk_reader *, struct sample *out);
+
+#endif
