@@ -1,0 +1,129 @@
+/* internal.h -- the daemon's own state. Everything here belongs to the control thread. */
+#ifndef CQED_DAEMON_INTERNAL_H
+#define CQED_DAEMON_INTERNAL_H
+
+#include "config/config.h"
+#include "daemon/daemon.h"
+#include "decide/decide.h"
+#include "enforce/enforce.h"
+#include "ingest/ingest.h"
+#include "judge/judge.h"
+#include "ledger/ledger.h"
+#include "serve/serve.h"
+#include "slo/slo.h"
+#include "store/store.h"
+
+#define TICK_MS 500
+#define MAX_ACTS 32 /* waiting to be decided on; more are refused */
+
+struct comparison; /* evidence.c: the streams of one rollout */
+
+/* One rollout as this process knows it: a fold over its ledger entries, and the things open for it.
+ * What was recorded is in `state`; everything else can be lost. */
+struct rollout {
+    struct rollout *next; /* older */
+    struct daemon *daemon;
+    struct arena arena; /* identity and policy */
+    const char *id;
+    const char *idempotency_key;         /* "" = none */
+    const struct rollout_policy *policy; /* as it was when the rollout was asked for */
+    const json_t *policy_json;
+
+    struct arena state_arena;
+    struct rollout_state state;
+    int64_t exposed_since_ms;  /* first weight over 0; 0 = not yet */
+    struct act acts[MAX_ACTS]; /* recorded, not decided on yet; strings in arena */
+    size_t n_acts;
+
+    struct actuator *actuator; /* NULL when it could not be opened; why is in exposure_error */
+    bool busy;                 /* the actuator has a call under way */
+    bool asked_again;          /* the weight changed meanwhile: call once more */
+    bool intent_recorded;      /* of the present desired weight */
+    char intent[200];
+    struct exposure exposure; /* as last seen */
+    char exposure_error[512];
+    double recorded_pct; /* the observation that was last recorded; NaN = none or unknown */
+
+    struct comparison *comparison;
+
+    struct arena seen_arena; /* the last decision, for showing */
+    const json_t *snapshot_json, *reasons_json;
+    const char *verdict;
+    json_t *history; /* array, owned */
+};
+
+struct daemon {
+    struct loop *loop;
+    struct http_client *client;
+    struct config *config;
+    struct slo_engine *engine;
+    struct store_tap tap;
+    struct store *store;
+    struct metadata_store *metadata;
+    struct scrape_manager *scrapes;
+    struct ledger *ledger;
+    struct serve *serve;
+    struct rollout *rollouts; /* newest first */
+    struct loop_timer *ticker;
+    int64_t started_ms;
+    int64_t published_ms; /* `services` events */
+    struct promql_source source;
+    const char *config_path;
+    const char *listen, *data_path; /* given on the command line, or NULL */
+};
+
+/* daemon.c */
+bool daemon_reload(struct daemon *, struct err *);
+
+/* tick.c: the loop. */
+void tick(void *daemon);
+void decide_on(struct daemon *, struct rollout *, int64_t now_ms);
+
+/* actuate.c: recorded intent -> act -> recorded observation. */
+void actuate(struct daemon *, struct rollout *);
+void open_actuator(struct daemon *, struct rollout *);
+void close_actuator(struct rollout *);
+
+/* rollouts.c: the fold, and what people ask for. */
+bool rollouts_recover(struct daemon *, struct err *);
+void rollouts_free(struct daemon *);
+struct rollout *rollout_find(struct daemon *, const char *id_or_service);
+bool rollout_is_guarding(const struct daemon *, const struct rollout *);
+bool rollout_is_next(const struct daemon *, const struct rollout *);
+struct rollout *rollout_begin(struct daemon *, const struct control_request *, bool *created,
+                              struct err *);
+bool rollout_act(struct daemon *, struct rollout *, const struct control_request *, struct err *);
+void rollout_adopt(struct rollout *, const struct rollout_state *);
+void rollout_remember(struct rollout *, uint64_t seq, int64_t at_ms, const char *verdict,
+                      const char *sentence);
+
+/* evidence.c: what is seen of a rollout. */
+struct comparison *comparison_new(const struct rollout_policy *);
+void comparison_free(struct comparison *);
+struct snapshot collect(struct daemon *, struct rollout *, struct arena *, int64_t now_ms);
+json_t *comparison_curves(const struct comparison *, struct arena *, const char *check);
+
+/* questions.c: evidence that has no arms. */
+struct evidence answer_query(struct daemon *, struct arena *, const struct check_spec *,
+                             const char *query, int64_t now_ms);
+struct evidence answer_slo(struct daemon *, struct arena *, const struct check_spec *,
+                           int64_t window_ms, int64_t now_ms);
+double budget_remaining(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
+json_t *gate_answer(struct daemon *, struct arena *, const char *name, struct err *);
+
+/* view.c: control state as JSON; docs/manual/api.md. */
+json_t *rollout_view(struct arena *, const struct rollout *, bool with_history);
+json_t *services_view(struct daemon *, struct arena *);
+json_t *slos_view(struct daemon *, struct arena *);
+json_t *slo_view(struct daemon *, struct arena *, const struct slo_spec *);
+json_t *status_view(struct daemon *, struct arena *);
+json_t *targets_view(struct daemon *, struct arena *);
+
+/* control.c: what serve/ asks. */
+control_fn control;
+
+/* ledger_append with an event to the open pages. */
+bool record(struct daemon *, enum ledger_kind, const char *subject, int64_t at_ms,
+            const json_t *body, uint64_t *seq, struct err *);
+
+#endif
