@@ -39,7 +39,7 @@ static void pause_by_human(struct turn *t, const struct act *a)
         return;
     }
     accept(t, a);
-    pause_for(t, "human");
+    pause_for(t, "human", arena_printf(t->arena, "%s: %s", a->actor, a->reason));
     t->s.paused_by_human = true;
 }
 
@@ -57,7 +57,7 @@ static void abort_by_human(struct turn *t, const struct act *a)
 {
     accept(t, a);
     if (has_exposure(t)) {
-        roll_back(t, "aborted");
+        roll_back(t, "aborted", arena_printf(t->arena, "%s: %s", a->actor, a->reason));
         return;
     }
     t->verdict = "cancel";
@@ -77,6 +77,10 @@ static void approve(struct turn *t, const struct act *a)
 {
     if (t->s.proposed_pct <= 0 || t->s.automation == AUTOMATION_ADVISORY) {
         refuse(t, a, "nothing is asked for");
+        return;
+    }
+    if (t->in->now_ms - t->s.proposed_since_ms >= t->policy->approvals.ttl_ms) {
+        refuse(t, a, "the request has expired");
         return;
     }
     if (strcmp(a->actor, t->s.author) == 0) {
@@ -109,7 +113,7 @@ static void supersede(struct turn *t, const struct act *a)
 {
     accept(t, a);
     if (has_exposure(t)) {
-        roll_back(t, "superseded");
+        roll_back(t, "superseded", a->reason);
         return;
     }
     t->verdict = "supersede";
@@ -126,8 +130,8 @@ static void take_act(struct turn *t, const struct act *a)
         refuse(t, a, "it is rolling back");
         return;
     }
-    if (a->reason[0] == '\0') {
-        refuse(t, a, "a reason is required");
+    if (a->reason[0] == '\0' || a->role[0] == '\0') {
+        refuse(t, a, a->role[0] ? "a reason is required" : "a role is required");
         return;
     }
     switch (a->kind) {

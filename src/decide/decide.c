@@ -1,16 +1,18 @@
+/* clang-format off */
 /* The rollout machine. Every function here is a pure function of the turn.
  *
  * Transitions (from -> to: condition; function):
  *   waiting      -> progressing   telemetry, exposure known, budget, approvals; raise_to_step
  *   waiting      -> promoting     the same, when the first step is 100; raise_to_step
- *   waiting      -> cancelled     human abort (acts.c), deadline; take_deadline
+ *   waiting      -> cancelled     human abort (acts.c), deadline; wait
  *   progressing  -> progressing   all pass, hold over, approvals in; raise_to_step
  *   progressing  -> promoting     the same, next weight is 100; raise_to_step
- *   progressing  -> paused        `on:` says pause, quorum not reached, actuator silent, human;
- * pause_for paused       -> progressing   cause gone (automatic pauses), human resume or promote;
- * resume paused       -> promoting     the same at 100; resume promoting    -> paused        as
- * progressing promoting    -> succeeded     100 observed for `bake`, nothing against it; bake any
- * with exposure -> rolling_back   fail, human abort, `on:` says rollback, superseded; roll_back
+ *   progressing  -> paused        a cause that pauses (safety.c), human; pause_for
+ *   paused       -> progressing   cause gone (automatic pauses), human resume or promote; resume
+ *   paused       -> promoting     the same at 100; resume
+ *   promoting    -> paused        as progressing
+ *   promoting    -> succeeded     100 observed for `bake`, nothing against it; bake
+ *   any with exposure -> rolling_back   a cause that rolls back, human abort, superseded; roll_back
  *   rolling_back -> rolled_back   0 observed; leave
  *   rolling_back -> superseded    0 observed, after a newer version took over; leave
  *
@@ -21,13 +23,10 @@
  *   paused        pause_code not empty, desired > 0
  *   rolling_back  desired 0, pause_code says why
  *   final         ended_ms set, desired 0 except succeeded (100) */
-#include "decide/decide.h"
-
+/* clang-format on */
 #include "decide/internal.h"
 
 #include <math.h>
-
-#define OBSERVED_WITHIN_PCT 0.5
 
 /* --- Building the answer --- */
 
@@ -69,6 +68,17 @@ int next_step(const struct turn *t)
     return (int)i;
 }
 
+static struct action *find_set_weight(const struct turn *t)
+{
+    for (size_t i = 0; i < t->n_actions; i++) {
+        if (t->actions[i].kind == ACTION_SET_WEIGHT)
+            return &t->actions[i];
+    }
+    return NULL;
+}
+
+/* One weight a turn: when a turn changes its mind (promote, then harm), only the last one is asked
+ * for, so that no exposure is asked for that the state after the turn does not allow. */
 void set_weight(struct turn *t, double weight_pct)
 {
     t->s.desired_pct = weight_pct;
@@ -81,21 +91,28 @@ void set_weight(struct turn *t, double weight_pct)
     t->s.proposed_since_ms = 0;
     t->s.approvals = NULL;
     t->s.n_approvals = 0;
+    t->s.unobserved_since_ms = t->in->now_ms;
     t->sum.observed = false;
-    act_on(t, ACTION_SET_WEIGHT, weight_pct, "info", "send %g%% of traffic to %s", weight_pct,
-           t->s.canary_version);
+    const char *text =
+        arena_printf(t->arena, "send %g%% of traffic to %s", weight_pct, t->s.canary_version);
+    struct action *earlier = find_set_weight(t);
+    if (earlier) {
+        earlier->weight_pct = weight_pct;
+        earlier->text = text;
+        return;
+    }
+    act_on(t, ACTION_SET_WEIGHT, weight_pct, "info", "%s", text);
 }
 
-void pause_for(struct turn *t, const char *code)
+void pause_for(struct turn *t, const char *code, const char *why)
 {
-    bool was_paused = t->s.state == ROLLOUT_PAUSED;
+    bool known = t->s.state == ROLLOUT_PAUSED && strcmp(t->s.pause_code, code) == 0;
     t->s.state = ROLLOUT_PAUSED;
     t->s.pause_code = code;
     t->verdict = "pause";
-    if (!was_paused)
+    if (!known)
         act_on(t, ACTION_NOTIFY, t->s.desired_pct, "warning", "rollout %s is paused at %g%%: %s",
-               t->s.id, t->s.desired_pct,
-               t->n_reasons ? t->reasons[t->n_reasons - 1].sentence : code);
+               t->s.id, t->s.desired_pct, why);
 }
 
 void resume(struct turn *t, const char *why)
@@ -115,7 +132,7 @@ void end(struct turn *t, enum rollout_state_name state)
 
 /* Exposure to 0. When stable cannot take all of it people are paged, and the weight is still asked
  * for: a harmful canary is worse than a crowded stable. */
-void roll_back(struct turn *t, const char *code)
+void roll_back(struct turn *t, const char *code, const char *why)
 {
     double from = t->s.desired_pct;
     if (t->in->seen->exposure.known && !t->in->seen->exposure.capacity_ok) {
@@ -129,227 +146,57 @@ void roll_back(struct turn *t, const char *code)
     set_weight(t, 0);
     t->verdict = "rollback";
     act_on(t, ACTION_NOTIFY, 0, "page", "rollout %s is rolled back from %g%%: %s", t->s.id, from,
-           t->n_reasons ? t->reasons[0].sentence : code);
-}
-
-/* --- What is seen --- */
-
-static void keep_first(const struct evidence **slot, const struct evidence *e)
-{
-    if (!*slot)
-        *slot = e;
-}
-
-static void summarise(struct turn *t)
-{
-    const struct snapshot *seen = t->in->seen;
-    for (size_t i = 0; i < seen->n_checks; i++) {
-        const struct evidence *e = &seen->checks[i];
-        if (!e->critical)
-            continue;
-        switch (e->state) {
-        case EVIDENCE_FAIL:
-            t->sum.failing++;
-            keep_first(&t->sum.fail, e);
-            break;
-        case EVIDENCE_ERROR:
-            keep_first(&t->sum.error, e);
-            break;
-        case EVIDENCE_BLIND:
-            keep_first(&t->sum.blind, e);
-            break;
-        case EVIDENCE_INSUFFICIENT:
-            keep_first(&t->sum.insufficient, e);
-            break;
-        case EVIDENCE_PASS:
-            break;
-        }
-    }
-    t->sum.stale = seen->telemetry_age_ms < 0 || seen->telemetry_age_ms > t->policy->max_age_ms;
-    t->sum.observed = seen->exposure.known &&
-                      fabs(seen->exposure.observed_pct - t->s.desired_pct) <= OBSERVED_WITHIN_PCT;
-}
-
-/* The effective level: what was configured, and no more than `approve` while telemetry cannot be
- * trusted. */
-static void set_automation(struct turn *t)
-{
-    bool blind = has_exposure(t) && (t->sum.stale || t->sum.blind);
-    enum automation level = t->policy->automation;
-    if (blind && level > AUTOMATION_APPROVE)
-        level = AUTOMATION_APPROVE;
-    if (blind && t->s.blind_since_ms == 0)
-        t->s.blind_since_ms = t->in->now_ms;
-    if (!blind)
-        t->s.blind_since_ms = 0;
-    if (level < t->s.automation)
-        say(t, "automation_lowered", "automation is lowered from %s to %s until telemetry is back",
-            automation_name(t->s.automation), automation_name(level));
-    else if (level > t->s.automation)
-        say(t, "automation_restored", "telemetry is back: automation is %s again",
-            automation_name(level));
-    t->s.automation = level;
-}
-
-/* A step begins when its weight is observed, not when it was asked for. */
-static void watch_actuator(struct turn *t)
-{
-    const struct exposure *e = &t->in->seen->exposure;
-    if (t->sum.observed) {
-        if (t->s.step_since_ms == 0 && t->s.desired_pct > 0) {
-            t->s.step_since_ms = t->in->now_ms;
-            say(t, "weight_observed", "%g%% is in force", e->observed_pct);
-        }
-        t->s.actuator_failing = false;
-        return;
-    }
-    int64_t waited = t->in->now_ms - t->s.desired_since_ms;
-    if (t->s.actuator_failing || waited < t->policy->traffic.timeout_ms)
-        return;
-    t->s.actuator_failing = true;
-    if (e->known)
-        say(t, "actuator", "the weight is %g%%, not %g%%, for %g s", e->observed_pct,
-            t->s.desired_pct, (double)waited / 1000);
-    else
-        say(t, "actuator", "the weight cannot be observed: %s", e->error);
-    act_on(t, ACTION_NOTIFY, t->s.desired_pct, "page", "rollout %s: %s", t->s.id,
-           t->reasons[t->n_reasons - 1].sentence);
-}
-
-/* --- Safety: looked at in every state with exposure --- */
-
-/* Advice is given once per weight. */
-static void advise(struct turn *t, double weight_pct, const char *text)
-{
-    t->verdict = "would";
-    if (t->s.proposed_pct == weight_pct)
-        return;
-    t->s.proposed_pct = weight_pct;
-    t->s.proposed_since_ms = t->in->now_ms;
-    act_on(t, ACTION_WOULD, weight_pct, "warning", "%s", text);
-}
-
-/* True when the response ends the turn. */
-static bool respond(struct turn *t, enum policy_response response, const char *code)
-{
-    switch (response) {
-    case RESPOND_HOLD:
-        t->verdict = "hold";
-        return t->s.state != ROLLOUT_PAUSED;
-    case RESPOND_PAUSE:
-        if (t->s.state == ROLLOUT_PAUSED && t->s.paused_by_human)
-            return false;
-        pause_for(t, code);
-        return true;
-    case RESPOND_ROLLBACK:
-        if (t->s.automation == AUTOMATION_ADVISORY)
-            advise(t, 0, "would roll back; automation is advisory");
-        else
-            roll_back(t, code);
-        return true;
-    }
-    return false;
-}
-
-static bool respond_to_fail(struct turn *t)
-{
-    const struct evidence *e = t->sum.fail;
-    say(t, e->code, "%s: %s", e->check, e->sentence);
-    if (t->sum.failing < t->policy->quorum) {
-        say(t, "below_quorum", "%d failing check of the %d that roll back", t->sum.failing,
-            t->policy->quorum);
-        return respond(t, RESPOND_PAUSE, "below_quorum");
-    }
-    return respond(t, t->policy->on_fail, "fail");
-}
-
-static bool respond_to_blind(struct turn *t)
-{
-    const struct evidence *e = t->sum.blind;
-    int64_t age = t->in->seen->telemetry_age_ms;
-    if (e)
-        say(t, e->code, "%s: %s", e->check, e->sentence);
-    else if (age < 0)
-        say(t, "no_telemetry", "no telemetry of %s has been seen", t->s.service);
-    else
-        say(t, "stale", "telemetry is %g s old, the limit is %g s", (double)age / 1000,
-            (double)t->policy->max_age_ms / 1000);
-    return respond(t, t->policy->on_blind, "blind");
-}
-
-static bool take_deadline(struct turn *t)
-{
-    int64_t limit = t->policy->deadline_ms;
-    if (limit == 0 || t->s.deadline_taken || t->in->now_ms - t->s.created_ms < limit)
-        return false;
-    t->s.deadline_taken = true;
-    say(t, "deadline", "not finished within %g min", (double)limit / 60000);
-    if (t->s.state == ROLLOUT_WAITING) {
-        t->verdict = "cancel";
-        end(t, ROLLOUT_CANCELLED);
-        return true;
-    }
-    return respond(t, t->policy->on_deadline, "deadline");
-}
-
-/* In order of attention: fail > error > blind > insufficient. True when the turn is over. */
-static bool keep_safe(struct turn *t)
-{
-    if (t->sum.fail)
-        return respond_to_fail(t);
-    if (take_deadline(t))
-        return true;
-    if (t->s.actuator_failing) {
-        say(t, "actuator", "waiting for the actuator: %s",
-            t->in->seen->exposure.known ? "its weight is not what was asked"
-                                        : t->in->seen->exposure.error);
-        return respond(t, RESPOND_PAUSE, "actuator");
-    }
-    if (t->sum.error) {
-        say(t, t->sum.error->code, "%s: %s", t->sum.error->check, t->sum.error->sentence);
-        return respond(t, t->policy->on_error, "error");
-    }
-    if (t->sum.blind || t->sum.stale)
-        return respond_to_blind(t);
-    if (t->sum.insufficient && t->s.desired_pct < 100) {
-        say(t, t->sum.insufficient->code, "%s: %s", t->sum.insufficient->check,
-            t->sum.insufficient->sentence);
-        return respond(t, t->policy->on_insufficient, "insufficient");
-    }
-    return false;
+           why);
 }
 
 /* --- One function a state --- */
 
-static void wait(struct turn *t)
+/* What forbids a start, said; false when nothing does. Comparisons cannot be expected to have
+ * anything to say before there is exposure, so `insufficient` and `blind` do not forbid it. */
+static bool cannot_start(struct turn *t)
 {
-    t->verdict = "wait";
-    if (take_deadline(t))
-        return;
-    if (!t->in->seen->exposure.known)
-        say(t, "actuator", "cannot start: the weight cannot be observed: %s",
-            t->in->seen->exposure.error);
+    const struct exposure *e = &t->in->seen->exposure;
+    int64_t age_ms = t->in->seen->telemetry_age_ms;
+    const struct evidence *against = t->sum.fail ? t->sum.fail : t->sum.error;
+    if (!e->known)
+        say(t, "actuator", "cannot start: the weight cannot be observed: %s", e->error);
     else if (!t->sum.observed)
         say(t, "actuator", "cannot start: %g%% of traffic is on the canary already",
-            t->in->seen->exposure.observed_pct);
-    else if (t->in->seen->telemetry_age_ms < 0)
+            e->observed_pct);
+    else if (age_ms < 0)
         say(t, "no_telemetry",
             "cannot start: no telemetry of %s has been seen; check its targets and selectors",
             t->s.service);
     else if (t->sum.stale)
         say(t, "stale", "cannot start: telemetry is %g s old, the limit is %g s",
-            (double)t->in->seen->telemetry_age_ms / 1000, (double)t->policy->max_age_ms / 1000);
-    else if (t->sum.error)
-        say(t, t->sum.error->code, "cannot start: %s: %s", t->sum.error->check,
-            t->sum.error->sentence);
+            (double)age_ms / 1000, (double)t->policy->max_age_ms / 1000);
+    else if (against)
+        say(t, against->code, "cannot start: %s: %s", against->check, against->sentence);
     else
+        return false;
+    return true;
+}
+
+static void wait(struct turn *t)
+{
+    t->verdict = "wait";
+    if (deadline_is_over(t)) {
+        t->s.deadline_taken = true;
+        t->verdict = "cancel";
+        say(t, "deadline", "not started within %g min", (double)t->policy->deadline_ms / 60000);
+        end(t, ROLLOUT_CANCELLED);
+        return;
+    }
+    if (stop_early_harm(t))
+        return;
+    if (!cannot_start(t))
         raise_to_step(t, 0);
 }
 
 static bool hold_is_over(struct turn *t, int64_t hold_ms)
 {
     int64_t held = t->in->now_ms - t->s.step_since_ms;
-    if (t->s.step_since_ms == 0) {
+    if (t->s.step_since_ms == 0 || !t->sum.observed) {
         say(t, "weight_pending", "waiting until %g%% is in force", t->s.desired_pct);
         return false;
     }
@@ -404,8 +251,7 @@ static void stay_paused(struct turn *t)
 static void leave(struct turn *t)
 {
     t->verdict = "rollback";
-    const struct exposure *e = &t->in->seen->exposure;
-    if (!e->known || e->observed_pct > 1e-6) {
+    if (!t->sum.observed) {
         say(t, "rolling_back", "waiting until no traffic is on %s", t->s.canary_version);
         return;
     }
@@ -447,7 +293,8 @@ static bool same_state(const struct rollout_state *a, const struct rollout_state
            a->actuator_failing == b->actuator_failing && a->skip_hold == b->skip_hold &&
            a->deadline_taken == b->deadline_taken && a->proposed_pct == b->proposed_pct &&
            a->proposed_since_ms == b->proposed_since_ms && a->n_approvals == b->n_approvals &&
-           a->blind_since_ms == b->blind_since_ms;
+           a->blind_since_ms == b->blind_since_ms &&
+           a->unobserved_since_ms == b->unobserved_since_ms;
 }
 
 struct decision decide(struct arena *arena, const struct decide_input *in)
@@ -455,11 +302,9 @@ struct decision decide(struct arena *arena, const struct decide_input *in)
     struct turn t = {.arena = arena, .in = in, .policy = in->policy, .s = *in->state};
     rollout_state_check(&t.s, t.policy);
     t.verdict = "done";
-    if (!rollout_state_is_final(t.s.state)) {
-        summarise(&t);
-        set_automation(&t);
-        take_acts(&t);
-    }
+    if (!rollout_state_is_final(t.s.state))
+        see(&t);
+    take_acts(&t);
     if (!rollout_state_is_final(t.s.state)) {
         watch_actuator(&t);
         take_turn(&t);
@@ -487,6 +332,7 @@ struct rollout_state decide_start(const char *id, const char *service, const cha
                                   .step = -1,
                                   .created_ms = now_ms,
                                   .desired_since_ms = now_ms,
+                                  .unobserved_since_ms = now_ms,
                                   .automation = policy->automation,
                                   .pause_code = "",
                                   .proposed_pct = -1};
@@ -495,7 +341,7 @@ struct rollout_state decide_start(const char *id, const char *service, const cha
 void rollout_state_check(const struct rollout_state *s, const struct rollout_policy *policy)
 {
     CHECK(s->desired_pct >= 0 && s->desired_pct <= 100);
-    CHECK(s->desired_pct <= s->allowed_pct);
+    CHECK(s->desired_pct <= s->allowed_pct && s->allowed_pct <= 100);
     CHECK(s->step >= -1 && s->step < (int)policy->n_steps);
     CHECK(rollout_state_is_final(s->state) == (s->ended_ms != 0));
     switch (s->state) {

@@ -1,18 +1,23 @@
+/* clang-format off: the diagram */
 /* decide.h -- the pure core: what to do with a rollout, given the policy, where it stands, what is
  * seen and what people did. No clock, I/O, log, randomness or memory outside the arena: the same
  * arguments give the same answer, byte for byte, years later (cqed ledger replay).
  *
  *   waiting --gate pass--> progressing --all pass, hold over, approvals in--> (next step) ...
- * promoting --bake--> succeeded |                     |    ^ | | human, deadline     v    | resume,
- * evidence back                         | v                   paused-+ | cancelled                |
- * |
- *                            +---- fail, abort, deadline policy ----> rolling_back --0% observed-->
- * rolled_back
+ *      |                     |   ^                              promoting --bake--> succeeded
+ *      | human, deadline     v   | resume, evidence back            |
+ *      v                    paused                                  |
+ *   cancelled                |                                      |
+ *                            +---- fail, abort, deadline policy ----+
+ *                                               v
+ *                                          rolling_back --0% observed--> rolled_back
  *
  * superseded is entered from every state that is not final, through weight 0 when there was
  * exposure. Safety never sleeps: evidence may roll back in every state with exposure, also while
  * waiting for an approval, while paused and in bake. Order of attention: fail > error > blind >
- * insufficient > pass. */
+ * insufficient > pass; of several causes the strictest response is taken (rollback > pause >
+ * hold), the first in that order among equals. */
+/* clang-format on */
 #ifndef CQED_DECIDE_DECIDE_H
 #define CQED_DECIDE_DECIDE_H
 

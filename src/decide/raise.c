@@ -13,21 +13,19 @@ static bool budget_allows(struct turn *t)
 {
     const struct rollout_policy *p = t->policy;
     double left = t->in->seen->budget_remaining;
-    if (!p->budget_slo)
-        return true;
-    if (isnan(left)) {
-        say(t, "budget_unknown", "the remaining budget of %s is not known", p->budget_slo);
-        return false;
-    }
-    if (left >= p->budget_keep)
+    const char *slo = p->budget_slo;
+    if (!slo || left >= p->budget_keep)
         return true;
     if (is_urgent(&t->s)) {
-        say(t, "budget_excepted", "%s has %.3g%% of its budget left, under %.3g%%; allowed as '%s'",
-            p->budget_slo, 100 * left, 100 * p->budget_keep, t->s.change_kind);
+        say(t, "budget_excepted", "the budget of %s is low or not known; allowed as '%s'", slo,
+            t->s.change_kind);
         return true;
     }
-    say(t, "budget_low", "%s has %.3g%% of its budget left; the policy keeps %.3g%%", p->budget_slo,
-        100 * left, 100 * p->budget_keep);
+    if (isnan(left))
+        say(t, "budget_unknown", "the remaining budget of %s is not known", slo);
+    else
+        say(t, "budget_low", "%s has %.3g%% of its budget left; the policy keeps %.3g%%", slo,
+            100 * left, 100 * p->budget_keep);
     return false;
 }
 

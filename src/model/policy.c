@@ -148,6 +148,20 @@ json_t *rollout_policy_to_json(struct arena *arena, const struct rollout_policy 
     return json_own(arena, json);
 }
 
+/* What decide/ relies on: weights rise and the last one is 100. */
+static bool check_steps(const struct rollout_policy *p, struct err *err)
+{
+    double previous_pct = 0;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        double weight_pct = p->steps[i].weight_pct;
+        if (!(weight_pct > previous_pct && weight_pct <= 100))
+            return err_set(err, ERR_BAD_INPUT, "policy.steps: weight %g after %g", weight_pct,
+                           previous_pct);
+        previous_pct = weight_pct;
+    }
+    return previous_pct == 100 || err_set(err, ERR_BAD_INPUT, "policy.steps does not end at 100");
+}
+
 static bool steps_from_json(struct arena *arena, const json_t *json, struct rollout_policy *p,
                             struct err *err)
 {
@@ -162,7 +176,7 @@ static bool steps_from_json(struct arena *arena, const json_t *json, struct roll
             return false;
     }
     p->steps = steps;
-    return p->n_steps > 0 || err_set(err, ERR_BAD_INPUT, "policy.steps is empty");
+    return check_steps(p, err);
 }
 
 static bool approvals_from_json(struct arena *arena, const json_t *json, struct approvals_spec *a,

@@ -33,6 +33,7 @@ static const struct field state_fields[] = {
     FIELD(rollout_state, proposed_pct, "proposedPct", FIELD_DOUBLE),
     FIELD(rollout_state, proposed_since_ms, "proposedSinceMs", FIELD_I64),
     FIELD(rollout_state, blind_since_ms, "blindSinceMs", FIELD_I64),
+    FIELD(rollout_state, unobserved_since_ms, "unobservedSinceMs", FIELD_I64),
     FIELD(rollout_state, decisions, "decisions", FIELD_U32),
 };
 

@@ -66,8 +66,9 @@ struct rollout_state {
     int64_t proposed_since_ms;
     const struct approval *approvals;
     size_t n_approvals;
-    int64_t blind_since_ms; /* first of the uninterrupted blind ticks; 0 = sighted */
-    uint32_t decisions;     /* how many were recorded; part of intent ids */
+    int64_t blind_since_ms;      /* first of the uninterrupted blind ticks; 0 = sighted */
+    int64_t unobserved_since_ms; /* since when the desired weight is not in force; 0 = it is */
+    uint32_t decisions;          /* how many were recorded; part of intent ids */
 };
 
 /* X(enumerator, name): what a human (or CI) did. */
