@@ -257,7 +257,7 @@ static void leave(struct turn *t)
     }
     bool superseded = strcmp(t->s.pause_code, "superseded") == 0;
     t->verdict = superseded ? "supersede" : "rolled_back";
-    say(t, t->verdict, "no traffic is on %s", t->s.canary_version);
+    say(t, superseded ? "superseded" : "rolled_back", "no traffic is on %s", t->s.canary_version);
     end(t, superseded ? ROLLOUT_SUPERSEDED : ROLLOUT_ROLLED_BACK);
 }
 
