@@ -1,6 +1,7 @@
 #include "codec/compress.h"
 
 #include <snappy-c.h>
+#include <stdint.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -102,4 +103,17 @@ bool snappy_decode(struct str body, size_t max_bytes, struct buf *out, struct er
     out->n += length;
     out->p[out->n] = '\0';
     return true;
+}
+
+void gzip_encode(struct str body, struct buf *out)
+{
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)body.p, .avail_in = (uInt)body.n};
+    CHECK(deflateInit2(&z, 3, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    size_t room = deflateBound(&z, body.n);
+    z.next_out = (Bytef *)buf_reserve(out, room);
+    z.avail_out = (uInt)room;
+    CHECK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    out->n += room - z.avail_out;
+    out->p[out->n] = '\0';
+    (void)deflateEnd(&z);
 }

@@ -1,4 +1,5 @@
-/* compress.h -- decoders for what clients send, always with a cap on the output. */
+/* compress.h -- decoders for what clients send, always with a cap on the output; and gzip for our
+ * answers. */
 #ifndef CQED_CODEC_COMPRESS_H
 #define CQED_CODEC_COMPRESS_H
 
@@ -9,5 +10,7 @@
 MUST_CHECK bool gzip_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
 MUST_CHECK bool zstd_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
 MUST_CHECK bool snappy_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
+
+void gzip_encode(struct str, struct buf *out); /* appends; fast rather than small */
 
 #endif
