@@ -1,0 +1,225 @@
+#include "base/check.h"
+#include "store/internal.h"
+#include "store/record.h"
+
+#include <stdlib.h>
+
+#define AHEAD_MAX_MS 600000
+#define SERIES_RECORD_BYTES (1u << 20) /* definitions go in records of about this size */
+
+struct pending {
+    struct series *series;
+    int64_t t_ms;
+    double v;
+    double increase;
+    bool origin_zero;
+    bool applied;
+};
+
+struct store_batch {
+    struct store *store;
+    int64_t now_ms;
+    uint32_t number;
+    struct pending *v;
+    size_t n;
+    size_t capacity;
+};
+
+const char *store_result_name(enum store_result result)
+{
+    static const char *const names[] = {
+#define X(code, name) name,
+        STORE_RESULTS(X)
+#undef X
+    };
+    return names[result];
+}
+
+struct store_batch *store_batch_begin(struct store *store, int64_t now_ms)
+{
+    struct store_batch *b = calloc(1, sizeof *b);
+    if (!b)
+        check_no_memory(sizeof *b);
+    b->store = store;
+    b->now_ms = now_ms;
+    b->number = atomic_fetch_add(&store->batches, 1) + 1;
+    return b;
+}
+
+uint64_t store_series(struct store_batch *b, struct labels labels, bool *is_new)
+{
+    bool made;
+    struct series *s = head_series(&b->store->head, labels, &made);
+    if (is_new)
+        *is_new = made;
+    return s ? s->ref : 0;
+}
+
+/* The series' newest sample as this batch sees it: its own, or what is committed. */
+static enum store_result judge(const struct store_batch *b, struct series *s, int64_t t_ms,
+                               double v)
+{
+    uint64_t hint = atomic_load_explicit(&s->pending, memory_order_relaxed);
+    uint32_t index = (uint32_t)hint;
+    if (t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > AHEAD_MAX_MS)
+        return STORE_TOO_FAR_AHEAD;
+    if (hint >> 32 == b->number && index < b->n && b->v[index].series == s) {
+        uint64_t bits;
+        memcpy(&bits, &b->v[index].v, sizeof bits);
+        return head_judge(b->v[index].t_ms, bits, t_ms, v);
+    }
+    return head_judge(atomic_load_explicit(&s->last_t_ms, memory_order_relaxed),
+                      atomic_load_explicit(&s->last_bits, memory_order_relaxed), t_ms, v);
+}
+
+static void push(struct store_batch *b, const struct pending *p)
+{
+    if (b->n == b->capacity) {
+        b->capacity = b->capacity ? b->capacity * 2 : 64;
+        b->v = realloc(b->v, b->capacity * sizeof *b->v);
+        if (!b->v)
+            check_no_memory(b->capacity * sizeof *b->v);
+    }
+    b->v[b->n++] = *p;
+}
+
+enum store_result store_batch_add(struct store_batch *b, uint64_t ref, int64_t t_ms, double v,
+                                  enum store_origin origin)
+{
+    enum store_result result = STORE_LIMIT;
+    if (ref != 0) {
+        struct series *s = head_at(&b->store->head, ref);
+        CHECK(s && b->n < UINT32_MAX);
+        result = judge(b, s, t_ms, v);
+        if (result == STORE_OK) {
+            struct pending p = {.series = s, .t_ms = t_ms, .v = v};
+            p.origin_zero = origin == STORE_ORIGIN_ZERO;
+            atomic_store_explicit(&s->pending, (uint64_t)b->number << 32 | b->n,
+                                  memory_order_relaxed);
+            push(b, &p);
+        }
+    }
+    if (result != STORE_OK && result != STORE_DUPLICATE)
+        atomic_fetch_add_explicit(&b->store->refused, 1, memory_order_relaxed);
+    return result;
+}
+
+/* Definitions of the series that the segment does not know yet. */
+static bool draft_series(struct store_batch *b, struct wal_draft *d, struct err *err)
+{
+    size_t begin = 0;
+    bool open = false;
+    for (size_t i = 0; i < b->n; i++) {
+        struct series *s = b->v[i].series;
+        if (s->wal_segment == d->segment)
+            continue;
+        if (!open)
+            begin = record_begin(d->out);
+        open = true;
+        record_add_series(d->out, s->labels);
+        s->wal_segment = d->segment;
+        s->wal_id = (*d->next_id)++;
+        if (d->out->n - begin < SERIES_RECORD_BYTES)
+            continue;
+        open = false;
+        if (!record_end(d->out, begin, RECORD_SERIES, err))
+            return false;
+    }
+    return !open || record_end(d->out, begin, RECORD_SERIES, err);
+}
+
+/* The origin is logged for a series' very first sample only: when older segments are gone, a sample
+ * from the middle must not be taken for a first one. */
+static bool draft_batch(void *arg, struct wal_draft *d, struct err *err)
+{
+    struct store_batch *b = arg;
+    struct record_cursor cursor = {0};
+    if (!draft_series(b, d, err))
+        return false;
+    d->definition_bytes = d->out->n;
+    size_t begin = record_begin(d->out);
+    for (size_t i = 0; i < b->n; i++) {
+        struct pending *p = &b->v[i];
+        p->origin_zero =
+            p->origin_zero &&
+            atomic_load_explicit(&p->series->last_t_ms, memory_order_relaxed) == SERIES_EMPTY;
+        struct record_sample r = {p->series->wal_id, p->origin_zero, p->t_ms, p->v};
+        record_add_sample(d->out, &cursor, &r);
+        if (p->t_ms > d->max_t_ms)
+            d->max_t_ms = p->t_ms;
+    }
+    return record_end(d->out, begin, RECORD_SAMPLES, err);
+}
+
+static void wait_for_turn(struct store *s, uint64_t ticket)
+{
+    pthread_mutex_lock(&s->turn_lock);
+    while (s->turn != ticket)
+        pthread_cond_wait(&s->turn_passed, &s->turn_lock);
+    pthread_mutex_unlock(&s->turn_lock);
+}
+
+static void pass_turn(struct store *s)
+{
+    pthread_mutex_lock(&s->turn_lock);
+    s->turn++;
+    pthread_cond_broadcast(&s->turn_passed);
+    pthread_mutex_unlock(&s->turn_lock);
+}
+
+/* A sample that another batch overtook since it was added is dropped here, as replay will. */
+static void apply(struct store_batch *b)
+{
+    struct store *s = b->store;
+    uint64_t applied = 0;
+    pthread_rwlock_wrlock(&s->head.visible);
+    for (size_t i = 0; i < b->n; i++) {
+        struct pending *p = &b->v[i];
+        p->applied = head_append(&s->head, p->series, p->t_ms, p->v, p->origin_zero, &p->increase);
+        applied += p->applied;
+    }
+    pthread_rwlock_unlock(&s->head.visible);
+    atomic_fetch_add(&s->appended, applied);
+    atomic_fetch_add(&s->refused, b->n - applied);
+}
+
+static void feed(const struct store_batch *b)
+{
+    const struct store_tap *tap = b->store->head.tap;
+    for (size_t i = 0; tap && i < b->n; i++) {
+        const struct pending *p = &b->v[i];
+        if (p->applied && p->series->token)
+            tap->feed(tap->self, p->series->token, p->t_ms, p->v, p->increase, false);
+    }
+}
+
+static bool commit(struct store_batch *b, struct err *err)
+{
+    struct store *s = b->store;
+    struct wal_receipt receipt;
+    if (!wal_write(s->wal, draft_batch, b, &receipt, err))
+        return false;
+    bool durable = !s->fsync_always || wal_sync_to(s->wal, receipt.position, err);
+    wait_for_turn(s, receipt.ticket);
+    if (durable) {
+        apply(b);
+        feed(b);
+    }
+    pass_turn(s);
+    return durable;
+}
+
+bool store_batch_commit(struct store_batch *b, struct err *err)
+{
+    bool done = b->n == 0 || commit(b, err);
+    store_batch_cancel(b);
+    return done;
+}
+
+void store_batch_cancel(struct store_batch *b)
+{
+    if (!b)
+        return;
+    free(b->v);
+    free(b);
+}

@@ -1,0 +1,300 @@
+#include "store/head.h"
+
+#include "base/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SWEEP_SERIES 1024
+
+static void *must_calloc(size_t count, size_t item_bytes)
+{
+    void *p = calloc(count, item_bytes);
+    if (!p)
+        check_no_memory(count * item_bytes);
+    return p;
+}
+
+static void init_writer_first(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    /* Without this a steady stream of queries would keep appends out for ever. */
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
+void head_init(struct head *h, uint64_t max_series, const struct store_tap *tap)
+{
+    for (size_t i = 0; i < HEAD_SHARDS; i++) {
+        struct shard *s = &h->shards[i];
+        pthread_mutex_init(&s->lock, NULL);
+        s->n = 0;
+        s->n_slots = 64;
+        s->slots = must_calloc(s->n_slots, sizeof *s->slots);
+    }
+    pthread_mutex_init(&h->making, NULL);
+    init_writer_first(&h->visible);
+    init_writer_first(&h->index_lock);
+    index_init(&h->index);
+    h->blocks = must_calloc(HEAD_BLOCKS, sizeof *h->blocks);
+    h->max_series = max_series < HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1
+                        ? max_series
+                        : HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
+    h->tap = tap;
+    atomic_store(&h->n_series, 0);
+    atomic_store(&h->chunk_bytes, 0);
+    atomic_store(&h->min_t_ms, INT64_MAX);
+    atomic_store(&h->max_t_ms, INT64_MIN);
+}
+
+static void free_series(struct series *s)
+{
+    for (uint32_t i = 0; i < s->n_chunks; i++)
+        chunk_release(&s->chunks[i]);
+    free(s->chunks);
+    free(s);
+}
+
+void head_release(struct head *h)
+{
+    uint32_t n = atomic_load(&h->n_series);
+    for (uint32_t ref = 1; ref <= n; ref++)
+        free_series(head_at(h, ref));
+    for (size_t i = 0; i < HEAD_BLOCKS; i++)
+        free(atomic_load(&h->blocks[i]));
+    free(h->blocks);
+    for (size_t i = 0; i < HEAD_SHARDS; i++) {
+        free(h->shards[i].slots);
+        pthread_mutex_destroy(&h->shards[i].lock);
+    }
+    index_release(&h->index);
+    pthread_rwlock_destroy(&h->index_lock);
+    pthread_rwlock_destroy(&h->visible);
+    pthread_mutex_destroy(&h->making);
+}
+
+struct series *head_at(struct head *h, uint64_t ref)
+{
+    if (ref == 0 || ref > atomic_load_explicit(&h->n_series, memory_order_acquire))
+        return NULL;
+    struct series_block *block =
+        atomic_load_explicit(&h->blocks[ref / HEAD_BLOCK], memory_order_acquire);
+    return atomic_load_explicit(&block->series[ref % HEAD_BLOCK], memory_order_acquire);
+}
+
+static void table_set(struct head *h, struct series *s)
+{
+    struct series_block *block = atomic_load(&h->blocks[s->ref / HEAD_BLOCK]);
+    if (!block) {
+        block = must_calloc(1, sizeof *block);
+        atomic_store(&h->blocks[s->ref / HEAD_BLOCK], block);
+    }
+    atomic_store_explicit(&block->series[s->ref % HEAD_BLOCK], s, memory_order_release);
+    atomic_store_explicit(&h->n_series, s->ref, memory_order_release);
+}
+
+/* The high bits choose the shard, the low ones the slot. */
+static struct shard *shard_of(struct head *h, uint64_t hash)
+{
+    return &h->shards[hash >> 60 & (HEAD_SHARDS - 1)];
+}
+
+/* The slot of the labels, or the free one where they would go. */
+static size_t find_slot(const struct shard *s, uint64_t hash, struct labels labels)
+{
+    size_t i = hash & (s->n_slots - 1);
+    for (; s->slots[i]; i = (i + 1) & (s->n_slots - 1)) {
+        if (s->slots[i]->hash == hash && labels_eq(s->slots[i]->labels, labels))
+            break;
+    }
+    return i;
+}
+
+static struct series *lookup(struct head *h, uint64_t hash, struct labels labels)
+{
+    struct shard *s = shard_of(h, hash);
+    pthread_mutex_lock(&s->lock);
+    struct series *found = s->slots[find_slot(s, hash, labels)];
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+static void grow(struct shard *s)
+{
+    struct series **old = s->slots;
+    size_t n_old = s->n_slots;
+    s->n_slots *= 2;
+    s->slots = must_calloc(s->n_slots, sizeof *s->slots);
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i])
+            s->slots[find_slot(s, old[i]->hash, old[i]->labels)] = old[i];
+    }
+    free(old);
+}
+
+static void publish(struct head *h, struct series *series)
+{
+    struct shard *s = shard_of(h, series->hash);
+    pthread_mutex_lock(&s->lock);
+    if (s->n * 4 >= s->n_slots * 3)
+        grow(s);
+    s->slots[find_slot(s, series->hash, series->labels)] = series;
+    s->n++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static struct series *make(struct head *h, uint64_t hash, struct labels labels)
+{
+    struct label *own;
+    struct series *s = must_calloc(1, sizeof *s + labels.n * sizeof *own);
+    own = (struct label *)(s + 1);
+    s->hash = hash;
+    s->ref = atomic_load(&h->n_series) + 1;
+    s->base = NAN;
+    atomic_store(&s->last_t_ms, SERIES_EMPTY);
+    s->token = h->tap ? h->tap->bind(h->tap->self, labels) : 0;
+    pthread_rwlock_wrlock(&h->index_lock);
+    s->labels = (struct labels){labels.n, own};
+    table_set(h, s);
+    index_add(&h->index, labels, s->ref, own);
+    pthread_rwlock_unlock(&h->index_lock);
+    publish(h, s);
+    return s;
+}
+
+struct series *head_series(struct head *h, struct labels labels, bool *is_new)
+{
+    uint64_t hash = labels_hash(labels);
+    struct series *s = lookup(h, hash, labels);
+    *is_new = false;
+    if (s)
+        return s;
+    pthread_mutex_lock(&h->making);
+    s = lookup(h, hash, labels);
+    if (!s && atomic_load(&h->n_series) < h->max_series) {
+        s = make(h, hash, labels);
+        *is_new = true;
+    }
+    pthread_mutex_unlock(&h->making);
+    return s;
+}
+
+enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, double v)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    if (t_ms > last_t_ms)
+        return STORE_OK;
+    if (t_ms < last_t_ms || t_ms == SERIES_EMPTY)
+        return STORE_OUT_OF_ORDER;
+    return bits == last_bits ? STORE_DUPLICATE : STORE_CONFLICTING;
+}
+
+/* A counter only falls when its process began anew: then all of v happened since (Prometheus's
+ * rule). Stale markers and NaN leave the base alone, so that a gap hides no event. */
+static double increase_of(struct series *s, double v, bool origin_zero)
+{
+    if (isnan(v))
+        return NAN;
+    double base = s->base;
+    s->base = v;
+    if (isnan(base))
+        return origin_zero ? v : NAN;
+    return v < base ? v : v - base;
+}
+
+static void drop_chunks(struct head *h, struct series *s, int64_t horizon)
+{
+    uint32_t n = 0;
+    for (; n < s->n_chunks && s->chunks[n].last_t_ms < horizon; n++) {
+        atomic_fetch_sub(&h->chunk_bytes, (int64_t)chunk_memory(&s->chunks[n]));
+        chunk_release(&s->chunks[n]);
+    }
+    if (n == 0)
+        return;
+    s->n_chunks -= n;
+    memmove(s->chunks, s->chunks + n, s->n_chunks * sizeof *s->chunks);
+}
+
+static struct chunk *open_chunk(struct head *h, struct series *s)
+{
+    if (s->n_chunks > 0) {
+        struct chunk *newest = &s->chunks[s->n_chunks - 1];
+        if (!chunk_is_full(newest))
+            return newest;
+        int64_t before = (int64_t)chunk_memory(newest);
+        chunk_seal(newest);
+        atomic_fetch_add(&h->chunk_bytes, (int64_t)chunk_memory(newest) - before);
+        drop_chunks(h, s, head_horizon(h));
+    }
+    if (s->n_chunks == s->chunk_capacity) {
+        s->chunk_capacity = s->chunk_capacity ? s->chunk_capacity * 2 : 1;
+        s->chunks = realloc(s->chunks, s->chunk_capacity * sizeof *s->chunks);
+        if (!s->chunks)
+            check_no_memory(s->chunk_capacity * sizeof *s->chunks);
+    }
+    chunk_init(&s->chunks[s->n_chunks]);
+    return &s->chunks[s->n_chunks++];
+}
+
+bool head_append(struct head *h, struct series *s, int64_t t_ms, double v, bool origin_zero,
+                 double *increase)
+{
+    int64_t last_t_ms = atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    uint64_t bits;
+    if (t_ms <= last_t_ms)
+        return false;
+    struct chunk *c = open_chunk(h, s);
+    size_t before = chunk_memory(c);
+    chunk_append(c, &s->tail, t_ms, v);
+    size_t after = chunk_memory(c);
+    if (after != before)
+        atomic_fetch_add(&h->chunk_bytes, (int64_t)(after - before));
+
+    memcpy(&bits, &v, sizeof bits);
+    atomic_store_explicit(&s->last_bits, bits, memory_order_relaxed);
+    atomic_store_explicit(&s->last_t_ms, t_ms, memory_order_relaxed);
+    *increase = increase_of(s, v, origin_zero);
+    if (t_ms > atomic_load_explicit(&h->max_t_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->max_t_ms, t_ms, memory_order_relaxed);
+    if (t_ms < atomic_load_explicit(&h->min_t_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->min_t_ms, t_ms, memory_order_relaxed);
+    return true;
+}
+
+int64_t head_horizon(struct head *h)
+{
+    int64_t newest = atomic_load(&h->max_t_ms);
+    return newest < INT64_MIN + HEAD_RETENTION_MS ? INT64_MIN : newest - HEAD_RETENTION_MS;
+}
+
+/* Returns the oldest time that is left in refs [from, to]. */
+static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to, int64_t horizon)
+{
+    int64_t oldest = INT64_MAX;
+    for (uint32_t ref = from; ref <= to; ref++) {
+        struct series *s = head_at(h, ref);
+        drop_chunks(h, s, horizon);
+        if (s->n_chunks > 0 && s->chunks[0].first_t_ms < oldest)
+            oldest = s->chunks[0].first_t_ms;
+    }
+    return oldest;
+}
+
+void head_sweep(struct head *h)
+{
+    uint32_t n = atomic_load(&h->n_series);
+    int64_t horizon = head_horizon(h), oldest = INT64_MAX;
+    for (uint32_t from = 1; from <= n; from += SWEEP_SERIES) {
+        uint32_t to = n - from < SWEEP_SERIES ? n : from + SWEEP_SERIES - 1;
+        pthread_rwlock_wrlock(&h->visible);
+        int64_t found = sweep_range(h, from, to, horizon);
+        oldest = found < oldest ? found : oldest;
+        pthread_rwlock_unlock(&h->visible);
+    }
+    /* An older sample that a swept series got meanwhile is seen by the next sweep. */
+    if (oldest != INT64_MAX)
+        atomic_store(&h->min_t_ms, oldest);
+}

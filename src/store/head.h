@@ -1,0 +1,104 @@
+/* head.h -- every series in memory: labels, chunks, and where the next increase counts from.
+ *
+ *     16 shards:  labels' hash -> series           found without hindering one another
+ *     table:      ref (1, 2, ...) -> series        read without a lock, grows only
+ *     index:      name, value -> refs
+ *
+ * Locks, in this order: `making` (one new series at a time) > `visible` > `index_lock` > a shard's
+ * lock. `visible` is what makes a batch appear as one: whoever appends holds it for writing,
+ * whoever reads chunks for reading. A series lives until head_release, even when its samples are
+ * gone. */
+#ifndef CQED_STORE_HEAD_H
+#define CQED_STORE_HEAD_H
+
+#include "model/labels.h"
+#include "store/chunk.h"
+#include "store/index.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define HEAD_SHARDS 16
+#define HEAD_BLOCK 4096 /* series a block of the table */
+#define HEAD_BLOCKS 65536
+#define HEAD_RETENTION_MS (INT64_C(24) * 3600 * 1000) /* behind the newest sample of the head */
+#define SERIES_EMPTY INT64_MIN                        /* last_t_ms before the first sample */
+
+struct series {
+    struct labels labels; /* the array is the series' own, the strings are the index's */
+    uint64_t hash;
+    uint32_t ref;
+    uint32_t token; /* the tap's; 0 = it is not interested */
+
+    /* Written under `visible`; read by batches without it, which is why a commit looks again. */
+    _Atomic int64_t last_t_ms;
+    _Atomic uint64_t last_bits;
+    /* The batch (high half) that added to the series last, and its index there: a hint that makes
+     * duplicates inside a batch visible; a lost hint is made good at commit. */
+    _Atomic uint64_t pending;
+
+    /* Guarded by `visible`. */
+    double base; /* the last value that was a number, NaN = none: increases count from it */
+    struct chunk_tail tail;
+    struct chunk *chunks; /* by time; the last one is open */
+    uint32_t n_chunks;
+    uint32_t chunk_capacity;
+
+    /* Guarded by the log's lock: in which segment the series is defined, and its number there. */
+    uint32_t wal_segment;
+    uint32_t wal_id;
+};
+
+struct shard {
+    pthread_mutex_t lock;  /* guards the rest */
+    struct series **slots; /* open addressing, a power of two */
+    size_t n_slots;
+    size_t n;
+};
+
+struct series_block {
+    _Atomic(struct series *) series[HEAD_BLOCK];
+};
+
+struct head {
+    struct shard shards[HEAD_SHARDS];
+    pthread_mutex_t making;
+    pthread_rwlock_t visible;
+    pthread_rwlock_t index_lock;
+    struct index index;
+    _Atomic(struct series_block *) *blocks; /* HEAD_BLOCKS of them */
+    _Atomic uint32_t n_series;
+    uint64_t max_series;
+    const struct store_tap *tap; /* or NULL */
+    _Atomic int64_t chunk_bytes;
+    _Atomic int64_t min_t_ms; /* INT64_MAX when empty; exact after each sweep */
+    _Atomic int64_t max_t_ms; /* INT64_MIN when empty */
+};
+
+void head_init(struct head *, uint64_t max_series, const struct store_tap *);
+void head_release(struct head *);
+
+/* The series of these labels, made and bound to the tap if absent. NULL when the head is full and
+ * it would have to be made. */
+struct series *head_series(struct head *, struct labels, bool *is_new);
+
+/* By reference; NULL when there is none. */
+struct series *head_at(struct head *, uint64_t ref);
+
+/* What a sample at t_ms would be, given the newest one. */
+enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, double v);
+
+/* Append if the series' newest sample allows it; `visible` must be held for writing. *increase is
+ * what the tap is to be told. */
+bool head_append(struct head *, struct series *, int64_t t_ms, double v, bool origin_zero,
+                 double *increase);
+
+/* Drop the chunks that lie wholly behind the retention and look for the oldest time again. Takes
+ * `visible` for a thousand series at a time. */
+void head_sweep(struct head *);
+
+/* The time behind which nothing is kept; INT64_MIN while the head is empty. */
+int64_t head_horizon(struct head *);
+
+#endif

@@ -1,0 +1,249 @@
+#include "store/replay.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "store/record.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One segment while it is read. */
+struct reading {
+    struct replay *replay;
+    struct head *head;
+    const char *path;
+    struct str bytes;        /* the whole file, mapped */
+    struct series **defined; /* by number in the segment */
+    size_t n_defined;
+    size_t capacity;
+    struct wal_segment segment;
+};
+
+static void push_segment(struct replay *r, const struct wal_segment *s)
+{
+    if (r->n_segments == r->capacity) {
+        r->capacity = r->capacity ? r->capacity * 2 : 8;
+        r->segments = realloc(r->segments, r->capacity * sizeof *r->segments);
+        if (!r->segments)
+            check_no_memory(r->capacity * sizeof *r->segments);
+    }
+    r->segments[r->n_segments++] = *s;
+}
+
+static void define(struct reading *g, struct series *s)
+{
+    if (g->n_defined == g->capacity) {
+        g->capacity = g->capacity ? g->capacity * 2 : 1024;
+        g->defined = realloc(g->defined, g->capacity * sizeof *g->defined);
+        if (!g->defined)
+            check_no_memory(g->capacity * sizeof *g->defined);
+    }
+    g->defined[g->n_defined++] = s;
+}
+
+/* False: the record makes no sense although its checksum is right. */
+static bool apply_series(struct reading *g, struct str payload)
+{
+    struct arena arena = ARENA_INIT;
+    struct labels labels;
+    bool bad, is_new;
+    while (record_take_series(&payload, &arena, &labels, &bad)) {
+        struct series *s = head_series(g->head, labels, &is_new);
+        bad = !s;
+        if (bad)
+            break;
+        define(g, s);
+        arena_clear(&arena);
+    }
+    arena_release(&arena);
+    return !bad;
+}
+
+static bool apply_samples(struct reading *g, struct str payload)
+{
+    struct record_cursor cursor = {0};
+    struct record_sample r;
+    const struct store_tap *tap = g->head->tap;
+    double increase;
+    bool bad;
+    while (record_take_sample(&payload, &cursor, &r, &bad)) {
+        if (r.id >= g->n_defined)
+            return false;
+        struct series *s = g->defined[r.id];
+        if (!head_append(g->head, s, r.t_ms, r.v, r.origin_zero, &increase))
+            continue;
+        g->replay->samples++;
+        if (r.t_ms > g->segment.max_t_ms)
+            g->segment.max_t_ms = r.t_ms;
+        if (s->token)
+            tap->feed(tap->self, s->token, r.t_ms, r.v, increase, true);
+    }
+    return !bad;
+}
+
+static bool apply(struct reading *g, const struct record *r)
+{
+    switch (r->type) {
+    case RECORD_SERIES:
+        return apply_series(g, r->payload);
+    case RECORD_SAMPLES:
+        return apply_samples(g, r->payload);
+    }
+    return false;
+}
+
+static bool cut(const char *path, size_t size_bytes, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && ftruncate(fd, (off_t)size_bytes) == 0 && fdatasync(fd) == 0;
+    if (!done)
+        err_errno(err, "cannot cut %s to %zu bytes", path, size_bytes);
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+/* Copy first, cut then: a crash in between repeats both. */
+static bool quarantine(const struct reading *g, size_t offset, struct err *err)
+{
+    struct buf aside = BUF_INIT;
+    buf_printf(&aside, "%s-%zu.corrupt", g->path, offset);
+    struct str rest = str_make(g->bytes.p + offset, g->bytes.n - offset);
+    bool done = file_replace(aside.p, rest, 0600, err) && cut(g->path, offset, err);
+    if (done)
+        log_error("store", "log damaged, the rest of the segment is set aside file=%s bytes=%zu",
+                  aside.p, rest.n);
+    g->replay->corruptions++;
+    buf_release(&aside);
+    return done;
+}
+
+static bool repair(struct reading *g, enum record_state state, size_t offset, struct err *err)
+{
+    g->segment.size_bytes = offset;
+    if (state == RECORD_END)
+        return true;
+    if (state == RECORD_BAD)
+        return quarantine(g, offset, err);
+    log_warn("store", "log ends in an unfinished write, cut off file=%s offset=%zu bytes=%zu",
+             g->path, offset, g->bytes.n - offset);
+    g->replay->torn++;
+    return cut(g->path, offset, err);
+}
+
+static bool read_records(struct reading *g, struct err *err)
+{
+    struct str rest = g->bytes;
+    struct record record;
+    enum record_state state;
+    size_t offset = 0;
+    if (!segment_header_is_good(rest))
+        return repair(g, rest.n < SEGMENT_HEADER_BYTES ? RECORD_TORN : RECORD_BAD, 0, err);
+    rest = str_make(rest.p + SEGMENT_HEADER_BYTES, rest.n - SEGMENT_HEADER_BYTES);
+    for (;;) {
+        offset = g->bytes.n - rest.n;
+        state = record_next(&rest, &record);
+        if (state != RECORD_GOOD)
+            break;
+        if (!apply(g, &record)) {
+            state = RECORD_BAD;
+            break;
+        }
+    }
+    return repair(g, state, offset, err);
+}
+
+static bool map_file(const char *path, struct str *out, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        err_errno(err, "cannot open %s", path);
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    *out = STR("");
+    void *p = NULL;
+    if (st.st_size > 0)
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (p == MAP_FAILED)
+        return err_errno(err, "cannot map %s", path);
+    if (p)
+        *out = str_make(p, (size_t)st.st_size);
+    return true;
+}
+
+/* A segment of which nothing is left is deleted: it would only be read again. */
+static bool keep_or_delete(struct reading *g, struct err *err)
+{
+    if (g->segment.size_bytes > SEGMENT_HEADER_BYTES) {
+        push_segment(g->replay, &g->segment);
+        return true;
+    }
+    return unlink(g->path) == 0 || err_errno(err, "cannot delete %s", g->path);
+}
+
+static bool replay_segment(struct replay *r, struct head *head, const char *folder, uint32_t number,
+                           struct err *err)
+{
+    struct buf path = BUF_INIT;
+    wal_segment_path(&path, folder, number);
+    struct reading g = {
+        .replay = r, .head = head, .path = path.p, .segment = {number, INT64_MIN, 0}};
+    bool done = map_file(path.p, &g.bytes, err);
+    if (done) {
+        done = read_records(&g, err) && keep_or_delete(&g, err);
+        if (g.bytes.n > 0)
+            munmap((void *)(uintptr_t)g.bytes.p, g.bytes.n);
+    }
+    free(g.defined);
+    buf_release(&path);
+    return done;
+}
+
+struct numbers {
+    uint32_t *v;
+    size_t n;
+    uint32_t highest; /* of the damaged ones too: their numbers are not used again */
+};
+
+static void add_number(void *arg, const char *name)
+{
+    struct numbers *all = arg;
+    uint64_t number;
+    if (strlen(name) < 8 || !num_parse_u64(str_make(name, 8), &number) || number == 0 ||
+        number >= UINT32_MAX)
+        return;
+    if (number > all->highest)
+        all->highest = (uint32_t)number;
+    if (name[8] != '\0')
+        return;
+    all->v = realloc(all->v, (all->n + 1) * sizeof *all->v);
+    if (!all->v)
+        check_no_memory(all->n * sizeof *all->v);
+    all->v[all->n++] = (uint32_t)number;
+}
+
+bool replay_folder(const char *folder, struct head *head, struct replay *r, struct err *err)
+{
+    struct numbers all = {0};
+    *r = (struct replay){0};
+    bool done = file_list(folder, add_number, &all, err);
+    for (size_t i = 0; done && i < all.n; i++)
+        done = replay_segment(r, head, folder, all.v[i], err);
+    r->next_number = all.highest + 1;
+    free(all.v);
+    return done;
+}
+
+void replay_release(struct replay *r)
+{
+    free(r->segments);
+    *r = (struct replay){0};
+}

@@ -1,0 +1,352 @@
+#include "base/check.h"
+#include "store/internal.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_MAX_SAMPLES 50000000
+
+/* Series, by ref or by labels; arena memory. */
+struct selection {
+    struct series **v;
+    size_t n;
+    size_t capacity;
+};
+
+static void push(struct arena *arena, struct selection *s, struct series *series)
+{
+    s->v = arena_grow(arena, s->v, s->n, &s->capacity, sizeof *s->v);
+    s->v[s->n++] = series;
+}
+
+/* Whether a regular expression matches a value, asked once a value: the index gives equal values
+ * equal pointers. Open addressing, at most half full. */
+struct memo {
+    struct answer {
+        const char *value; /* NULL = free */
+        bool matches;
+    } * slots;
+    size_t n_slots;
+};
+
+static void memo_init(struct memo *memo, struct arena *arena, const struct index *index,
+                      struct str name)
+{
+    const struct index_name *n = index_find_name(index, name);
+    size_t values = n ? map_count(n->values) : 0;
+    memo->n_slots = 4;
+    while (memo->n_slots < 2 * (values + 1))
+        memo->n_slots *= 2;
+    memo->slots = ARENA_ARRAY(arena, struct answer, memo->n_slots);
+}
+
+static bool memo_matches(struct memo *memo, const struct matcher *m, struct str value)
+{
+    size_t i = ((uintptr_t)value.p >> 4) & (memo->n_slots - 1);
+    for (; memo->slots[i].value; i = (i + 1) & (memo->n_slots - 1)) {
+        if (memo->slots[i].value == value.p)
+            return memo->slots[i].matches;
+    }
+    memo->slots[i] = (struct answer){value.p, matcher_matches(m, value)};
+    return memo->slots[i].matches;
+}
+
+static bool is_regex(const struct matcher *m)
+{
+    return m->type == MATCH_REGEX || m->type == MATCH_NOT_REGEX;
+}
+
+/* Keep the series that one matcher accepts. */
+static void filter(struct store *s, struct arena *arena, struct selection *sel,
+                   const struct matcher *m)
+{
+    struct memo memo = {0};
+    size_t kept = 0;
+    if (is_regex(m))
+        memo_init(&memo, arena, &s->head.index, m->name);
+    bool empty_matches = matcher_matches(m, STR(""));
+    for (size_t i = 0; i < sel->n; i++) {
+        struct str value = labels_get_str(sel->v[i]->labels, m->name);
+        bool matches = value.n == 0 ? empty_matches
+                       : memo.slots ? memo_matches(&memo, m, value)
+                                    : matcher_matches(m, value);
+        if (matches)
+            sel->v[kept++] = sel->v[i];
+    }
+    sel->n = kept;
+}
+
+static void add_postings(struct store *s, struct arena *arena, struct selection *sel,
+                         const struct postings *p)
+{
+    for (size_t i = 0; p && i < p->n; i++)
+        push(arena, sel, head_at(&s->head, p->refs[i]));
+}
+
+/* The series that have a value which one matcher accepts; each is under one value only. */
+static void collect(struct store *s, struct arena *arena, struct selection *sel,
+                    const struct matcher *m)
+{
+    struct str value;
+    void *postings;
+    if (m->type == MATCH_EQUAL) {
+        add_postings(s, arena, sel, index_find(&s->head.index, m->name, m->value));
+        return;
+    }
+    const struct index_name *name = index_find_name(&s->head.index, m->name);
+    for (size_t i = 0; name && map_next(name->values, &i, &value, &postings);) {
+        if (matcher_matches(m, value))
+            add_postings(s, arena, sel, postings);
+    }
+}
+
+/* How many series a matcher would collect; regular expressions are not asked, they come last. */
+static size_t estimate(struct store *s, const struct matcher *m)
+{
+    if (m->type != MATCH_EQUAL)
+        return SIZE_MAX - (m->type == MATCH_REGEX ? 1 : 0);
+    const struct postings *p = index_find(&s->head.index, m->name, m->value);
+    return p ? p->n : 0;
+}
+
+/* The cheapest matcher that does not accept the empty value, so that postings can answer it. */
+static const struct matcher *choose_first(struct store *s, const struct matcher *m, size_t n)
+{
+    const struct matcher *best = NULL;
+    size_t best_n = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (matcher_matches(&m[i], STR("")))
+            continue;
+        size_t found = estimate(s, &m[i]);
+        if (!best || found < best_n) {
+            best = &m[i];
+            best_n = found;
+        }
+    }
+    return best;
+}
+
+static void collect_all(struct store *s, struct arena *arena, struct selection *sel)
+{
+    uint32_t n = atomic_load(&s->head.n_series);
+    for (uint32_t ref = 1; ref <= n; ref++)
+        push(arena, sel, head_at(&s->head, ref));
+}
+
+static void drop_empty(struct selection *sel)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sel->n; i++) {
+        if (sel->v[i]->n_chunks > 0)
+            sel->v[kept++] = sel->v[i];
+    }
+    sel->n = kept;
+}
+
+/* The series that have samples and match; of all, without a matcher. `visible` is held. */
+static bool resolve(struct store *s, struct arena *arena, const struct matcher *m, size_t n,
+                    struct selection *sel, struct err *err)
+{
+    bool done = true;
+    *sel = (struct selection){0};
+    pthread_rwlock_rdlock(&s->head.index_lock);
+    const struct matcher *first = choose_first(s, m, n);
+    if (first)
+        collect(s, arena, sel, first);
+    else if (n == 0)
+        collect_all(s, arena, sel);
+    else
+        done = err_set(err, ERR_BAD_INPUT,
+                       "a selector needs at least one matcher that does not match the empty value");
+    for (size_t i = 0; i < n && sel->n > 0; i++) {
+        if (&m[i] != first)
+            filter(s, arena, sel, &m[i]);
+    }
+    pthread_rwlock_unlock(&s->head.index_lock);
+    drop_empty(sel);
+    return done;
+}
+
+/* labels_cmp, with the short cut that equal strings are the same string here. */
+static int compare_series(const void *left, const void *right)
+{
+    const struct labels a = (*(struct series *const *)left)->labels;
+    const struct labels b = (*(struct series *const *)right)->labels;
+    for (size_t i = 0; i < a.n && i < b.n; i++) {
+        if (a.v[i].name.p != b.v[i].name.p)
+            return str_cmp(a.v[i].name, b.v[i].name);
+        if (a.v[i].value.p != b.v[i].value.p)
+            return str_cmp(a.v[i].value, b.v[i].value);
+    }
+    return (a.n > b.n) - (a.n < b.n);
+}
+
+static void sort_series(struct selection *sel)
+{
+    if (sel->n > 1)
+        qsort(sel->v, sel->n, sizeof(struct series *), compare_series);
+}
+
+/* Samples on their way from chunks to the arena; one for a whole query. */
+struct scratch {
+    struct sample *v;
+    size_t n;
+    size_t capacity;
+};
+
+static void scratch_reserve(struct scratch *s, size_t more)
+{
+    if (s->n + more <= s->capacity)
+        return;
+    s->capacity = (s->n + more) * 2;
+    s->v = realloc(s->v, s->capacity * sizeof *s->v);
+    if (!s->v)
+        check_no_memory(s->capacity * sizeof *s->v);
+}
+
+static void read_chunk(struct scratch *s, const struct chunk *c, int64_t mint_ms, int64_t maxt_ms)
+{
+    struct chunk_reader r;
+    struct sample sample;
+    scratch_reserve(s, c->n);
+    chunk_reader_init(&r, c);
+    while (chunk_reader_next(&r, &sample) && sample.t_ms <= maxt_ms) {
+        if (sample.t_ms >= mint_ms)
+            s->v[s->n++] = sample;
+    }
+}
+
+/* Stops soon after `max`, so that one enormous series cannot eat the memory either. */
+static void read_series(struct scratch *s, const struct series *series, int64_t mint_ms,
+                        int64_t maxt_ms, uint64_t max)
+{
+    s->n = 0;
+    for (uint32_t i = 0; i < series->n_chunks && s->n <= max; i++) {
+        const struct chunk *c = &series->chunks[i];
+        if (c->last_t_ms >= mint_ms && c->first_t_ms <= maxt_ms)
+            read_chunk(s, c, mint_ms, maxt_ms);
+    }
+}
+
+static bool read_all(struct arena *arena, const struct selection *sel, int64_t mint_ms,
+                     int64_t maxt_ms, uint64_t max, struct store_series_data *out, size_t *n,
+                     struct err *err)
+{
+    bool done = true;
+    struct scratch scratch = {0};
+    uint64_t left = max;
+    *n = 0;
+    for (size_t i = 0; done && i < sel->n; i++) {
+        read_series(&scratch, sel->v[i], mint_ms, maxt_ms, left);
+        if (scratch.n > left)
+            done = err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
+                           (unsigned long long)max);
+        else if (scratch.n > 0)
+            out[(*n)++] = (struct store_series_data){
+                sel->v[i]->labels, scratch.n,
+                arena_memdup(arena, scratch.v, scratch.n * sizeof *scratch.v)};
+        left -= done ? scratch.n : 0;
+    }
+    free(scratch.v);
+    return done;
+}
+
+bool store_select(struct store *s, struct arena *arena, const struct matcher *m, size_t n_matchers,
+                  int64_t mint_ms, int64_t maxt_ms, uint64_t max_samples,
+                  struct store_series_data **out, size_t *n, struct err *err)
+{
+    struct selection sel;
+    uint64_t max = max_samples ? max_samples : DEFAULT_MAX_SAMPLES;
+    if (n_matchers == 0)
+        return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
+    pthread_rwlock_rdlock(&s->head.visible);
+    bool done = resolve(s, arena, m, n_matchers, &sel, err);
+    if (done) {
+        sort_series(&sel);
+        *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
+        done = read_all(arena, &sel, mint_ms, maxt_ms, max, *out, n, err);
+    }
+    pthread_rwlock_unlock(&s->head.visible);
+    return done;
+}
+
+bool store_series_list(struct store *s, struct arena *arena, const struct matcher *m,
+                       size_t n_matchers, struct labels **out, size_t *n, struct err *err)
+{
+    struct selection sel;
+    pthread_rwlock_rdlock(&s->head.visible);
+    bool done = resolve(s, arena, m, n_matchers, &sel, err);
+    pthread_rwlock_unlock(&s->head.visible);
+    if (!done)
+        return false;
+    sort_series(&sel);
+    *out = ARENA_ARRAY(arena, struct labels, sel.n);
+    for (size_t i = 0; i < sel.n; i++)
+        (*out)[i] = sel.v[i]->labels;
+    *n = sel.n;
+    return true;
+}
+
+static int compare_strings(const void *left, const void *right)
+{
+    const struct str *a = left, *b = right;
+    return str_cmp(*a, *b);
+}
+
+/* The keys of a set, sorted. They are borrowed from the index, which outlives the query. */
+static void sorted_keys(const struct map *set, struct arena *arena, struct str **out, size_t *n)
+{
+    struct str key;
+    void *label;
+    *n = 0;
+    *out = ARENA_ARRAY(arena, struct str, map_count(set));
+    for (size_t i = 0; map_next(set, &i, &key, &label);)
+        (*out)[(*n)++] = str_make(label, key.n);
+    if (*n > 1)
+        qsort(*out, *n, sizeof **out, compare_strings);
+}
+
+static void add_key(struct map *set, struct str key)
+{
+    if (!map_get(set, key))
+        (void)map_set(set, key, (void *)(uintptr_t)key.p);
+}
+
+bool store_label_names(struct store *s, struct arena *arena, const struct matcher *m,
+                       size_t n_matchers, struct str **out, size_t *n, struct err *err)
+{
+    struct selection sel;
+    pthread_rwlock_rdlock(&s->head.visible);
+    bool done = resolve(s, arena, m, n_matchers, &sel, err);
+    pthread_rwlock_unlock(&s->head.visible);
+    if (!done)
+        return false;
+    struct map *set = map_new();
+    for (size_t i = 0; i < sel.n; i++) {
+        for (size_t k = 0; k < sel.v[i]->labels.n; k++)
+            add_key(set, sel.v[i]->labels.v[k].name);
+    }
+    sorted_keys(set, arena, out, n);
+    map_free(set);
+    return true;
+}
+
+bool store_label_values(struct store *s, struct arena *arena, struct str name,
+                        const struct matcher *m, size_t n_matchers, struct str **out, size_t *n,
+                        struct err *err)
+{
+    struct selection sel;
+    pthread_rwlock_rdlock(&s->head.visible);
+    bool done = resolve(s, arena, m, n_matchers, &sel, err);
+    pthread_rwlock_unlock(&s->head.visible);
+    if (!done)
+        return false;
+    struct map *set = map_new();
+    for (size_t i = 0; i < sel.n; i++) {
+        struct str value = labels_get_str(sel.v[i]->labels, name);
+        if (value.n > 0)
+            add_key(set, value);
+    }
+    sorted_keys(set, arena, out, n);
+    map_free(set);
+    return true;
+}

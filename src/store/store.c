@@ -1,0 +1,191 @@
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/internal.h"
+#include "store/replay.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_FLUSH_MS 100
+#define DEFAULT_MAX_SERIES 2000000
+#define SWEEP_INTERVAL_NS (INT64_C(60) * 1000000000)
+
+static void init_locks(struct store *s)
+{
+    pthread_condattr_t attr;
+    pthread_mutex_init(&s->turn_lock, NULL);
+    pthread_cond_init(&s->turn_passed, NULL);
+    pthread_mutex_init(&s->stop_lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->stop_now, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+/* Everything but the flusher, in whatever state opening reached. */
+static void release(struct store *s)
+{
+    wal_free(s->wal);
+    head_release(&s->head);
+    pthread_cond_destroy(&s->stop_now);
+    pthread_mutex_destroy(&s->stop_lock);
+    pthread_cond_destroy(&s->turn_passed);
+    pthread_mutex_destroy(&s->turn_lock);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s->folder);
+    free(s);
+}
+
+static bool lock_folder(struct store *s, struct err *err)
+{
+    struct buf path = BUF_INIT;
+    buf_printf(&path, "%s/wal", s->folder);
+    bool done = file_make_folders(path.p, 0700, err);
+    if (done) {
+        buf_clear(&path);
+        buf_printf(&path, "%s/lock", s->folder);
+        s->lock_fd = file_lock(path.p, err);
+        done = s->lock_fd >= 0;
+    }
+    buf_release(&path);
+    return done;
+}
+
+/* Series that are on disk already are served even if the limit has been lowered since. */
+static bool recover(struct store *s, struct err *err)
+{
+    struct replay replay;
+    struct buf folder = BUF_INIT;
+    int64_t begin_ns = clock_mono_ns();
+    uint64_t max_series = s->head.max_series;
+    buf_printf(&folder, "%s/wal", s->folder);
+    s->head.max_series = HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
+    bool done = replay_folder(folder.p, &s->head, &replay, err);
+    s->head.max_series = max_series;
+    s->corruptions = replay.corruptions;
+    s->replay_ms = (clock_mono_ns() - begin_ns) / 1000000;
+    if (done) {
+        s->wal = wal_new(&(struct wal_options){.folder = folder.p,
+                                               .segment_bytes = WAL_SEGMENT_BYTES,
+                                               .next_number = replay.next_number,
+                                               .old = replay.segments,
+                                               .n_old = replay.n_segments});
+        log_info("store", "recovered segments=%zu samples=%llu corruptions=%llu ms=%lld",
+                 replay.n_segments, (unsigned long long)replay.samples,
+                 (unsigned long long)replay.corruptions, (long long)s->replay_ms);
+    }
+    replay_release(&replay);
+    buf_release(&folder);
+    return done;
+}
+
+/* True when it is time to go. */
+static bool wait_interval(struct store *s)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + s->flush_ms % 1000 * 1000000;
+    until.tv_sec += s->flush_ms / 1000 + ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&s->stop_lock);
+    while (!s->stopping && pthread_cond_timedwait(&s->stop_now, &s->stop_lock, &until) == 0)
+        continue;
+    bool stopping = s->stopping;
+    pthread_mutex_unlock(&s->stop_lock);
+    return stopping;
+}
+
+static void sweep(struct store *s)
+{
+    head_sweep(&s->head);
+    wal_drop_before(s->wal, head_horizon(&s->head));
+}
+
+/* Syncs the log at least each interval, and forgets what is old about once a minute. */
+static void *flusher_main(void *arg)
+{
+    struct store *s = arg;
+    struct err err = ERR_INIT;
+    int64_t swept_ns = clock_mono_ns();
+    while (!wait_interval(s)) {
+        if (!wal_sync(s->wal, &err))
+            log_error("store", "samples may be lost if the machine stops: %s", err.message);
+        if (clock_mono_ns() - swept_ns < SWEEP_INTERVAL_NS)
+            continue;
+        sweep(s);
+        swept_ns = clock_mono_ns();
+    }
+    return NULL;
+}
+
+static bool start_flusher(struct store *s, struct err *err)
+{
+    int why = pthread_create(&s->flusher, NULL, flusher_main, s);
+    if (why != 0)
+        return err_set(err, ERR_IO, "cannot start the store's flusher: %s", strerror(why));
+    return true;
+}
+
+struct store *store_open(const struct store_options *o, struct err *err)
+{
+    struct store *s = calloc(1, sizeof *s);
+    if (!s)
+        check_no_memory(sizeof *s);
+    s->lock_fd = -1;
+    s->folder = strdup(o->path);
+    if (!s->folder)
+        check_no_memory(strlen(o->path));
+    s->fsync_always = o->fsync_always;
+    s->flush_ms = o->flush_ms > 0 ? o->flush_ms : DEFAULT_FLUSH_MS;
+    init_locks(s);
+    head_init(&s->head, o->max_series ? o->max_series : DEFAULT_MAX_SERIES, o->tap);
+    if (lock_folder(s, err) && recover(s, err)) {
+        sweep(s);
+        if (start_flusher(s, err))
+            return s;
+    }
+    release(s);
+    return NULL;
+}
+
+void store_close(struct store *s)
+{
+    struct err err = ERR_INIT;
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->stop_lock);
+    s->stopping = true;
+    pthread_cond_signal(&s->stop_now);
+    pthread_mutex_unlock(&s->stop_lock);
+    pthread_join(s->flusher, NULL);
+    if (!wal_sync(s->wal, &err))
+        log_error("store", "samples may be lost if the machine stops: %s", err.message);
+    release(s);
+}
+
+bool store_flush(struct store *s, struct err *err)
+{
+    return wal_sync(s->wal, err);
+}
+
+void store_stats(struct store *s, struct store_stats *out)
+{
+    int64_t min_t_ms = atomic_load(&s->head.min_t_ms), max_t_ms = atomic_load(&s->head.max_t_ms);
+    bool empty = min_t_ms > max_t_ms;
+    *out = (struct store_stats){
+        .series = atomic_load(&s->head.n_series),
+        .samples_appended = atomic_load(&s->appended),
+        .samples_refused = atomic_load(&s->refused),
+        .chunk_bytes = (uint64_t)atomic_load(&s->head.chunk_bytes),
+        .wal_corruptions = s->corruptions,
+        .min_time_ms = empty ? 0 : min_t_ms,
+        .max_time_ms = empty ? 0 : max_t_ms,
+        .replay_ms = s->replay_ms,
+    };
+    wal_stats(s->wal, &out->wal_bytes, &out->wal_fsyncs);
+}
