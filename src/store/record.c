@@ -148,7 +148,7 @@ void record_add_sample(struct buf *out, struct record_cursor *last, const struct
     unsigned head = (unsigned)kind << SAMPLE_KIND_SHIFT;
     head |= s->origin_zero ? SAMPLE_ORIGIN_ZERO : 0;
     head |= s->t_ms == last->t_ms ? SAMPLE_SAME_TIME : 0;
-    head |= s->id == last->id + 1 ? SAMPLE_NEXT_ID : 0;
+    head |= (uint64_t)s->id == (uint64_t)last->id + 1 ? SAMPLE_NEXT_ID : 0;
     buf_add_char(out, (char)head);
     if (!(head & SAMPLE_NEXT_ID))
         buf_add_varint(out, (int64_t)s->id - (int64_t)last->id);
