@@ -1,0 +1,82 @@
+/* Verdicts in words. Rates are in percent, differences in points. */
+#include "judge/internal.h"
+
+#include <math.h>
+
+static const char *happening(const struct judge_stream *s, struct arena *arena)
+{
+    double edge = s->config.slo_edge;
+    if (s->config.kind == EVIDENCE_RATIO)
+        return "are bad";
+    return edge < 1 ? arena_printf(arena, "take over %g ms", 1000 * edge)
+                    : arena_printf(arena, "take over %g s", edge);
+}
+
+static const char *rates(const struct judge_stream *s, const struct findings *f,
+                         struct arena *arena)
+{
+    return arena_printf(arena, "%.3g%% of %.0f canary events %s, %.3g%% of %.0f on stable",
+                        100 * f->canary_rate, s->all.canary.total, happening(s, arena),
+                        100 * f->stable_rate, s->all.stable.total);
+}
+
+static const char *tail(const struct findings *f, struct arena *arena)
+{
+    return arena_printf(
+        arena, "%.3g%% of canary events take over %g ms, %.3g%% on stable (stable's p%.3g)",
+        100 * f->worst_canary, 1000 * f->worst_edge, 100 * f->worst_stable,
+        100 * f->worst_quantile);
+}
+
+static const char *interval(const struct evidence *e, struct arena *arena)
+{
+    return arena_printf(arena, "difference %+.2g points, between %+.2g and %+.2g", 100 * e->effect,
+                        100 * e->low, 100 * e->high);
+}
+
+/* More canary events until the bounds meet, if the canary goes on like stable; 0 = not soon. */
+static double missing_events(const struct judge_stream *s, const struct findings *f)
+{
+    const struct arm_counts *a = &s->all.stable, *b = &s->all.canary;
+    double phi = s->config.dispersion, beta = s->config.beta / 4;
+    double stable_per_canary = a->total / b->total;
+    for (double more = 10; more < 1e8; more *= 1.25) {
+        double n = b->total + more, bad = b->bad + more * f->stable_rate;
+        double m = a->total + more * stable_per_canary, stable_bad = m * f->stable_rate;
+        if (rate_upper(bad / phi, (n - bad) / phi, beta) <=
+            rate_lower(stable_bad / phi, (m - stable_bad) / phi, beta) + s->config.tolerate)
+            return more;
+    }
+    return 0;
+}
+
+static const char *how_much_more(const struct judge_stream *s, const struct findings *f,
+                                 struct arena *arena)
+{
+    double more = s->config.tolerate > 0 ? missing_events(s, f) : 0;
+    if (more > 0)
+        return arena_printf(arena, "about %.0f more canary events at stable's rate", more);
+    return "more canary events; a larger `tolerate` is proven sooner";
+}
+
+void judge_say(const struct judge_stream *s, const struct findings *f, struct arena *arena,
+               struct evidence *e)
+{
+    if (s->buckets == 0) {
+        e->sentence = "no canary events yet";
+        e->would_change = "canary events in at least two buckets";
+    } else if (e->state == EVIDENCE_FAIL) {
+        bool latency = s->config.kind == EVIDENCE_LATENCY;
+        e->sentence = arena_printf(arena, "%s; %s", latency ? tail(f, arena) : rates(s, f, arena),
+                                   latency ? rates(s, f, arena) : interval(e, arena));
+        e->would_change = "nothing: harm was shown at the stated error rate";
+    } else if (e->state == EVIDENCE_PASS) {
+        e->sentence = arena_printf(arena, "%s; %s, %.2g tolerated", rates(s, f, arena),
+                                   interval(e, arena), 100 * e->tolerate);
+        e->would_change = "harm that shows later";
+    } else {
+        e->sentence = arena_printf(arena, "%s; %s, %.2g tolerated: not proven yet",
+                                   rates(s, f, arena), interval(e, arena), 100 * e->tolerate);
+        e->would_change = how_much_more(s, f, arena);
+    }
+}
