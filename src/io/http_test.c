@@ -65,6 +65,8 @@ struct fixture {
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
+    if (!f)
+        return -1;
     f->server = start("127.0.0.1:0", NULL);
     assert_non_null(f->server);
     (void)snprintf(f->base, sizeof f->base, "http://127.0.0.1:%d", http_server_port(f->server));

@@ -1,9 +1,9 @@
 /* store.h -- the time-series store: a sharded in-memory head of Gorilla-compressed chunks behind a
- * checksummed write-ahead log. What was acknowledged survives kill -9 except for the last flush
- * interval (storage.flush, 100 ms; `fsync: always` waits for the disk before acknowledging).
+ * checksummed write-ahead log. What was acknowledged survives kill -9, and the machine's death
+ * except for the last flush interval (storage.flush, 100 ms; `fsync: always` waits for the disk
+ * before acknowledging). Samples over 24 hours behind the newest are dropped, chunk by chunk.
  *
- *   batch: begin -> series -> add ... -> commit -> visible to queries, in the log's buffer, fsynced
- * soon
+ *   batch: begin -> series -> add ... -> commit -> in the log (kernel), visible, fsynced soon
  *
  * Threads: any thread may append (batches are per thread) and query. Formats: docs/format/wal.md.
  */
@@ -23,8 +23,8 @@ struct store_batch;
 
 /* Sees every sample of the series it binds, in append order, with the exact increase since the
  * series' previous sample (counter resets handled: a lower value counts from 0). That is how SLIs
- * become two counters without a query. Called on appending threads, under no store lock; during
- * recovery too. */
+ * become two counters without a query. Called on appending threads, one at a time, and during
+ * recovery. Both may query the store, but must not append to it: commits wait for one another. */
 struct store_tap {
     void *self;
     /* Once per series, when it is made or recovered: a token to be handed to feed, 0 = not
@@ -75,7 +75,8 @@ enum store_origin {
 };
 
 /* All samples of one scrape or request become visible together. The batch belongs to the calling
- * thread; now_ms is the receive time. */
+ * thread; now_ms is the receive time. When two threads append to one series at once, a sample that
+ * the other overtook between add and commit is dropped and counted as refused. */
 struct store_batch *store_batch_begin(struct store *, int64_t now_ms);
 
 /* The series' reference: stable until store_close, never 0. Made if absent (labels are copied).
@@ -90,7 +91,8 @@ enum store_result store_batch_add(struct store_batch *, uint64_t ref, int64_t t_
 MUST_CHECK bool store_batch_commit(struct store_batch *, struct err *);
 void store_batch_cancel(struct store_batch *);
 
-/* One series with its samples in [mint, maxt], ascending, stale markers included. Arena memory. */
+/* One series with its samples in [mint, maxt], ascending, stale markers included. Samples are arena
+ * memory; labels, here and below, are the store's own and live until store_close. */
 struct store_series_data {
     struct labels labels;
     size_t n;

@@ -18,6 +18,7 @@
 #define CALM_TICK 90
 #define LAST_TICK 125
 #define MAX_ACTS 4
+#define REPLAY_EVERY 8 /* seeds; a replay costs more than the rollout itself */
 
 #define N_STATES (ROLLOUT_SUPERSEDED + 1)
 
@@ -219,7 +220,8 @@ static void check_ending(struct sim *s)
           (state != ROLLOUT_ROLLED_BACK && state != ROLLOUT_SUPERSEDED) ||
               s->actuator.actual_pct == 0 || s->actuator.foreign_hand,
           "rolled back and the canary has traffic");
-    check(s, fake_ledger_replays(&s->ledger), "a replayed decision differs");
+    check(s, s->seed % REPLAY_EVERY != 0 || fake_ledger_replays(&s->ledger),
+          "a replayed decision differs");
 }
 
 static void setup(struct sim *s, uint64_t seed, bool verbose)
