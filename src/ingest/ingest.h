@@ -17,6 +17,10 @@
 struct metadata_store;
 struct metadata_store *metadata_store_new(void);
 void metadata_store_free(struct metadata_store *);
+/* What a sender says of a family. An empty text says nothing: what is known of it stays. Only the
+ * first 100,000 families are remembered, and the first 4 KiB of a help text. */
+void metadata_store_put(struct metadata_store *, struct str family, struct str type,
+                        struct str help, struct str unit);
 /* {"family":[{"type":"counter","help":"...","unit":""}],...}; name NULL = all, limit 0 = no limit.
  */
 void metadata_store_json(struct metadata_store *, const char *name, size_t limit,
