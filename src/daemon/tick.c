@@ -161,11 +161,12 @@ void tick(void *arg)
     int64_t now_ms = clock_wall_ms();
     flush_sums(d, now_ms);
     for (struct rollout *r = d->rollouts; r; r = r->next) {
-        bool live = !rollout_state_is_final(r->state.state);
-        if (live || rollout_is_guarding(d, r))
+        if (rollout_is_next(d, r)) {
             actuate(d, r);
-        if (live && rollout_is_next(d, r))
             decide_on(d, r, now_ms);
+        } else if (rollout_is_guarding(d, r)) {
+            actuate(d, r);
+        }
     }
     publish_services(d, now_ms);
 }

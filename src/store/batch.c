@@ -185,12 +185,15 @@ static void apply(struct store_batch *b)
 
 static void feed(const struct store_batch *b)
 {
-    const struct store_tap *tap = b->store->head.tap;
+    struct head *h = &b->store->head;
+    pthread_mutex_lock(&h->tap_lock);
+    const struct store_tap *tap = h->tap;
     for (size_t i = 0; tap && i < b->n; i++) {
         const struct pending *p = &b->v[i];
         if (p->applied && p->series->token)
             tap->feed(tap->self, p->series->token, p->t_ms, p->v, p->increase, false);
     }
+    pthread_mutex_unlock(&h->tap_lock);
 }
 
 static bool commit(struct store_batch *b, struct err *err)

@@ -35,6 +35,7 @@ void head_init(struct head *h, uint64_t max_series, const struct store_tap *tap)
         s->slots = must_calloc(s->n_slots, sizeof *s->slots);
     }
     pthread_mutex_init(&h->making, NULL);
+    pthread_mutex_init(&h->tap_lock, NULL);
     init_writer_first(&h->visible);
     init_writer_first(&h->index_lock);
     index_init(&h->index);
@@ -73,6 +74,7 @@ void head_release(struct head *h)
     pthread_rwlock_destroy(&h->index_lock);
     pthread_rwlock_destroy(&h->visible);
     pthread_mutex_destroy(&h->making);
+    pthread_mutex_destroy(&h->tap_lock);
 }
 
 struct series *head_at(struct head *h, uint64_t ref)
@@ -154,7 +156,9 @@ static struct series *make(struct head *h, uint64_t hash, struct labels labels)
     s->ref = atomic_load(&h->n_series) + 1;
     s->base = NAN;
     atomic_store(&s->last_t_ms, SERIES_EMPTY);
+    pthread_mutex_lock(&h->tap_lock);
     s->token = h->tap ? h->tap->bind(h->tap->self, labels) : 0;
+    pthread_mutex_unlock(&h->tap_lock);
     pthread_rwlock_wrlock(&h->index_lock);
     s->labels = (struct labels){labels.n, own};
     table_set(h, s);
@@ -179,6 +183,21 @@ struct series *head_series(struct head *h, struct labels labels, bool *is_new)
     }
     pthread_mutex_unlock(&h->making);
     return s;
+}
+
+/* No series is made meanwhile, so those there are all there are. */
+void head_set_tap(struct head *h, const struct store_tap *tap, void (*swap)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&h->making);
+    pthread_mutex_lock(&h->tap_lock);
+    h->tap = tap;
+    swap(arg);
+    for (uint32_t ref = 1; ref <= atomic_load(&h->n_series); ref++) {
+        struct series *s = head_at(h, ref);
+        s->token = tap->bind(tap->self, s->labels);
+    }
+    pthread_mutex_unlock(&h->tap_lock);
+    pthread_mutex_unlock(&h->making);
 }
 
 enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, double v)

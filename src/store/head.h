@@ -4,8 +4,8 @@
  *     table:      ref (1, 2, ...) -> series        read without a lock, grows only
  *     index:      name, value -> refs
  *
- * Locks, in this order: `making` (one new series at a time) > `visible` > `index_lock` > a shard's
- * lock. `visible` is what makes a batch appear as one: whoever appends holds it for writing,
+ * Locks, in this order: `making` (one new series at a time) > `tap_lock` > `visible` > `index_lock` >
+ * a shard's lock. `visible` is what makes a batch appear as one: whoever appends holds it for writing,
  * whoever reads chunks for reading. A series lives until head_release, even when its samples are
  * gone. */
 #ifndef CQED_STORE_HEAD_H
@@ -29,7 +29,7 @@ struct series {
     struct labels labels; /* the array is the series' own, the strings are the index's */
     uint64_t hash;
     uint32_t ref;
-    uint32_t token; /* the tap's; 0 = it is not interested */
+    uint32_t token; /* the tap's; 0 = it is not interested. Guarded by `tap_lock` */
 
     /* Written under `visible`; read by batches without it, which is why a commit looks again. */
     _Atomic int64_t last_t_ms;
@@ -64,6 +64,7 @@ struct series_block {
 struct head {
     struct shard shards[HEAD_SHARDS];
     pthread_mutex_t making;
+    pthread_mutex_t tap_lock; /* held while the tap is told anything */
     pthread_rwlock_t visible;
     pthread_rwlock_t index_lock;
     struct index index;
@@ -82,6 +83,9 @@ void head_release(struct head *);
 /* The series of these labels, made and bound to the tap if absent. NULL when the head is full and
  * it would have to be made. */
 struct series *head_series(struct head *, struct labels, bool *is_new);
+
+/* As store_set_tap. */
+void head_set_tap(struct head *, const struct store_tap *, void (*swap)(void *arg), void *arg);
 
 /* By reference; NULL when there is none. */
 struct series *head_at(struct head *, uint64_t ref);

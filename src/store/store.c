@@ -168,6 +168,11 @@ void store_close(struct store *s)
     release(s);
 }
 
+void store_set_tap(struct store *s, const struct store_tap *tap, void (*swap)(void *arg), void *arg)
+{
+    head_set_tap(&s->head, tap, swap, arg);
+}
+
 bool store_flush(struct store *s, struct err *err)
 {
     return wal_sync(s->wal, err);

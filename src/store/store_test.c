@@ -70,6 +70,37 @@ static void recovery_tells_the_tap_what_it_was_told_before(void **state)
     buf_release(&again);
 }
 
+struct swapped {
+    struct buf *told;
+    size_t told_before;
+};
+
+static void note_swap(void *arg)
+{
+    struct swapped *s = arg;
+    s->told_before = s->told->n;
+}
+
+static void a_new_tap_takes_over_where_the_old_one_ended(void **state)
+{
+    (void)state;
+    struct buf old_told = BUF_INIT, new_told = BUF_INIT;
+    struct store_tap old_tap = {&old_told, bind_all, feed_text};
+    struct store_tap new_tap = {&new_told, bind_all, feed_text};
+    struct swapped swapped = {&old_told, 0};
+    struct err err = ERR_INIT;
+    struct store *s = test_open(&old_tap);
+    assert_true(test_put(s, "c", "a", 1, 5, STORE_ORIGIN_ZERO, &err));
+    store_set_tap(s, &new_tap, note_swap, &swapped);
+    assert_true(test_put(s, "c", "a", 2, 7, STORE_ORIGIN_UNKNOWN, &err));
+    assert_string_equal(old_told.p, "1:5+5 ");
+    assert_int_equal(swapped.told_before, old_told.n);
+    assert_string_equal(new_told.p, "2:7+2 ");
+    store_close(s);
+    buf_release(&old_told);
+    buf_release(&new_told);
+}
+
 static void a_second_opener_is_turned_away(void **state)
 {
     (void)state;
@@ -271,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(recovery_tells_the_tap_what_it_was_told_before),
+        IN_FOLDER(a_new_tap_takes_over_where_the_old_one_ended),
         IN_FOLDER(a_second_opener_is_turned_away),
         IN_FOLDER(a_torn_tail_is_cut),
         IN_FOLDER(a_flipped_bit_sets_the_rest_aside_and_the_next_segment_is_served),
