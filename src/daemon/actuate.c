@@ -66,13 +66,26 @@ static void seen_done(void *arg, const struct exposure *seen)
     }
 }
 
+/* Advisory automation only watches, until a human promotes through cQED. */
+static bool may_act(const struct rollout *r)
+{
+    return r->policy->automation != AUTOMATION_ADVISORY || r->exposed_since_ms > 0;
+}
+
 void actuate(struct daemon *d, struct rollout *r)
 {
     if (r->busy) {
         r->asked_again |= !r->intent_recorded;
         return;
     }
-    if (!r->actuator || (!r->intent_recorded && !record_intent(d, r)))
+    if (!r->actuator)
+        return;
+    if (!may_act(r)) {
+        r->busy = true;
+        r->actuator->ops->observe(r->actuator, seen_done, r);
+        return;
+    }
+    if (!r->intent_recorded && !record_intent(d, r))
         return;
     r->busy = true;
     r->actuator->ops->apply(r->actuator, r->state.desired_pct, r->intent, seen_done, r);

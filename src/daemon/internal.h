@@ -34,6 +34,8 @@ struct rollout {
     int64_t exposed_since_ms;  /* first weight over 0; 0 = not yet */
     struct act acts[MAX_ACTS]; /* recorded, not decided on yet; strings in arena */
     size_t n_acts;
+    uint32_t acts_taken; /* ever; part of their ids */
+    bool superseded;     /* a newer rollout of the service has told this one */
 
     struct actuator *actuator; /* NULL when it could not be opened; why is in exposure_error */
     bool busy;                 /* the actuator has a call under way */
@@ -53,6 +55,7 @@ struct rollout {
 };
 
 struct daemon {
+    struct arena arena; /* what lives as long as the program */
     struct loop *loop;
     struct http_client *client;
     struct config *config;
@@ -69,7 +72,7 @@ struct daemon {
     int64_t published_ms; /* `services` events */
     struct promql_source source;
     const char *config_path;
-    const char *listen, *data_path; /* given on the command line, or NULL */
+    const char *listen, *data_path; /* the command line's word, else the file's */
 };
 
 /* daemon.c */
@@ -84,18 +87,32 @@ void actuate(struct daemon *, struct rollout *);
 void open_actuator(struct daemon *, struct rollout *);
 void close_actuator(struct rollout *);
 
-/* rollouts.c: the fold, and what people ask for. */
-bool rollouts_recover(struct daemon *, struct err *);
+/* rollouts.c: what is known of each. */
+struct rollout *rollout_new(struct daemon *, const char *id);
+bool rollout_set_policy(struct rollout *, const json_t *policy, struct err *);
 void rollouts_free(struct daemon *);
+void rollouts_forget(struct daemon *);
 struct rollout *rollout_find(struct daemon *, const char *id_or_service);
+bool same_service(const struct rollout *, const struct rollout *);
 bool rollout_is_guarding(const struct daemon *, const struct rollout *);
 bool rollout_is_next(const struct daemon *, const struct rollout *);
-struct rollout *rollout_begin(struct daemon *, const struct control_request *, bool *created,
-                              struct err *);
-bool rollout_act(struct daemon *, struct rollout *, const struct control_request *, struct err *);
 void rollout_adopt(struct rollout *, const struct rollout_state *);
 void rollout_remember(struct rollout *, uint64_t seq, int64_t at_ms, const char *verdict,
                       const char *sentence);
+
+/* fold.c: the same from the ledger, after a restart. */
+bool rollouts_recover(struct daemon *, struct err *);
+
+/* start.c */
+struct rollout *rollout_begin(struct daemon *, const struct control_request *, bool *created,
+                              struct err *);
+bool supersede_older(struct rollout *, struct err *);
+
+/* acts.c */
+bool rollout_act(struct daemon *, struct rollout *, const struct control_request *, struct err *);
+bool take_act(struct rollout *, struct act, struct err *);
+bool known_keys(const json_t *body, const char *const *keys, size_t n, struct err *);
+const char *take_text(const json_t *body, const char *key, const char *fallback, struct err *);
 
 /* evidence.c: what is seen of a rollout. */
 struct comparison *comparison_new(const struct rollout_policy *);
@@ -108,11 +125,15 @@ struct evidence answer_query(struct daemon *, struct arena *, const struct check
                              const char *query, int64_t now_ms);
 struct evidence answer_slo(struct daemon *, struct arena *, const struct check_spec *,
                            int64_t window_ms, int64_t now_ms);
+/* Age of the newest sample of any arm; -1 = none was ever seen. */
+int64_t slo_freshness(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
 double budget_remaining(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
 json_t *gate_answer(struct daemon *, struct arena *, const char *name, struct err *);
 
 /* view.c: control state as JSON; docs/manual/api.md. */
 json_t *rollout_view(struct arena *, const struct rollout *, bool with_history);
+json_t *rollouts_view(struct daemon *, struct arena *);
+json_t *gates_view(struct daemon *, struct arena *);
 json_t *services_view(struct daemon *, struct arena *);
 json_t *slos_view(struct daemon *, struct arena *);
 json_t *slo_view(struct daemon *, struct arena *, const struct slo_spec *);

@@ -135,7 +135,7 @@ static void judge_slo(struct evidence *e, const struct slo_spec *slo, const stru
         100 * ratio, w->total, 100 * e->low, 100 * e->high, 100 * budget);
 }
 
-static int64_t freshness(struct daemon *d, struct arena *arena, const char *slo, int64_t now_ms)
+int64_t slo_freshness(struct daemon *d, struct arena *arena, const char *slo, int64_t now_ms)
 {
     struct slo_arm *arms;
     size_t n;
@@ -163,7 +163,7 @@ struct evidence answer_slo(struct daemon *d, struct arena *arena, const struct c
                          : arena_printf(arena, "there is no SLO '%s'", spec->slo);
         return e;
     }
-    e.fresh_ms = freshness(d, arena, spec->slo, now_ms);
+    e.fresh_ms = slo_freshness(d, arena, spec->slo, now_ms);
     e.observed_ms = w.to_ms - w.from_ms;
     if (w.total > 0) {
         judge_slo(&e, slo, &w, arena);

@@ -1,9 +1,10 @@
 /* The loop, twice a second: sums become samples, actuators follow, and every live rollout is looked
  * at and decided on.
  *
- *   tick -> flush SLI sums -> for each rollout: actuate (level-triggered), decide_on
- *   decide_on -> collect -> decide -> record the decision -> adopt the state -> record the intent,
- *                act */
+ *   tick -> flush SLI sums -> each service's oldest live rollout: actuate (level-triggered),
+ * decide_on what waits behind it: tell it to make room what ended last: actuate, so that its weight
+ * stays in force decide_on -> collect -> decide -> record the decision -> adopt the state -> record
+ * the intent, act */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/internal.h"
@@ -155,6 +156,14 @@ static void publish_services(struct daemon *d, int64_t now_ms)
     arena_release(&arena);
 }
 
+/* A rollout that waits for an older one of its service tells that one, once, to make room. */
+static void take_over(struct rollout *r)
+{
+    struct err err = ERR_INIT;
+    if (!supersede_older(r, &err))
+        log_error("ledger", "the rollout before %s is not superseded yet: %s", r->id, err.message);
+}
+
 void tick(void *arg)
 {
     struct daemon *d = arg;
@@ -166,6 +175,8 @@ void tick(void *arg)
             decide_on(d, r, now_ms);
         } else if (rollout_is_guarding(d, r)) {
             actuate(d, r);
+        } else if (!rollout_state_is_final(r->state.state)) {
+            take_over(r);
         }
     }
     publish_services(d, now_ms);

@@ -4,10 +4,10 @@
  *     table:      ref (1, 2, ...) -> series        read without a lock, grows only
  *     index:      name, value -> refs
  *
- * Locks, in this order: `making` (one new series at a time) > `tap_lock` > `visible` > `index_lock` >
- * a shard's lock. `visible` is what makes a batch appear as one: whoever appends holds it for writing,
- * whoever reads chunks for reading. A series lives until head_release, even when its samples are
- * gone. */
+ * Locks, in this order: `making` (one new series at a time) > `tap_lock` > `visible` > `index_lock`
+ * > a shard's lock. `visible` is what makes a batch appear as one: whoever appends holds it for
+ * writing, whoever reads chunks for reading. A series lives until head_release, even when its
+ * samples are gone. */
 #ifndef CQED_STORE_HEAD_H
 #define CQED_STORE_HEAD_H
 

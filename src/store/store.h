@@ -36,9 +36,9 @@ struct store_tap {
                  bool recovering);
 };
 
-/* Exchange the tap of an open store: the old one is told nothing more, swap(arg) runs while nobody is
- * told anything (so that sums can be carried over), then every series is bound to the new one. Must
- * not be called from a tap. */
+/* Exchange the tap of an open store: the old one is told nothing more, swap(arg) runs while nobody
+ * is told anything (so that sums can be carried over), then every series is bound to the new one.
+ * Must not be called from a tap. */
 void store_set_tap(struct store *, const struct store_tap *, void (*swap)(void *arg), void *arg);
 
 struct store_options {

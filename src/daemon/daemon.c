@@ -1,0 +1,249 @@
+#include "daemon/daemon.h"
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "daemon/internal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- Configuration --- */
+
+static void print_problems(const struct diag_list *diags)
+{
+    struct buf text = BUF_INIT;
+    diag_print(diags, &text);
+    if (text.n)
+        (void)fwrite(text.p, 1, text.n, stderr);
+    buf_release(&text);
+}
+
+/* NULL with the first problem in err; all of them go to standard error. */
+static struct config *load_config(struct daemon *d, struct err *err)
+{
+    struct arena arena = ARENA_INIT;
+    struct diag_list diags;
+    struct buf first = BUF_INIT;
+    diag_init(&diags, &arena);
+    struct config *config = config_load(d->config_path, &diags);
+    print_problems(&diags);
+    if (!config) {
+        struct diag_list one = diags;
+        one.n = one.n < 1 ? one.n : 1;
+        diag_print(&one, &first);
+        struct str line = str_trim(buf_str(&first));
+        err_set(err, ERR_BAD_INPUT, "the configuration has %zu errors, first: %.300s", diags.errors,
+                line.n ? line.p : "");
+    }
+    buf_release(&first);
+    arena_release(&arena);
+    return config;
+}
+
+static struct slo_engine *make_engine(const struct config *config, struct err *err)
+{
+    struct arena arena = ARENA_INIT;
+    struct slo_setup *setups = ARENA_ARRAY(&arena, struct slo_setup, config->n_slos);
+    for (size_t i = 0; i < config->n_slos; i++)
+        setups[i] = (struct slo_setup){&config->slos[i],
+                                       config_cohort_label(config, config->slos[i].service)};
+    struct slo_engine *engine = slo_engine_new(setups, config->n_slos, err);
+    arena_release(&arena);
+    return engine;
+}
+
+static bool record_config(struct daemon *d, enum ledger_kind kind, const struct sha256 *before,
+                          struct err *err)
+{
+    struct arena arena = ARENA_INIT;
+    struct buf now = BUF_INIT, was = BUF_INIT;
+    hex_add(&now, d->config->digest.b, sizeof d->config->digest.b);
+    if (before)
+        hex_add(&was, before->b, sizeof before->b);
+    json_t *body =
+        json_own(&arena, json_pack("{s:s, s:s, s:s?}", "version", CQED_VERSION, "configDigest",
+                                   now.p, "configDigestBefore", before ? was.p : NULL));
+    bool done = record(d, kind, "", clock_wall_ms(), body, NULL, err);
+    buf_release(&now);
+    buf_release(&was);
+    arena_release(&arena);
+    return done;
+}
+
+/* --- Reload: all or nothing --- */
+
+struct exchange {
+    struct daemon *daemon;
+    struct slo_engine *engine;
+    struct slo_engine *old;
+};
+
+static void exchange_engines(void *arg)
+{
+    struct exchange *x = arg;
+    x->old = x->daemon->engine;
+    slo_engine_adopt(x->engine, x->old);
+    x->daemon->engine = x->engine;
+    x->daemon->tap.self = x->engine;
+}
+
+static bool settings_are_fixed(const struct config *now, const struct config *next, struct err *err)
+{
+    if (strcmp(now->data_path, next->data_path) != 0)
+        return err_set(err, ERR_CONFLICT, "storage.path changed from %s to %s: restart cQED for it",
+                       now->data_path, next->data_path);
+    if (strcmp(now->listen, next->listen) != 0)
+        return err_set(err, ERR_CONFLICT, "listen changed from %s to %s: restart cQED for it",
+                       now->listen, next->listen);
+    return true;
+}
+
+bool daemon_reload(struct daemon *d, struct err *err)
+{
+    struct config *old = d->config, *next = load_config(d, err);
+    struct slo_engine *engine =
+        next && settings_are_fixed(old, next, err) ? make_engine(next, err) : NULL;
+    if (!engine) {
+        config_free(next);
+        return false;
+    }
+    struct exchange x = {d, engine, NULL};
+    store_set_tap(d->store, &d->tap, exchange_engines, &x);
+    slo_engine_free(x.old);
+    d->config = next;
+    scrape_manager_apply(d->scrapes, next->scrapes, next->n_scrapes);
+    if (!record_config(d, LEDGER_CONFIG, &old->digest, err))
+        log_error("ledger", "the new configuration is not recorded: %s", err->message);
+    config_free(old);
+    log_info("config", "reloaded rollouts=%zu slos=%zu gates=%zu", next->n_rollouts, next->n_slos,
+             next->n_gates);
+    return true;
+}
+
+static void reload_on_signal(void *arg, int signal_number)
+{
+    struct err err = ERR_INIT;
+    (void)signal_number;
+    if (!daemon_reload(arg, &err))
+        log_error("config", "not reloaded, the old one stays: %s", err.message);
+}
+
+static void stop_on_signal(void *arg, int signal_number)
+{
+    log_info("daemon", "stopping signal=%d", signal_number);
+    loop_stop(arg);
+}
+
+/* --- Opening, in the order of the sentence; closing, backwards --- */
+
+static bool open_telemetry(struct daemon *d, struct err *err)
+{
+    d->engine = make_engine(d->config, err);
+    if (!d->engine)
+        return false;
+    d->tap = (struct store_tap){d->engine, slo_engine_bind, slo_engine_feed};
+    d->store = store_open(&(struct store_options){.path = d->data_path,
+                                                  .flush_ms = d->config->flush_ms,
+                                                  .fsync_always = d->config->fsync_always,
+                                                  .tap = &d->tap},
+                          err);
+    if (!d->store)
+        return false;
+    d->source = (struct promql_source){d->store, store_promql_select};
+    d->metadata = metadata_store_new();
+    d->scrapes = scrape_manager_new(d->loop, d->client, d->store, d->metadata);
+    return true;
+}
+
+static bool open_all(struct daemon *d, struct err *err)
+{
+    d->loop = loop_new(err);
+    if (!d->loop)
+        return false;
+    d->client = http_client_new(d->loop);
+    if (!open_telemetry(d, err))
+        return false;
+    d->ledger = ledger_open(d->data_path, err);
+    if (!d->ledger || !record_config(d, LEDGER_START, NULL, err) || !rollouts_recover(d, err))
+        return false;
+    d->serve = serve_start(&(struct serve_options){.listen = d->listen,
+                                                   .loop = d->loop,
+                                                   .store = d->store,
+                                                   .metadata = d->metadata,
+                                                   .ledger = d->ledger,
+                                                   .control = control,
+                                                   .control_self = d},
+                           err);
+    if (!d->serve)
+        return false;
+    scrape_manager_apply(d->scrapes, d->config->scrapes, d->config->n_scrapes);
+    d->ticker = loop_timer_start(d->loop, 0, TICK_MS, tick, d);
+    return true;
+}
+
+static void close_all(struct daemon *d)
+{
+    loop_timer_stop(d->ticker);
+    serve_stop(d->serve);
+    rollouts_free(d);
+    if (d->scrapes)
+        scrape_manager_free(d->scrapes);
+    if (d->client)
+        http_client_free(d->client);
+    if (d->loop)
+        loop_free(d->loop);
+    ledger_close(d->ledger);
+    store_close(d->store);
+    slo_engine_free(d->engine);
+    if (d->metadata)
+        metadata_store_free(d->metadata);
+    config_free(d->config);
+    arena_release(&d->arena);
+}
+
+static const char *address_of(const struct daemon *d, char *out, size_t size)
+{
+    const char *colon = strrchr(d->listen, ':');
+    (void)snprintf(out, size, "http://%.*s:%u", (int)(colon ? colon - d->listen : 0), d->listen,
+                   serve_port(d->serve));
+    return out;
+}
+
+static bool run(struct daemon *d, struct err *err)
+{
+    char address[128];
+    d->started_ms = clock_wall_ms();
+    int64_t begin_ns = clock_mono_ns();
+    d->config = load_config(d, err);
+    if (!d->config)
+        return false;
+    /* Own copies: a reload frees the configuration that they come from. */
+    d->listen = arena_strdup(&d->arena, d->listen ? d->listen : d->config->listen);
+    d->data_path = arena_strdup(&d->arena, d->data_path ? d->data_path : d->config->data_path);
+    if (!open_all(d, err))
+        return false;
+    loop_on_signal(d->loop, SIGTERM, stop_on_signal, d->loop);
+    loop_on_signal(d->loop, SIGINT, stop_on_signal, d->loop);
+    loop_on_signal(d->loop, SIGHUP, reload_on_signal, d);
+    log_info("daemon", "listening address=%s data=%s ready_ms=%lld",
+             address_of(d, address, sizeof address), d->data_path,
+             (long long)((clock_mono_ns() - begin_ns) / 1000000));
+    loop_run(d->loop);
+    return true;
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+    struct daemon d = {.config_path = options->config_path,
+                       .listen = options->listen,
+                       .data_path = options->data_path};
+    struct err err = ERR_INIT;
+    (void)signal(SIGPIPE, SIG_IGN);
+    bool done = fault_arm_from_env(&err) && run(&d, &err);
+    close_all(&d);
+    if (!done)
+        (void)fprintf(stderr, "cqed: %s\n", err.message);
+    return done ? 0 : 1;
+}
