@@ -44,8 +44,7 @@ const char **read_strings(struct reader *r, struct yaml_node *map, const char *k
     return strings;
 }
 
-/* A path in a file is relative to that file's folder. */
-static const char *resolve_path(struct arena *arena, const char *file, const char *path)
+const char *resolve_path(struct arena *arena, const char *file, const char *path)
 {
     const char *slash = file ? strrchr(file, '/') : NULL;
     if (path[0] == '/' || !slash)

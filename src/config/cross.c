@@ -1,6 +1,7 @@
 /* What only shows once all files are read. */
 #include "config/internal.h"
 #include "promql/promql.h"
+#include "slo/slo.h"
 
 struct place {
     const char *path;
@@ -45,16 +46,29 @@ static void check_checks(struct reader *r, const struct check_spec *checks, size
     }
 }
 
+/* That its queries parse, and that they name counters whose increases can be added up. */
+static void check_sli(struct reader *r, const struct slo_spec *s, struct place at, const char *who)
+{
+    struct err err = ERR_INIT;
+    size_t errors = r->diags->errors;
+    check_query(r, s->sli.total_query, at, who);
+    check_query(r, s->sli.good_query, at, who);
+    check_query(r, s->sli.bad_query, at, who);
+    check_query(r, s->sli.threshold_query, at, who);
+    bool whole = s->sli.kind == SLI_RATIO
+                     ? s->sli.total_query && (s->sli.good_query || s->sli.bad_query)
+                     : s->sli.threshold_query != NULL;
+    if (whole && r->diags->errors == errors && !slo_spec_check(s, &err))
+        diag_add(r->diags, DIAG_ERROR, at.path, at.line, 1, "%s", err.message);
+}
+
 static void check_slos(struct reader *r)
 {
     for (size_t i = 0; i < r->n_slos; i++) {
         const struct slo_spec *s = &r->slos[i];
         struct place at = {s->path, s->line};
         const char *who = arena_printf(r->arena, "SLO '%s'", s->name);
-        check_query(r, s->sli.total_query, at, who);
-        check_query(r, s->sli.good_query, at, who);
-        check_query(r, s->sli.bad_query, at, who);
-        check_query(r, s->sli.threshold_query, at, who);
+        check_sli(r, s, at, who);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(r->slos[k].name, s->name) == 0)
                 diag_add(r->diags, DIAG_ERROR, s->path, s->line, 1,

@@ -48,6 +48,9 @@ struct reader {
 /* The strings of a list under key; a wrong item is reported. */
 const char **read_strings(struct reader *, struct yaml_node *map, const char *key, size_t *n);
 
+/* A path in a file is relative to that file's folder. */
+const char *resolve_path(struct arena *, const char *file, const char *path);
+
 /* scrape.c: the list under `scrape_configs`, with the defaults of `global`. */
 void read_scrapes(struct reader *, struct yaml_node *list, int64_t interval_ms, int64_t timeout_ms);
 

@@ -151,7 +151,7 @@ static void read_file_sd(struct reader *r, struct yaml_node *map, struct scrape_
         yaml_reject_unknown(item, keys, COUNT_OF(keys), "file_sd config", r->diags);
         for (size_t k = 0; k < n; k++) {
             all = arena_grow(r->arena, all, out->n_file_sd, &capacity, sizeof *all);
-            all[out->n_file_sd++] = files[k];
+            all[out->n_file_sd++] = resolve_path(r->arena, item->path, files[k]);
         }
     }
     out->file_sd = all;
@@ -178,7 +178,8 @@ static void read_access(struct reader *r, struct yaml_node *map, struct scrape_c
         yaml_reject_unknown(bearer, bearer_keys, COUNT_OF(bearer_keys), "authorization", r->diags);
 
     struct yaml_node *tls = yaml_take_map(map, "tls_config", r->diags);
-    yaml_take_string(tls, "ca_file", r->arena, &out->tls_ca_file, r->diags);
+    if (yaml_take_string(tls, "ca_file", r->arena, &out->tls_ca_file, r->diags))
+        out->tls_ca_file = resolve_path(r->arena, tls->path, out->tls_ca_file);
     yaml_take_bool(tls, "insecure_skip_verify", &out->tls_skip_verify, r->diags);
     if (tls)
         yaml_reject_unknown(tls, tls_keys, COUNT_OF(tls_keys), "tls_config", r->diags);
