@@ -1,5 +1,7 @@
 #include "base/buf.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,10 +28,7 @@ char *buf_reserve(struct buf *b, size_t more_bytes)
             capacity = need;
         if (capacity < 64)
             capacity = 64;
-        char *p = realloc(b->p, capacity);
-        if (!p)
-            check_no_memory(capacity);
-        b->p = p;
+        b->p = mem_resize(b->p, capacity, 1);
         b->capacity = capacity;
     }
     b->p[b->n] = '\0';

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,21 +25,13 @@ struct map {
     size_t n_slots; /* a power of two, over 4/3 of n_entries */
 };
 
-static void *must_calloc(size_t count, size_t item_bytes)
-{
-    void *p = calloc(count, item_bytes);
-    if (!p)
-        check_no_memory(count * item_bytes);
-    return p;
-}
-
 struct map *map_new(void)
 {
-    struct map *m = must_calloc(1, sizeof *m);
+    struct map *m = mem_array(1, sizeof *m);
     m->n_slots = 16;
-    m->slots = must_calloc(m->n_slots, sizeof *m->slots);
+    m->slots = mem_array(m->n_slots, sizeof *m->slots);
     m->entry_capacity = 8;
-    m->entries = must_calloc(m->entry_capacity, sizeof *m->entries);
+    m->entries = mem_array(m->entry_capacity, sizeof *m->entries);
     return m;
 }
 
@@ -86,14 +79,12 @@ static void rebuild(struct map *m)
     CHECK(n < UINT32_MAX / 4);
     if (n * 2 > m->entry_capacity) {
         m->entry_capacity = n * 2;
-        m->entries = realloc(m->entries, m->entry_capacity * sizeof *m->entries);
-        if (!m->entries)
-            check_no_memory(m->entry_capacity * sizeof *m->entries);
+        m->entries = mem_resize(m->entries, m->entry_capacity, sizeof *m->entries);
     }
     while (m->n_slots < m->entry_capacity * 2)
         m->n_slots *= 2;
     free(m->slots);
-    m->slots = must_calloc(m->n_slots, sizeof *m->slots);
+    m->slots = mem_array(m->n_slots, sizeof *m->slots);
     for (size_t i = 0; i < n; i++)
         insert_slot(m, i);
 }
@@ -121,7 +112,7 @@ void *map_set(struct map *m, struct str key, void *value)
     }
     if (m->n_entries == m->entry_capacity)
         rebuild(m);
-    char *copy = must_calloc(1, key.n + 1);
+    char *copy = mem_array(1, key.n + 1);
     if (key.n > 0)
         memcpy(copy, key.p, key.n);
     m->entries[m->n_entries] = (struct entry){copy, key.n, hash64(key.p, key.n, 0), value};

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "base/mem.h"
 #include "store/internal.h"
 #include "store/record.h"
 
@@ -37,9 +38,7 @@ const char *store_result_name(enum store_result result)
 
 struct store_batch *store_batch_begin(struct store *store, int64_t now_ms)
 {
-    struct store_batch *b = calloc(1, sizeof *b);
-    if (!b)
-        check_no_memory(sizeof *b);
+    struct store_batch *b = mem_zalloc(sizeof *b);
     b->store = store;
     b->now_ms = now_ms;
     b->number = atomic_fetch_add(&store->batches, 1) + 1;
@@ -74,12 +73,7 @@ static enum store_result judge(const struct store_batch *b, struct series *s, in
 
 static void push(struct store_batch *b, const struct pending *p)
 {
-    if (b->n == b->capacity) {
-        b->capacity = b->capacity ? b->capacity * 2 : 64;
-        b->v = realloc(b->v, b->capacity * sizeof *b->v);
-        if (!b->v)
-            check_no_memory(b->capacity * sizeof *b->v);
-    }
+    b->v = mem_grow(b->v, b->n, &b->capacity, sizeof *b->v);
     b->v[b->n++] = *p;
 }
 

@@ -1,6 +1,7 @@
 #include "store/chunk.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "store/bits.h"
 
 #include <stdlib.h>
@@ -37,9 +38,7 @@ static void resize(struct chunk *c, size_t capacity_bytes)
 {
     size_t before = chunk_memory(c);
     size_t after = capacity_bytes + BITS_PAD_BYTES;
-    c->bytes = realloc(c->bytes, after);
-    if (!c->bytes)
-        check_no_memory(after);
+    c->bytes = mem_resize(c->bytes, after, 1);
     if (after > before)
         memset(c->bytes + before, 0, after - before);
     c->capacity_bytes = (uint16_t)capacity_bytes;

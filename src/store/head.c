@@ -1,19 +1,12 @@
 #include "store/head.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define SWEEP_SERIES 1024
-
-static void *must_calloc(size_t count, size_t item_bytes)
-{
-    void *p = calloc(count, item_bytes);
-    if (!p)
-        check_no_memory(count * item_bytes);
-    return p;
-}
 
 static void init_writer_first(pthread_rwlock_t *lock)
 {
@@ -32,14 +25,14 @@ void head_init(struct head *h, uint64_t max_series, const struct store_tap *tap)
         pthread_mutex_init(&s->lock, NULL);
         s->n = 0;
         s->n_slots = 64;
-        s->slots = must_calloc(s->n_slots, sizeof *s->slots);
+        s->slots = mem_array(s->n_slots, sizeof *s->slots);
     }
     pthread_mutex_init(&h->making, NULL);
     pthread_mutex_init(&h->tap_lock, NULL);
     init_writer_first(&h->visible);
     init_writer_first(&h->index_lock);
     index_init(&h->index);
-    h->blocks = must_calloc(HEAD_BLOCKS, sizeof *h->blocks);
+    h->blocks = mem_array(HEAD_BLOCKS, sizeof *h->blocks);
     h->max_series = max_series < HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1
                         ? max_series
                         : HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
@@ -48,6 +41,22 @@ void head_init(struct head *h, uint64_t max_series, const struct store_tap *tap)
     atomic_store(&h->chunk_bytes, 0);
     atomic_store(&h->min_t_ms, INT64_MAX);
     atomic_store(&h->max_t_ms, INT64_MIN);
+}
+
+struct series *head_at(struct head *h, uint64_t ref)
+{
+    if (ref == 0 || ref > atomic_load_explicit(&h->n_series, memory_order_acquire))
+        return NULL;
+    struct series_block *block =
+        atomic_load_explicit(&h->blocks[ref / HEAD_BLOCK], memory_order_acquire);
+    return atomic_load_explicit(&block->series[ref % HEAD_BLOCK], memory_order_acquire);
+}
+
+static struct series *existing(struct head *h, uint64_t ref)
+{
+    struct series *s = head_at(h, ref);
+    CHECK(s);
+    return s;
 }
 
 static void free_series(struct series *s)
@@ -62,7 +71,7 @@ void head_release(struct head *h)
 {
     uint32_t n = atomic_load(&h->n_series);
     for (uint32_t ref = 1; ref <= n; ref++)
-        free_series(head_at(h, ref));
+        free_series(existing(h, ref));
     for (size_t i = 0; i < HEAD_BLOCKS; i++)
         free(atomic_load(&h->blocks[i]));
     free(h->blocks);
@@ -77,20 +86,11 @@ void head_release(struct head *h)
     pthread_mutex_destroy(&h->tap_lock);
 }
 
-struct series *head_at(struct head *h, uint64_t ref)
-{
-    if (ref == 0 || ref > atomic_load_explicit(&h->n_series, memory_order_acquire))
-        return NULL;
-    struct series_block *block =
-        atomic_load_explicit(&h->blocks[ref / HEAD_BLOCK], memory_order_acquire);
-    return atomic_load_explicit(&block->series[ref % HEAD_BLOCK], memory_order_acquire);
-}
-
 static void table_set(struct head *h, struct series *s)
 {
     struct series_block *block = atomic_load(&h->blocks[s->ref / HEAD_BLOCK]);
     if (!block) {
-        block = must_calloc(1, sizeof *block);
+        block = mem_array(1, sizeof *block);
         atomic_store(&h->blocks[s->ref / HEAD_BLOCK], block);
     }
     atomic_store_explicit(&block->series[s->ref % HEAD_BLOCK], s, memory_order_release);
@@ -128,7 +128,7 @@ static void grow(struct shard *s)
     struct series **old = s->slots;
     size_t n_old = s->n_slots;
     s->n_slots *= 2;
-    s->slots = must_calloc(s->n_slots, sizeof *s->slots);
+    s->slots = mem_array(s->n_slots, sizeof *s->slots);
     for (size_t i = 0; i < n_old; i++) {
         if (old[i])
             s->slots[find_slot(s, old[i]->hash, old[i]->labels)] = old[i];
@@ -150,7 +150,7 @@ static void publish(struct head *h, struct series *series)
 static struct series *make(struct head *h, uint64_t hash, struct labels labels)
 {
     struct label *own;
-    struct series *s = must_calloc(1, sizeof *s + labels.n * sizeof *own);
+    struct series *s = mem_array(1, sizeof *s + labels.n * sizeof *own);
     own = (struct label *)(s + 1);
     s->hash = hash;
     s->ref = atomic_load(&h->n_series) + 1;
@@ -250,9 +250,7 @@ static struct chunk *open_chunk(struct head *h, struct series *s)
     }
     if (s->n_chunks == s->chunk_capacity) {
         s->chunk_capacity = s->chunk_capacity ? s->chunk_capacity * 2 : 1;
-        s->chunks = realloc(s->chunks, s->chunk_capacity * sizeof *s->chunks);
-        if (!s->chunks)
-            check_no_memory(s->chunk_capacity * sizeof *s->chunks);
+        s->chunks = mem_resize(s->chunks, s->chunk_capacity, sizeof *s->chunks);
     }
     chunk_init(&s->chunks[s->n_chunks]);
     return &s->chunks[s->n_chunks++];
@@ -294,7 +292,7 @@ static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to, int64_t h
 {
     int64_t oldest = INT64_MAX;
     for (uint32_t ref = from; ref <= to; ref++) {
-        struct series *s = head_at(h, ref);
+        struct series *s = existing(h, ref);
         drop_chunks(h, s, horizon);
         if (s->n_chunks > 0 && s->chunks[0].first_t_ms < oldest)
             oldest = s->chunks[0].first_t_ms;

@@ -1,16 +1,9 @@
 #include "store/index.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
-
-static void *must_alloc(size_t size_bytes)
-{
-    void *p = calloc(1, size_bytes);
-    if (!p)
-        check_no_memory(size_bytes);
-    return p;
-}
 
 /* A string that lives as long as the object in front of it. */
 static struct str copy_behind(void *object, size_t object_bytes, struct str s)
@@ -52,7 +45,7 @@ static struct index_name *make_name(struct index *x, struct str text)
     struct index_name *name = map_get(x->names, text);
     if (name)
         return name;
-    name = must_alloc(sizeof *name + text.n + 1);
+    name = mem_zalloc(sizeof *name + text.n + 1);
     name->name = copy_behind(name, sizeof *name, text);
     name->values = map_new();
     (void)map_set(x->names, text, name);
@@ -64,7 +57,7 @@ static struct postings *make_postings(struct index_name *name, struct str value)
     struct postings *p = map_get(name->values, value);
     if (p)
         return p;
-    p = must_alloc(sizeof *p + value.n + 1);
+    p = mem_zalloc(sizeof *p + value.n + 1);
     p->value = copy_behind(p, sizeof *p, value);
     (void)map_set(name->values, value, p);
     return p;
@@ -75,9 +68,7 @@ static void push(struct postings *p, uint32_t ref)
     CHECK(p->n == 0 || p->refs[p->n - 1] < ref);
     if (p->n == p->capacity) {
         p->capacity = p->capacity ? p->capacity * 2 : 1;
-        p->refs = realloc(p->refs, p->capacity * sizeof *p->refs);
-        if (!p->refs)
-            check_no_memory(p->capacity * sizeof *p->refs);
+        p->refs = mem_resize(p->refs, p->capacity, sizeof *p->refs);
     }
     p->refs[p->n++] = ref;
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "store/record.h"
 
@@ -25,23 +26,13 @@ struct reading {
 
 static void push_segment(struct replay *r, const struct wal_segment *s)
 {
-    if (r->n_segments == r->capacity) {
-        r->capacity = r->capacity ? r->capacity * 2 : 8;
-        r->segments = realloc(r->segments, r->capacity * sizeof *r->segments);
-        if (!r->segments)
-            check_no_memory(r->capacity * sizeof *r->segments);
-    }
+    r->segments = mem_grow(r->segments, r->n_segments, &r->capacity, sizeof *r->segments);
     r->segments[r->n_segments++] = *s;
 }
 
 static void define(struct reading *g, struct series *s)
 {
-    if (g->n_defined == g->capacity) {
-        g->capacity = g->capacity ? g->capacity * 2 : 1024;
-        g->defined = realloc(g->defined, g->capacity * sizeof *g->defined);
-        if (!g->defined)
-            check_no_memory(g->capacity * sizeof *g->defined);
-    }
+    g->defined = mem_grow(g->defined, g->n_defined, &g->capacity, sizeof *g->defined);
     g->defined[g->n_defined++] = s;
 }
 
@@ -224,9 +215,7 @@ static void add_number(void *arg, const char *name)
         all->highest = (uint32_t)number;
     if (name[8] != '\0')
         return;
-    all->v = realloc(all->v, (all->n + 1) * sizeof *all->v);
-    if (!all->v)
-        check_no_memory(all->n * sizeof *all->v);
+    all->v = mem_resize(all->v, all->n + 1, sizeof *all->v);
     all->v[all->n++] = (uint32_t)number;
 }
 

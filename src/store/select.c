@@ -1,4 +1,4 @@
-#include "base/check.h"
+#include "base/mem.h"
 #include "store/internal.h"
 
 #include <stdlib.h>
@@ -198,9 +198,7 @@ static void scratch_reserve(struct scratch *s, size_t more)
     if (s->n + more <= s->capacity)
         return;
     s->capacity = (s->n + more) * 2;
-    s->v = realloc(s->v, s->capacity * sizeof *s->v);
-    if (!s->v)
-        check_no_memory(s->capacity * sizeof *s->v);
+    s->v = mem_resize(s->v, s->capacity, sizeof *s->v);
 }
 
 static void read_chunk(struct scratch *s, const struct chunk *c, int64_t mint_ms, int64_t maxt_ms)

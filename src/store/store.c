@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/internal.h"
 #include "store/replay.h"
 
@@ -133,13 +134,9 @@ static bool start_flusher(struct store *s, struct err *err)
 
 struct store *store_open(const struct store_options *o, struct err *err)
 {
-    struct store *s = calloc(1, sizeof *s);
-    if (!s)
-        check_no_memory(sizeof *s);
+    struct store *s = mem_zalloc(sizeof *s);
     s->lock_fd = -1;
-    s->folder = strdup(o->path);
-    if (!s->folder)
-        check_no_memory(strlen(o->path));
+    s->folder = mem_strdup(o->path);
     s->fsync_always = o->fsync_always;
     s->flush_ms = o->flush_ms > 0 ? o->flush_ms : DEFAULT_FLUSH_MS;
     init_locks(s);

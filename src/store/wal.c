@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/record.h"
 
 #include <errno.h>
@@ -48,23 +49,14 @@ void wal_segment_path(struct buf *out, const char *folder, uint32_t number)
 
 static void push_finished(struct wal *w, const struct wal_segment *s)
 {
-    if (w->n_finished == w->finished_capacity) {
-        w->finished_capacity = w->finished_capacity ? w->finished_capacity * 2 : 8;
-        w->finished = realloc(w->finished, w->finished_capacity * sizeof *w->finished);
-        if (!w->finished)
-            check_no_memory(w->finished_capacity * sizeof *w->finished);
-    }
+    w->finished = mem_grow(w->finished, w->n_finished, &w->finished_capacity, sizeof *w->finished);
     w->finished[w->n_finished++] = *s;
 }
 
 struct wal *wal_new(const struct wal_options *o)
 {
-    struct wal *w = calloc(1, sizeof *w);
-    if (!w)
-        check_no_memory(sizeof *w);
-    w->folder = strdup(o->folder);
-    if (!w->folder)
-        check_no_memory(strlen(o->folder));
+    struct wal *w = mem_zalloc(sizeof *w);
+    w->folder = mem_strdup(o->folder);
     w->segment_bytes = o->segment_bytes;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->synced_more, NULL);
@@ -228,9 +220,7 @@ static bool sync_round(struct wal *w, struct err *err)
 {
     uint64_t upto = w->written;
     int fd = w->fd;
-    char *path = strdup(w->path.p);
-    if (!path)
-        check_no_memory(w->path.n);
+    char *path = mem_strdup(w->path.p);
     w->syncing = true;
     pthread_mutex_unlock(&w->lock);
     bool done = sync_file(fd, path, err);
