@@ -1,27 +1,47 @@
 # The front door. CMake and Ninja do the building; presets are in CMakePresets.json.
-.PHONY: all deps test check fuzz clean
+#   make          the program, at build/cqed
+#   make test     unit tests, text cases, simulations, corpora and end to end, under ASan and UBSan
+#   make check    everything that can be told without running it
+#   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
+#   make tsan     the tests under ThreadSanitizer
+#   make cover    the tests with coverage: a line a file, build/cover/index.html in colour
+.PHONY: all deps test check fuzz tsan cover clean
 
 all: build/build.ninja
 	@ninja -C build
 
 # Installing comes before configuring; it does nothing, in a blink, when everything is there.
 deps:
-	@tools/deps
+	@tools/deps build
 
 build/build.ninja: | deps
 	@cmake --preset release >/dev/null
 
-build/asan/build.ninja: | deps
-	@cmake --preset asan >/dev/null
+build/%/build.ninja: | deps
+	@cmake --preset $* >/dev/null
 
-# Unit tests, text cases and corpora under AddressSanitizer and UndefinedBehaviorSanitizer.
 test: build/asan/build.ninja
+	@tools/deps test
 	@ninja -C build/asan
 	@ctest --test-dir build/asan --output-on-failure -j2
 
-# Format, layers, headers that compile alone, warnings of two compilers.
 check: deps
+	@tools/deps check
 	@tools/check
+
+fuzz: deps
+	@tools/deps check
+	@tools/fuzz
+
+tsan: build/tsan/build.ninja
+	@tools/deps test
+	@ninja -C build/tsan
+	@ctest --test-dir build/tsan --output-on-failure -j2 -LE sim
+
+cover: build/cover/build.ninja
+	@tools/deps test cover
+	@ninja -C build/cover
+	@tools/cover
 
 clean:
 	@rm -rf build

@@ -1,14 +1,20 @@
 /* testing.h -- what the store's tests share: a folder that goes away, batches in one line, and a
- * look at one series. Included by tests only, after cmocka.h. */
+ * look at one series. Included by tests only. */
 #ifndef CQED_STORE_TESTING_H
 #define CQED_STORE_TESTING_H
 
 #include "base/file.h"
 #include "store/store.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static char test_folder[64];
 static char test_wal[80];
