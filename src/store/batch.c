@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 
-#define AHEAD_MAX_MS 600000
 #define SERIES_RECORD_BYTES (1u << 20) /* definitions go in records of about this size */
 
 struct pending {
@@ -54,21 +53,44 @@ uint64_t store_series(struct store_batch *b, struct labels labels, bool *is_new)
     return s ? s->ref : 0;
 }
 
-/* The series' newest sample as this batch sees it: its own, or what is committed. */
-static enum store_result judge(const struct store_batch *b, struct series *s, int64_t t_ms,
-                               double v)
+/* The batch's own newest sample of the series; NULL when there is none. */
+static const struct pending *own_newest(const struct store_batch *b, struct series *s)
 {
     uint64_t hint = atomic_load_explicit(&s->pending, memory_order_relaxed);
     uint32_t index = (uint32_t)hint;
-    if (t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > AHEAD_MAX_MS)
+    bool own = hint >> 32 == b->number && index < b->n && b->v[index].series == s;
+    return own ? &b->v[index] : NULL;
+}
+
+/* Against the newest sample as this batch sees it: its own, or what is committed. */
+static enum store_result judge(const struct store_batch *b, struct series *s, int64_t t_ms,
+                               double v)
+{
+    const struct pending *own = own_newest(b, s);
+    if (t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > STORE_AHEAD_MAX_MS)
         return STORE_TOO_FAR_AHEAD;
-    if (hint >> 32 == b->number && index < b->n && b->v[index].series == s) {
+    if (own) {
         uint64_t bits;
-        memcpy(&bits, &b->v[index].v, sizeof bits);
-        return head_judge(b->v[index].t_ms, bits, t_ms, v);
+        memcpy(&bits, &own->v, sizeof bits);
+        return head_judge(own->t_ms, bits, t_ms, v);
     }
     return head_judge(atomic_load_explicit(&s->last_t_ms, memory_order_relaxed),
                       atomic_load_explicit(&s->last_bits, memory_order_relaxed), t_ms, v);
+}
+
+bool store_batch_newest(const struct store_batch *b, uint64_t ref, struct sample *out)
+{
+    struct series *s = head_at(&b->store->head, ref);
+    CHECK(s);
+    const struct pending *own = own_newest(b, s);
+    if (own) {
+        *out = (struct sample){own->t_ms, own->v};
+        return true;
+    }
+    uint64_t bits = atomic_load_explicit(&s->last_bits, memory_order_relaxed);
+    out->t_ms = atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    memcpy(&out->v, &bits, sizeof out->v);
+    return out->t_ms != SERIES_EMPTY;
 }
 
 static void push(struct store_batch *b, const struct pending *p)

@@ -44,6 +44,33 @@ static void each_sample_gets_its_fate(void **state)
     store_close(s);
 }
 
+static void the_newest_sample_is_the_batchs_own(void **state)
+{
+    (void)state;
+    struct store *s = test_open(NULL);
+    struct err err = ERR_INIT;
+    struct sample newest;
+    struct store_batch *b = store_batch_begin(s, 1000);
+    uint64_t a = test_series(b, "a", NULL);
+    assert_false(store_batch_newest(b, a, &newest));
+    assert_int_equal(store_batch_add(b, a, 500, 7, STORE_ORIGIN_UNKNOWN), STORE_OK);
+    assert_true(store_batch_newest(b, a, &newest));
+    assert_int_equal(newest.t_ms, 500);
+    assert_true(newest.v == 7);
+    store_batch_cancel(b);
+
+    b = store_batch_begin(s, 1000);
+    assert_false(store_batch_newest(b, a, &newest));
+    assert_int_equal(store_batch_add(b, a, 600, 8, STORE_ORIGIN_UNKNOWN), STORE_OK);
+    assert_true(store_batch_commit(b, &err));
+    b = store_batch_begin(s, 1000);
+    assert_true(store_batch_newest(b, a, &newest));
+    assert_int_equal(newest.t_ms, 600);
+    assert_true(newest.v == 8);
+    store_batch_cancel(b);
+    store_close(s);
+}
+
 static void a_full_head_says_limit(void **state)
 {
     (void)state;
@@ -239,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(each_sample_gets_its_fate),
+        IN_FOLDER(the_newest_sample_is_the_batchs_own),
         IN_FOLDER(a_full_head_says_limit),
         IN_FOLDER(nothing_is_visible_before_commit_or_after_cancel),
         IN_FOLDER(a_batch_that_another_overtook_loses_its_samples_only),

@@ -79,6 +79,9 @@ enum store_origin {
     STORE_ORIGIN_ZERO     /* the counter is known to have started at 0 since the last look */
 };
 
+/* How far ahead of the receive time a sample may be. */
+#define STORE_AHEAD_MAX_MS 600000
+
 /* All samples of one scrape or request become visible together. The batch belongs to the calling
  * thread; now_ms is the receive time. When two threads append to one series at once, a sample that
  * the other overtook between add and commit is dropped and counted as refused. */
@@ -90,6 +93,11 @@ uint64_t store_series(struct store_batch *, struct labels, bool *is_new);
 
 enum store_result store_batch_add(struct store_batch *, uint64_t ref, int64_t t_ms, double v,
                                   enum store_origin);
+
+/* The series' newest sample as this batch sees it, its own included; false when it has none. For
+ * senders of differences: who adds to the newest value must let no one else append to the series
+ * until the batch is committed. */
+bool store_batch_newest(const struct store_batch *, uint64_t ref, struct sample *out);
 
 /* Frees the batch. False (ERR_IO) when the log cannot be written: nothing of the batch is
  * acknowledged; the sender should try again. */
