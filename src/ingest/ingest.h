@@ -74,18 +74,34 @@ struct exposition_sink {
 MUST_CHECK bool exposition_parse(enum exposition_format, struct str text, struct arena *,
                                  const struct exposition_sink *, struct err *);
 
-/* --- OTLP metrics (HTTP threads). --- */
+/* --- OTLP metrics (HTTP threads). ---
+ * Names follow OpenTelemetry's rules for Prometheus: http.server.request.duration in "s" becomes
+ * http_server_request_duration_seconds. Labels of a series, the first to name one winning:
+ *
+ *     job, instance     service.namespace/service.name and service.instance.id of the resource
+ *     otel_scope_*      name, version, schema_url and attributes of the scope
+ *     the attributes    of the point
+ *     version           service.version of the resource: `cohorts: {label: version}` needs no more
+ *
+ * The resource's other attributes are labels of target_info. Delta temporality is added up into
+ * cumulative series. The process's start time makes a new counter count from 0, and a restarted one
+ * again. ExponentialHistogram becomes classic buckets whose bounds are powers of two. */
+struct otlp;
+struct otlp *otlp_new(struct store *, struct metadata_store *,
+                      int64_t now_ms); /* watches from now */
+void otlp_free(struct otlp *);
+
 struct otlp_result {
-    uint64_t accepted;
+    uint64_t accepted; /* data points */
     uint64_t rejected;
-    char message[256]; /* why some were rejected; "" when none */
+    char message[256]; /* why some were rejected, naming the first; "" when none */
 };
 /* Decode an ExportMetricsServiceRequest and append it. now_ms is the receive time. False: nothing
  * was taken (malformed: ERR_BAD_INPUT; the store cannot write: ERR_IO). Partial success is true
  * with rejected > 0. */
-MUST_CHECK bool otlp_metrics_protobuf(struct store *, struct metadata_store *, struct str body,
-                                      int64_t now_ms, struct otlp_result *, struct err *);
-MUST_CHECK bool otlp_metrics_json(struct store *, struct metadata_store *, struct str body,
-                                  int64_t now_ms, struct otlp_result *, struct err *);
+MUST_CHECK bool otlp_metrics_protobuf(struct otlp *, struct str body, int64_t now_ms,
+                                      struct otlp_result *, struct err *);
+MUST_CHECK bool otlp_metrics_json(struct otlp *, struct str body, int64_t now_ms,
+                                  struct otlp_result *, struct err *);
 
 #endif

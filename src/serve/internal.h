@@ -10,6 +10,7 @@
 
 struct serve {
     struct serve_options options;
+    struct otlp *otlp;
     struct http_server *server;
     pthread_mutex_t lock; /* guards the listeners */
     struct http_stream *listeners[MAX_LISTENERS];

@@ -1,5 +1,6 @@
 #include "serve/serve.h"
 
+#include "base/clock.h"
 #include "serve/internal.h"
 
 #include <stdlib.h>
@@ -53,12 +54,14 @@ struct serve *serve_start(const struct serve_options *options, struct err *err)
         check_no_memory(sizeof *s);
     s->options = *options;
     (void)pthread_mutex_init(&s->lock, NULL);
+    s->otlp = otlp_new(options->store, options->metadata, clock_wall_ms());
     struct http_server_options http = {.listen = options->listen,
                                        .routes = routes,
                                        .n_routes = sizeof routes / sizeof *routes,
                                        .context = s};
     s->server = http_server_start(&http, err);
     if (!s->server) {
+        otlp_free(s->otlp);
         (void)pthread_mutex_destroy(&s->lock);
         free(s);
         return NULL;
@@ -76,6 +79,7 @@ void serve_stop(struct serve *s)
     s->n_listeners = 0;
     (void)pthread_mutex_unlock(&s->lock);
     http_server_stop(s->server);
+    otlp_free(s->otlp);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
 }

@@ -98,10 +98,9 @@ void handle_otlp_metrics(void *context, struct http_request *request,
         answer_refusal(response, 415, &err, true);
         return;
     }
-    bool done = json ? otlp_metrics_json(s->options.store, s->options.metadata, request->body,
-                                         clock_wall_ms(), &result, &err)
-                     : otlp_metrics_protobuf(s->options.store, s->options.metadata, request->body,
-                                             clock_wall_ms(), &result, &err);
+    bool done = json
+                    ? otlp_metrics_json(s->otlp, request->body, clock_wall_ms(), &result, &err)
+                    : otlp_metrics_protobuf(s->otlp, request->body, clock_wall_ms(), &result, &err);
     if (done)
         answer_export(response, &result, json);
     else
