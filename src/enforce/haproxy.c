@@ -50,6 +50,11 @@ enum {
 #define OP_RUNNING 2 /* SRV_ST_RUNNING */
 #define OP_STARTING 1
 
+/* The bits of srv_admin_state that keep traffic away: maintenance forced, inherited, for want of an
+ * address or a host name; drain forced or inherited. 0x04 only remembers that the configuration
+ * said `disabled`, and stays when the server is made ready. */
+#define ADMIN_AWAY (0x01 | 0x02 | 0x08 | 0x10 | 0x20 | 0x40)
+
 static size_t split_columns(struct str line, struct str columns[N_COLUMNS])
 {
     size_t n = 0;
@@ -71,8 +76,9 @@ bool haproxy_find_server(struct str answer, const char *server, struct haproxy_s
             !num_parse_u64(columns[COLUMN_ADMIN_STATE], &admin) ||
             !num_parse_u64(columns[COLUMN_WEIGHT], &weight) || weight > 256)
             return false;
-        *out = (struct haproxy_server){columns[COLUMN_SERVER], (int)weight, admin == 0,
-                                       op == OP_RUNNING || op == OP_STARTING};
+        *out =
+            (struct haproxy_server){columns[COLUMN_SERVER], (int)weight, (admin & ADMIN_AWAY) == 0,
+                                    op == OP_RUNNING || op == OP_STARTING};
         return true;
     }
     return false;
