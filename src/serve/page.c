@@ -33,6 +33,7 @@ void handle_page(void *context, struct http_request *request, struct http_respon
     http_add_header(response, "Referrer-Policy", "no-referrer");
     http_add_header(response, "Cache-Control", "no-cache");
     http_add_header(response, "ETag", asset->etag);
+    http_add_header(response, "Vary", "Accept-Encoding");
     const char *known = http_header(request, "If-None-Match");
     if (known && strcmp(known, asset->etag) == 0) {
         response->status = 304;

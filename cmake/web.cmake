@@ -1,0 +1,26 @@
+# The page: web/ is bundled into <build>/web/dist, and into a C table that becomes a part of cqed_serve.
+#
+# node_modules lives once, in web/, for all build folders. web/install runs `npm ci` only when the lock file has
+# changed, and lets only one build folder at a time do so. The bundle itself takes less than a second, so each
+# build folder makes its own; a depfile names every source it was made of.
+find_program(NODE node REQUIRED)
+set(WEB ${CMAKE_SOURCE_DIR}/web)
+set(WEB_OUT ${CMAKE_BINARY_DIR}/web)
+set(WEB_INSTALLED ${WEB}/node_modules/.installed)
+
+add_custom_command(
+    OUTPUT ${WEB_INSTALLED}
+    COMMAND ${WEB}/install
+    DEPENDS ${WEB}/package.json ${WEB}/package-lock.json ${WEB}/install
+    COMMENT "Fetching the page's libraries (npm ci)"
+    VERBATIM)
+add_custom_command(
+    OUTPUT ${WEB_OUT}/web_assets.c
+    COMMAND ${NODE} ${WEB}/build.mjs ${WEB_OUT}
+    DEPENDS ${WEB_INSTALLED} ${WEB}/build.mjs
+    DEPFILE ${WEB_OUT}/web_assets.d
+    COMMENT "Bundling the page"
+    VERBATIM)
+add_custom_target(web_page DEPENDS ${WEB_OUT}/web_assets.c)
+
+target_sources(cqed_serve PRIVATE ${WEB_OUT}/web_assets.c)
