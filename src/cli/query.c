@@ -1,0 +1,235 @@
+/* cqed query: PromQL at a terminal. Values are printed as the server gave them; a line of bars
+ * shows the shape of a range, each bar the highest value of its part. */
+#include "cli/internal.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+
+#include <math.h>
+
+#define BARS 60
+
+/* --- Labels --- */
+
+static const char *text_series(struct arena *arena, const json_t *metric)
+{
+    struct buf out = BUF_INIT;
+    const char *key;
+    json_t *value;
+    bool first = true;
+    buf_add_cstr(&out, json_get_cstr(metric, "__name__", ""));
+    buf_add_char(&out, '{');
+    json_object_foreach((json_t *)metric, key, value)
+    {
+        if (strcmp(key, "__name__") == 0)
+            continue;
+        buf_printf(&out, "%s%s=", first ? "" : ", ", key);
+        json_add_string(&out, str_from(json_is_string(value) ? json_string_value(value) : ""));
+        first = false;
+    }
+    buf_add_char(&out, '}');
+    const char *text = clean(arena, arena_cstr(arena, buf_str(&out)));
+    buf_release(&out);
+    return text;
+}
+
+/* --- Bars --- */
+
+struct range {
+    double start_s, step_s;
+    size_t n; /* points from start, included, to end */
+};
+
+struct shape {
+    double bars[BARS]; /* NaN = nothing there */
+    size_t n_bars;
+    double low, high;
+    const char *last;
+};
+
+/* [t, "v"] */
+static bool read_point(const json_t *point, double *t_s, const char **text, double *v)
+{
+    *t_s = json_to_double(json_array_get(point, 0), (double)NAN);
+    *text = json_string_value(json_array_get(point, 1));
+    return *text && !isnan(*t_s) && num_parse_double(str_from(*text), v);
+}
+
+static void measure(const json_t *values, const struct range *range, struct shape *s)
+{
+    *s = (struct shape){
+        .low = (double)NAN, .high = (double)NAN, .n_bars = range->n < BARS ? range->n : BARS};
+    for (size_t i = 0; i < s->n_bars; i++)
+        s->bars[i] = (double)NAN;
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        double t_s, v;
+        const char *text;
+        if (!read_point(json_array_get(values, i), &t_s, &text, &v))
+            continue;
+        double at = (t_s - range->start_s) / range->step_s;
+        double bar = floor((at + 0.5) * (double)s->n_bars / (double)range->n);
+        s->last = text;
+        if (!isfinite(v) || !(bar >= 0) || bar >= (double)s->n_bars)
+            continue;
+        s->bars[(size_t)bar] = fmax(s->bars[(size_t)bar], v);
+        s->low = fmin(s->low, v);
+        s->high = fmax(s->high, v);
+    }
+}
+
+static const char *draw(struct arena *arena, const struct shape *s)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    struct buf out = BUF_INIT;
+    for (size_t i = 0; i < s->n_bars; i++) {
+        double span = s->high - s->low;
+        double part = span > 0 ? (s->bars[i] - s->low) / span : 0;
+        if (isnan(s->bars[i]))
+            buf_add_char(&out, ' ');
+        else
+            buf_add_cstr(&out, blocks[(size_t)fmin(7, floor(part * 8))]);
+    }
+    const char *text = arena_cstr(arena, buf_str(&out));
+    buf_release(&out);
+    return text;
+}
+
+static const char *text_value(struct arena *arena, double v)
+{
+    return isnan(v) ? "-" : arena_printf(arena, "%.6g", v);
+}
+
+static void print_matrix(struct cli *cli, const json_t *result, const struct range *range)
+{
+    static const char *const headers[] = {"", "LOWEST", "HIGHEST", "LAST", "SERIES", NULL};
+    struct table table;
+    struct shape shape;
+    table_init(&table, &cli->arena, headers);
+    for (size_t i = 0; i < json_array_size(result); i++) {
+        const json_t *series = json_array_get(result, i);
+        measure(json_object_get(series, "values"), range, &shape);
+        table_add(&table, PAINT_NONE, draw(&cli->arena, &shape));
+        table_add(&table, PAINT_NONE, text_value(&cli->arena, shape.low));
+        table_add(&table, PAINT_NONE, text_value(&cli->arena, shape.high));
+        table_add(&table, PAINT_BOLD, clean(&cli->arena, shape.last));
+        table_add(&table, PAINT_NONE, text_series(&cli->arena, json_object_get(series, "metric")));
+    }
+    table_print(&table, cli);
+}
+
+/* A range vector's samples at an instant: one line each. */
+static void print_samples(struct cli *cli, const json_t *result)
+{
+    for (size_t i = 0; i < json_array_size(result); i++) {
+        const json_t *series = json_array_get(result, i);
+        const json_t *values = json_object_get(series, "values");
+        (void)fprintf(cli->out, "%s\n",
+                      text_series(&cli->arena, json_object_get(series, "metric")));
+        for (size_t k = 0; k < json_array_size(values); k++) {
+            double t_s, v;
+            const char *text;
+            if (read_point(json_array_get(values, k), &t_s, &text, &v))
+                (void)fprintf(cli->out, "  %s  %s\n", text_time(&cli->arena, (int64_t)(t_s * 1000)),
+                              clean(&cli->arena, text));
+        }
+    }
+}
+
+static void print_vector(struct cli *cli, const json_t *result)
+{
+    static const char *const headers[] = {"VALUE", "SERIES", NULL};
+    struct table table;
+    table_init(&table, &cli->arena, headers);
+    for (size_t i = 0; i < json_array_size(result); i++) {
+        const json_t *series = json_array_get(result, i);
+        const json_t *value = json_array_get(json_object_get(series, "value"), 1);
+        table_add(&table, PAINT_BOLD, clean(&cli->arena, json_string_value(value)));
+        table_add(&table, PAINT_NONE, text_series(&cli->arena, json_object_get(series, "metric")));
+    }
+    table_print(&table, cli);
+}
+
+static void print_result(struct cli *cli, const json_t *data, const struct range *range)
+{
+    const char *type = json_get_cstr(data, "resultType", "");
+    const json_t *result = json_object_get(data, "result");
+    bool is_single = strcmp(type, "scalar") == 0 || strcmp(type, "string") == 0;
+    if (is_single)
+        (void)fprintf(cli->out, "%s\n",
+                      clean(&cli->arena, json_string_value(json_array_get(result, 1))));
+    else if (json_array_size(result) == 0)
+        (void)fputs("no series\n", cli->out);
+    else if (strcmp(type, "vector") == 0)
+        print_vector(cli, result);
+    else if (range)
+        print_matrix(cli, result, range);
+    else
+        print_samples(cli, result);
+}
+
+/* --- Asking --- */
+
+/* "1:7: what": the query again with a mark under its place. */
+static void point_at_error(struct cli *cli, const char *query, const char *message)
+{
+    struct str rest = str_from(message), line_text, column_text;
+    int64_t line, column;
+    if (!str_cut(&rest, ':', &line_text) || !rest.p || !str_cut(&rest, ':', &column_text) ||
+        !rest.p || !num_parse_i64(line_text, &line) || !num_parse_i64(column_text, &column) ||
+        line < 1 || column < 1)
+        return;
+    struct str lines = str_from(query), shown = STR("");
+    for (int64_t i = 0; i < line && lines.p; i++)
+        (void)str_cut(&lines, '\n', &shown);
+    if ((size_t)column > shown.n + 1)
+        return;
+    const char *text = clean(&cli->arena, arena_cstr(&cli->arena, shown));
+    (void)fprintf(cli->err, "  %s\n  %*s^\n", text, (int)column - 1, "");
+}
+
+static bool read_range(struct cli *cli, struct range *range, bool *is_range)
+{
+    int64_t range_ms, step_ms, end_ms = clock_wall_ms();
+    if (!take_duration(cli, "range", 1000, 0, &range_ms))
+        return false;
+    int64_t part_ms = range_ms / BARS < 1000 ? 1000 : range_ms / BARS;
+    if (!take_duration(cli, "step", 1, part_ms, &step_ms))
+        return false;
+    *is_range = range_ms > 0;
+    if (!*is_range && args_value(&cli->args, "step")) {
+        misuse(cli, "--step needs --range");
+        return false;
+    }
+    *range = (struct range){.start_s = (double)(end_ms - range_ms) / 1000,
+                            .step_s = (double)step_ms / 1000,
+                            .n = (size_t)(range_ms / step_ms) + 1};
+    return true;
+}
+
+int run_query(struct cli *cli)
+{
+    struct arena *arena = &cli->arena;
+    const char *query = cli->args.words[0], *path;
+    struct err err = ERR_INIT;
+    struct range range;
+    bool is_range;
+    if (!read_range(cli, &range, &is_range))
+        return EXIT_USAGE;
+    if (is_range)
+        path = arena_printf(arena, "/api/v1/query_range?query=%s&start=%.3f&end=%.3f&step=%.3f",
+                            url_part(arena, query), range.start_s,
+                            range.start_s + range.step_s * (double)(range.n - 1), range.step_s);
+    else
+        path = arena_printf(arena, "/api/v1/query?query=%s", url_part(arena, query));
+    const json_t *answer = api_get(cli, arena, path, &err);
+    if (!answer) {
+        int code = fail(cli, &err);
+        point_at_error(cli, query, err.message);
+        return code;
+    }
+    if (cli->json)
+        print_json(cli, answer);
+    else
+        print_result(cli, json_object_get(answer, "data"), is_range ? &range : NULL);
+    return EXIT_DONE;
+}
