@@ -145,7 +145,7 @@ static bool check_mode(const char *path, struct err *err)
     struct stat st;
     if (stat(path, &st) != 0)
         return err_errno(err, "cannot read %s", path);
-    if ((st.st_mode & 0377) != 0)
+    if ((st.st_mode & 0177) != 0)
         return err_set(err, ERR_DENIED, "%s may be read by others (mode %04o); make it 0600", path,
                        (unsigned)st.st_mode & 07777);
     return true;
