@@ -38,22 +38,29 @@ const char *ledger_kind_name(enum ledger_kind);
 
 struct ledger;
 
-/* Opens or makes ledger.db and ledger.key (0600) in `folder`. The tree is rebuilt from the leaves
- * and its head compared with the last checkpoint: a difference is ERR_CORRUPT and names the first
- * bad entry. */
+/* Opens or makes ledger.db, ledger.key (0600, signs), ledger.pub (the verifier key) and ledger.lock
+ * in `folder`. Every entry is hashed again and the tree's root compared with the newest checkpoint,
+ * whose signature is checked: an entry that is not what was signed is ERR_CORRUPT and named. Older
+ * checkpoints, blobs and SQLite's own pages are ledger_verify's. ERR_CONFLICT while another process
+ * has it open for writing; ERR_NOT_FOUND when ledger.key is gone. */
 struct ledger *ledger_open(const char *folder, struct err *);
-/* For reading beside a running server (show, verify, replay): no key needed, nothing is written. */
+/* For reading beside a running server (show, verify, replay), or when nothing runs: no key needed,
+ * no entry is written. Nothing is proven by opening; sizes and proofs follow what the server
+ * appends. Without ledger.pub everything works but a verification without a key. */
 struct ledger *ledger_open_readonly(const char *folder, struct err *);
 void ledger_close(struct ledger *);
 
 /* Append one entry: {"v":1,"seq":..,"at":..,"kind":..,"subject":..,"body":..}. Durable, hashed and
  * signed when it returns true. subject is the rollout or gate id, "" for none. *seq (may be NULL)
- * is the entry's number, from 0. */
+ * is the entry's number, from 0. On failure nothing is recorded and the same call may be tried
+ * again: ERR_IO (disk full), ERR_TIMEOUT (locked by another program for a second), ERR_DENIED
+ * (read-only), ERR_CORRUPT, ERR_LIMIT (16 MiB), ERR_BAD_INPUT (could not be read back the same).
+ * Fault points: ledger.append ledger.insert ledger.sync ledger.ack. */
 MUST_CHECK bool ledger_append(struct ledger *, enum ledger_kind, const char *subject, int64_t at_ms,
                               const json_t *body, uint64_t *seq, struct err *);
 
 /* Bulky evidence beside the entries, addressed by SHA-256 of its canonical bytes. Durable with the
- * next append. */
+ * next append. Entries point to it as {"blob":"sha256:<hex>"}, anywhere in their body. */
 MUST_CHECK bool ledger_put_blob(struct ledger *, const json_t *, struct sha256 *id, struct err *);
 json_t *ledger_get_blob(struct ledger *, struct arena *, const struct sha256 *, struct err *);
 
@@ -69,7 +76,9 @@ struct ledger_entry {
     struct sha256 leaf;
 };
 
-/* Entries [from, from + max), oldest first; subject NULL = all. each returns false to stop. */
+/* At most `max` entries from `from` on, oldest first; subject NULL = all. each returns false to
+ * stop; what it is given is borrowed until it returns. An entry that is missing or does not hash to
+ * its leaf is not handed out: ERR_CORRUPT names it. */
 MUST_CHECK bool ledger_read(struct ledger *, uint64_t from, uint64_t max, const char *subject,
                             bool (*each)(void *arg, const struct ledger_entry *), void *arg,
                             struct err *);
@@ -88,9 +97,11 @@ MUST_CHECK bool ledger_consistency_proof(struct ledger *, uint64_t old_size, uin
                                          struct arena *, struct sha256 **path, size_t *n,
                                          struct err *);
 
-/* Check everything: canonical form, sequence, leaf hashes, every signed checkpoint, blobs. Fills
- * `report` with one line per finding ("entry 17: edited: ..."), returns true only when there is
- * none. `key` NULL = the folder's public key. */
+/* Check everything: canonical form, sequence, leaf hashes, every signed checkpoint, blobs, SQLite's
+ * pages. Fills `report` with one line per finding ("entry 17: edited: ..."); returns true only when
+ * there is none, and false with an empty report when it could not be carried out. `key` NULL = the
+ * folder's public key, ledger.pub. *checked is how many entries were there to check. About 10 s for
+ * 100 000 entries. */
 MUST_CHECK bool ledger_verify(struct ledger *, const uint8_t *public_key, struct buf *report,
                               uint64_t *checked, struct err *);
 
