@@ -1,0 +1,270 @@
+/* Points find their series and are added to the request's batch. */
+#include "base/num.h"
+#include "ingest/otlp_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* --- Streams --- */
+
+static struct str bound_text(struct arena *arena, double bound)
+{
+    struct buf text = BUF_INIT;
+    num_add_double(&text, bound);
+    struct str copy = arena_str(arena, buf_str(&text));
+    buf_release(&text);
+    return copy;
+}
+
+/* The point's series, made if absent. NULL with *refused when they cannot be. */
+static const char *make_series(struct otlp_intake *r, const struct otlp_point *p,
+                               struct otlp_stream *out)
+{
+    struct labels base;
+    arena_clear(&r->labels);
+    const char *refused = otlp_series_labels(&r->labels, r->family, &p->attributes, &base);
+    for (size_t i = 0; !refused && i < out->n; i++) {
+        struct otlp_component c = otlp_component_of(r->family, p, i);
+        struct labels_builder b;
+        labels_builder_from(&b, &r->labels, base);
+        labels_builder_set(
+            &b, STR(LABEL_NAME),
+            str_from(arena_printf(&r->labels, STR_FMT "%s", STR_ARG(r->family->name), c.suffix)));
+        if (c.label)
+            labels_builder_set(&b, str_from(c.label), bound_text(&r->labels, c.bound));
+        out->refs[i] = store_series(r->batch, labels_build(&b), NULL);
+        if (out->refs[i] == 0)
+            refused = "limit: the store has no room for more series";
+    }
+    return refused;
+}
+
+static void stream_key(struct otlp_intake *r, const struct otlp_point *p)
+{
+    otlp_key_begin(r, 'P', r->family_id);
+    buf_add_char(&r->key, p->has_sum);
+    buf_add(&r->key, &p->n_bounds, sizeof p->n_bounds);
+    buf_add(&r->key, p->bounds, p->n_bounds * sizeof *p->bounds);
+    otlp_key_attributes(r, &p->attributes);
+}
+
+/* The stream by its attributes alone: a point without a recorded value has no bounds to tell it by.
+ */
+static void latest_key(struct otlp_intake *r, const struct otlp_point *p)
+{
+    otlp_key_begin(r, 'L', r->family_id);
+    otlp_key_attributes(r, &p->attributes);
+}
+
+static struct otlp_stream *find_stream(struct otlp_intake *r, uint64_t *hash)
+{
+    uint32_t id;
+    *hash = otlp_cache_hash(r->cache, buf_str(&r->key));
+    return otlp_cache_find(r->cache, buf_str(&r->key), *hash, &id);
+}
+
+/* Into the cache, or the request's own memory when that is full. */
+static struct otlp_stream *make_stream(struct otlp_intake *r, const struct otlp_point *p,
+                                       uint64_t hash, const char **refused)
+{
+    size_t n = otlp_n_components(r->family, p);
+    size_t size_bytes = sizeof(struct otlp_stream) + n * sizeof(uint64_t);
+    struct otlp_stream *made = arena_zalloc(&r->arena, size_bytes);
+    uint32_t id;
+    made->n = n;
+    if ((*refused = make_series(r, p, made)) != NULL)
+        return NULL;
+    if (otlp_cache_is_full(r->cache))
+        return made;
+    struct otlp_stream *kept = otlp_cache_add(r->cache, buf_str(&r->key), hash, size_bytes, &id);
+    memcpy(kept, made, size_bytes);
+    if (n > 1) {
+        latest_key(r, p);
+        hash = otlp_cache_hash(r->cache, buf_str(&r->key));
+        otlp_cache_alias(r->cache, buf_str(&r->key), hash, kept);
+    }
+    return kept;
+}
+
+static const struct otlp_stream *stream_of(struct otlp_intake *r, const struct otlp_point *p,
+                                           const char **refused)
+{
+    uint64_t hash;
+    struct otlp_stream *s = NULL;
+    otlp_cache_lock(r->cache);
+    if ((p->flags & OTLP_NO_RECORDED_VALUE) && p->n_bounds == 0) {
+        latest_key(r, p);
+        s = find_stream(r, &hash);
+    }
+    if (!s) {
+        stream_key(r, p);
+        s = find_stream(r, &hash);
+    }
+    if (!s)
+        s = make_stream(r, p, hash, refused);
+    otlp_cache_unlock(r->cache);
+    return s;
+}
+
+/* --- Points --- */
+
+static void reject(struct otlp_intake *r, const char *why)
+{
+    if (r->result->rejected++ == 0)
+        (void)snprintf(r->result->message, sizeof r->result->message, "%s: %s",
+                       r->name[0] ? r->name : "(a metric without a name)", why);
+}
+
+static const char *reason_of(enum store_result result)
+{
+    switch (result) {
+    case STORE_OK:
+    case STORE_DUPLICATE:
+        break;
+    case STORE_CONFLICTING:
+        return "conflicting: the series has another value at this time";
+    case STORE_OUT_OF_ORDER:
+        return "out_of_order: the series has a newer sample";
+    case STORE_TOO_FAR_AHEAD:
+        return "too_far_ahead: over 10 minutes in the future";
+    case STORE_LIMIT:
+        return "limit: the store has no room for more series";
+    }
+    return NULL;
+}
+
+struct timing {
+    int64_t start_ms; /* 0 = not said, or useless */
+    int64_t t_ms;
+    bool delta;
+};
+
+static struct timing timing_of(const struct otlp_intake *r, const struct otlp_point *p)
+{
+    struct timing t = {(int64_t)(p->start_ns / 1000000), (int64_t)(p->t_ns / 1000000),
+                       r->family->delta};
+    if (t.start_ms >= t.t_ms)
+        t.start_ms = 0;
+    return t;
+}
+
+/* When a series that the store does not know stood at 0; 0 = that is not known. A difference stands
+ * for itself. A sum is known to have begun when its process says it did, if we watched by then, and
+ * after an export of its metric that lacked it. */
+static int64_t began_at(const struct otlp_intake *r, const struct timing *t)
+{
+    int64_t began = t->start_ms;
+    if (!t->delta && began < r->otlp->since_ms)
+        began = 0;
+    if (r->absent_ms > began && r->absent_ms < t->t_ms)
+        began = r->absent_ms;
+    return began;
+}
+
+static void put_zero(struct otlp_intake *r, uint64_t ref, int64_t t_ms)
+{
+    r->n_samples++;
+    (void)store_batch_add(r->batch, ref, t_ms, 0, STORE_ORIGIN_ZERO);
+}
+
+/* A counter's sample. Where the counter (re)started, a sample of 0 says so: without it, a restarted
+ * process that counted past its predecessor would look like one that went on. */
+static enum store_result put_counter(struct otlp_intake *r, uint64_t ref, const struct timing *t,
+                                     double v)
+{
+    struct sample newest;
+    enum store_origin origin = STORE_ORIGIN_UNKNOWN;
+    if (t->t_ms > r->now_ms && t->t_ms - r->now_ms > STORE_AHEAD_MAX_MS)
+        return STORE_TOO_FAR_AHEAD;
+    if (!store_batch_newest(r->batch, ref, &newest)) {
+        int64_t began_ms = began_at(r, t);
+        if (began_ms > 0)
+            put_zero(r, ref, began_ms);
+        else if (t->delta)
+            origin = STORE_ORIGIN_ZERO;
+        return store_batch_add(r->batch, ref, t->t_ms, v, origin);
+    }
+    if (t->delta && t->t_ms <= newest.t_ms)
+        return STORE_OUT_OF_ORDER;
+    bool ended = isnan(newest.v);
+    if (!t->delta && t->start_ms > newest.t_ms)
+        put_zero(r, ref, t->start_ms);
+    else if (t->delta && ended && newest.t_ms + 1 < t->t_ms)
+        put_zero(r, ref, newest.t_ms < t->start_ms ? t->start_ms : newest.t_ms + 1);
+    return store_batch_add(r->batch, ref, t->t_ms, t->delta && !ended ? newest.v + v : v, origin);
+}
+
+static enum store_result put_gauge(struct otlp_intake *r, uint64_t ref, const struct timing *t,
+                                   double v)
+{
+    struct sample newest;
+    if (t->delta && store_batch_newest(r->batch, ref, &newest)) {
+        if (t->t_ms <= newest.t_ms)
+            return STORE_OUT_OF_ORDER;
+        v = isnan(newest.v) ? v : newest.v + v;
+    }
+    return store_batch_add(r->batch, ref, t->t_ms, v, STORE_ORIGIN_UNKNOWN);
+}
+
+/* The first series (the value, or the count) decides for the point. */
+static enum store_result put_point(struct otlp_intake *r, const struct otlp_point *p,
+                                   const struct otlp_stream *s)
+{
+    struct timing t = timing_of(r, p);
+    enum store_result result = STORE_OK;
+    bool ends = p->flags & OTLP_NO_RECORDED_VALUE;
+    r->n_samples += s->n;
+    for (size_t i = 0; i < s->n; i++) {
+        enum store_result one;
+        if (ends)
+            one = store_batch_add(r->batch, s->refs[i], t.t_ms, stale_nan(), STORE_ORIGIN_UNKNOWN);
+        else if (otlp_component_of(r->family, p, i).counter)
+            one = put_counter(r, s->refs[i], &t, r->values[i]);
+        else
+            one = put_gauge(r, s->refs[i], &t, r->values[i]);
+        if (one == STORE_OK || one == STORE_DUPLICATE)
+            continue;
+        result = one;
+        if (i == 0)
+            break;
+    }
+    if (result == STORE_OK && t.t_ms > r->family_newest_ms)
+        r->family_newest_ms = t.t_ms;
+    if (result == STORE_OK && t.t_ms > r->resource_newest_ms)
+        r->resource_newest_ms = t.t_ms;
+    return result;
+}
+
+static const char *check_point(struct otlp_intake *r, const struct otlp_point *p)
+{
+    size_t n;
+    if (!r->family)
+        return "the request names more than 100000 new resources, scopes and metrics";
+    if (r->family->refused)
+        return r->family->refused;
+    if (p->refused)
+        return p->refused;
+    if (p->t_ns / 1000000 == 0)
+        return "it has no time";
+    if (r->n_samples + 2 * otlp_n_components(r->family, p) > OTLP_MAX_SAMPLES)
+        return "the request holds more than 4000000 samples";
+    if (p->flags & OTLP_NO_RECORDED_VALUE)
+        return NULL;
+    return otlp_point_values(r->family, p, r->values, &n);
+}
+
+void otlp_intake_point(struct otlp_intake *r, const struct otlp_point *p)
+{
+    const char *refused = check_point(r, p);
+    const struct otlp_stream *s = refused ? NULL : stream_of(r, p, &refused);
+    if (s && r->family->delta && !r->adding) {
+        (void)pthread_mutex_lock(&r->otlp->adding);
+        r->adding = true;
+    }
+    if (s)
+        refused = reason_of(put_point(r, p, s));
+    if (refused)
+        reject(r, refused);
+    else
+        r->result->accepted++;
+}

@@ -1,0 +1,147 @@
+#include "ingest/otlp_cache.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+struct entry {
+    uint64_t hash;
+    void *payload;
+    uint32_t id;
+    uint32_t key_bytes;
+    char key[];
+};
+
+struct otlp_cache {
+    _Atomic unsigned references;
+    uint64_t seed; /* senders cannot know which keys collide */
+    pthread_mutex_t lock;
+    struct arena arena;
+    struct entry **slots; /* open addressing, a power of two */
+    size_t n_slots, n;
+};
+
+struct otlp_cache *otlp_cache_new(void)
+{
+    struct otlp_cache *c = mem_zalloc(sizeof *c);
+    atomic_store(&c->references, 1);
+    if (getrandom(&c->seed, sizeof c->seed, GRND_NONBLOCK) != (ssize_t)sizeof c->seed)
+        c->seed = (uint64_t)clock_mono_ns();
+    (void)pthread_mutex_init(&c->lock, NULL);
+    arena_init(&c->arena);
+    c->n_slots = 1024;
+    c->slots = mem_array(c->n_slots, sizeof(struct entry *));
+    return c;
+}
+
+struct otlp_cache *otlp_cache_ref(struct otlp_cache *c)
+{
+    atomic_fetch_add(&c->references, 1);
+    return c;
+}
+
+void otlp_cache_unref(struct otlp_cache *c)
+{
+    if (!c || atomic_fetch_sub(&c->references, 1) > 1)
+        return;
+    arena_release(&c->arena);
+    free(c->slots);
+    (void)pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+void otlp_cache_lock(struct otlp_cache *c)
+{
+    (void)pthread_mutex_lock(&c->lock);
+}
+
+void otlp_cache_unlock(struct otlp_cache *c)
+{
+    (void)pthread_mutex_unlock(&c->lock);
+}
+
+bool otlp_cache_is_full(const struct otlp_cache *c)
+{
+    return c->arena.used_bytes + c->n_slots * sizeof(*c->slots) > OTLP_CACHE_BYTES;
+}
+
+struct arena *otlp_cache_arena(struct otlp_cache *c)
+{
+    return &c->arena;
+}
+
+uint64_t otlp_cache_hash(const struct otlp_cache *c, struct str key)
+{
+    return hash64(key.p, key.n, c->seed);
+}
+
+/* Where the key is, or the free slot where it would go. */
+static struct entry **slot_of(struct otlp_cache *c, struct str key, uint64_t hash)
+{
+    size_t i = hash & (c->n_slots - 1);
+    for (; c->slots[i]; i = (i + 1) & (c->n_slots - 1)) {
+        const struct entry *e = c->slots[i];
+        if (e->hash == hash && str_eq(str_make(e->key, e->key_bytes), key))
+            break;
+    }
+    return &c->slots[i];
+}
+
+static void grow(struct otlp_cache *c)
+{
+    struct entry **old = c->slots;
+    size_t n_old = c->n_slots;
+    c->n_slots *= 2;
+    c->slots = mem_array(c->n_slots, sizeof(struct entry *));
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i])
+            *slot_of(c, str_make(old[i]->key, old[i]->key_bytes), old[i]->hash) = old[i];
+    }
+    free(old);
+}
+
+void *otlp_cache_find(struct otlp_cache *c, struct str key, uint64_t hash, uint32_t *id)
+{
+    const struct entry *e = *slot_of(c, key, hash);
+    if (!e)
+        return NULL;
+    *id = e->id;
+    return e->payload;
+}
+
+static struct entry *add_entry(struct otlp_cache *c, struct str key, uint64_t hash)
+{
+    CHECK(key.n <= UINT32_MAX);
+    if (c->n * 4 >= c->n_slots * 3)
+        grow(c);
+    struct entry **slot = slot_of(c, key, hash);
+    struct entry *e = arena_alloc(&c->arena, sizeof *e + key.n);
+    CHECK(!*slot);
+    *e = (struct entry){.hash = hash, .id = (uint32_t)++c->n, .key_bytes = (uint32_t)key.n};
+    memcpy(e->key, key.p, key.n);
+    *slot = e;
+    return e;
+}
+
+void *otlp_cache_add(struct otlp_cache *c, struct str key, uint64_t hash, size_t payload_bytes,
+                     uint32_t *id)
+{
+    struct entry *e = add_entry(c, key, hash);
+    e->payload = arena_zalloc(&c->arena, payload_bytes);
+    *id = e->id;
+    return e->payload;
+}
+
+void otlp_cache_alias(struct otlp_cache *c, struct str key, uint64_t hash, void *payload)
+{
+    struct entry *e = *slot_of(c, key, hash);
+    if (!e)
+        e = add_entry(c, key, hash);
+    e->payload = payload;
+}
