@@ -57,8 +57,8 @@ enum exposition_format { EXPOSITION_TEXT_004, EXPOSITION_OPENMETRICS_1 };
  * and alike. */
 bool exposition_format_of(const char *content_type, enum exposition_format *out);
 
-/* One parsed sample. labels point into the text or the arena. t_ms is INT64_MIN when the line has
- * no timestamp. */
+/* One parsed sample, valid for the call. labels point into the text or the arena. t_ms is INT64_MIN
+ * when the line has no timestamp. */
 struct exposition_sample {
     struct str name;
     struct labels labels; /* without the name, sorted */
