@@ -50,6 +50,11 @@ void regex_free(struct regex *r)
     delete r;
 }
 
+struct str regex_pattern(const struct regex *r)
+{
+    return str_make(r->re.pattern().data(), r->re.pattern().size());
+}
+
 bool regex_matches(const struct regex *r, struct str text)
 {
     return r->re.Match(piece(text), 0, text.n, re2::RE2::ANCHOR_BOTH, NULL, 0);

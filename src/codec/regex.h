@@ -19,6 +19,7 @@ extern "C" {
 /* NULL on a bad pattern (ERR_BAD_INPUT with RE2's reason) or one that needs over 8 MiB. */
 struct regex *regex_new(struct str pattern, struct err *);
 void regex_free(struct regex *);
+struct str regex_pattern(const struct regex *); /* as it was given; lives as long as the regex */
 
 bool regex_matches(const struct regex *, struct str text);
 
