@@ -5,6 +5,7 @@
 #include "codec/compress.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -26,6 +27,7 @@ struct transfer {
     bool (*on_bytes)(void *arg, const char *bytes, size_t n); /* streaming; NULL = keep */
     void *on_bytes_arg;
     bool stopped; /* on_bytes had enough */
+    bool unix_socket;
 };
 
 static void init_curl(void)
@@ -121,6 +123,7 @@ static void transfer_init(struct transfer *t, const struct http_fetch *f)
     curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, header_came);
     curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
+    t->unix_socket = f->unix_socket != NULL;
     if (f->unix_socket)
         curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, f->unix_socket);
     bool has_body = f->body.n > 0;
@@ -145,9 +148,31 @@ static void transfer_release(struct transfer *t)
     buf_release(&t->answer);
 }
 
+/* "127.0.0.1:9797" of "http://127.0.0.1:9797/metrics". */
+static struct str authority(const char *url)
+{
+    const char *begin = strstr(url, "://");
+    begin = begin ? begin + 3 : url;
+    return str_make(begin, strcspn(begin, "/?#"));
+}
+
+/* curl says that it could not connect, the system why. */
+static bool explain_connect(const struct transfer *t, struct err *err)
+{
+    long code = 0;
+    struct str peer = authority(t->url);
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &code);
+    if (code == ECONNREFUSED)
+        return err_set(err, ERR_UNREACHABLE, "connect to " STR_FMT " refused", STR_ARG(peer));
+    return err_set(err, ERR_UNREACHABLE, "connect to " STR_FMT " failed: %s", STR_ARG(peer),
+                   code ? strerror((int)code) : t->reason);
+}
+
 static bool explain(const struct transfer *t, CURLcode code, struct err *err)
 {
     const char *why = t->reason[0] ? t->reason : curl_easy_strerror(code);
+    if (code == CURLE_COULDNT_CONNECT && !t->unix_socket)
+        return explain_connect(t, err);
     if (t->too_big)
         return err_set(err, ERR_LIMIT, "%s: the answer is over %zu bytes", t->url,
                        t->max_body_bytes);

@@ -184,14 +184,15 @@ static void a_used_port_and_a_public_address_are_explained(void **state)
 struct async_outcome {
     struct loop *loop;
     int done, status;
-    enum err_code code;
+    struct err err;
 };
 
 static void async_done(void *arg, const struct http_answer *answer, const struct err *err)
 {
     struct async_outcome *o = arg;
     o->status = answer ? answer->status : 0;
-    o->code = err ? err->code : ERR_NONE;
+    if (err)
+        o->err = *err;
     if (++o->done == 3)
         loop_stop(o->loop);
 }
@@ -220,7 +221,8 @@ static void nobody_there_is_unreachable(void **state)
     (void)state;
     (void)http_fetch_start(client, &request, async_done, &o);
     loop_run(o.loop);
-    assert_int_equal(o.code, ERR_UNREACHABLE);
+    assert_int_equal(o.err.code, ERR_UNREACHABLE);
+    assert_string_equal(o.err.message, "connect to 127.0.0.1:1 refused");
     http_client_free(client);
     loop_free(o.loop);
 }
