@@ -209,6 +209,7 @@ bool yaml_parse(struct arena *arena, const char *path, struct str text,
     copy_messages(&b, diag);
     if (b.failed && diags->errors == errors_before)
         refuse(&b, 1, 1, "the file is not valid YAML");
+    fy_diag_reset_error(diag); /* unref alone does not free what was collected */
     fy_parser_destroy(b.parser);
     fy_diag_unref(diag);
     return !b.failed && diags->errors == errors_before;
