@@ -97,7 +97,7 @@ static inline const char *test_dump(struct test_store *s, const char *names)
     struct matcher m;
     struct err err = ERR_INIT;
     struct store_series_data *found;
-    size_t n;
+    size_t n = 0;
     struct buf out = BUF_INIT;
     if (!matcher_init(&m, &s->arena, MATCH_REGEX, STR(LABEL_NAME), str_from(names), &err) ||
         !store_select(s->store, &s->arena, &m, 1, INT64_MIN, INT64_MAX, 0, &found, &n, &err))
