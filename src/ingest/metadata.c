@@ -8,9 +8,9 @@
 #define MAX_FAMILIES 100000
 #define MAX_TEXT_BYTES 4096
 
-/* Own copies; NULL = not known. */
+/* Empty = not known. */
 struct family {
-    char *type, *help, *unit;
+    struct buf type, help, unit;
 };
 
 struct metadata_store {
@@ -30,9 +30,9 @@ struct metadata_store *metadata_store_new(void)
 
 static void free_family(struct family *f)
 {
-    free(f->type);
-    free(f->help);
-    free(f->unit);
+    buf_release(&f->type);
+    buf_release(&f->help);
+    buf_release(&f->unit);
     free(f);
 }
 
@@ -49,16 +49,14 @@ void metadata_store_free(struct metadata_store *m)
     free(m);
 }
 
-static void set_text(char **text, struct str s)
+static void set_text(struct buf *text, struct str s)
 {
     if (s.n > MAX_TEXT_BYTES)
         s.n = MAX_TEXT_BYTES;
-    if (s.n == 0 || (*text && str_is(s, *text)))
+    if (s.n == 0 || str_eq(s, buf_str(text)))
         return;
-    free(*text);
-    *text = strndup(s.p, s.n);
-    if (!*text)
-        check_no_memory(s.n);
+    buf_clear(text);
+    buf_add_str(text, s);
 }
 
 static struct family *find_or_make(struct metadata_store *m, struct str name)
@@ -92,11 +90,11 @@ static void put_family(struct json_writer *w, struct str name, const struct fami
     json_open_array(w);
     json_open_object(w);
     json_key(w, "type");
-    json_put_cstr(w, f->type ? f->type : "unknown");
+    json_put_str(w, f->type.n > 0 ? buf_str(&f->type) : STR("unknown"));
     json_key(w, "help");
-    json_put_cstr(w, f->help ? f->help : "");
+    json_put_str(w, buf_str(&f->help));
     json_key(w, "unit");
-    json_put_cstr(w, f->unit ? f->unit : "");
+    json_put_str(w, buf_str(&f->unit));
     json_close_object(w);
     json_close_array(w);
 }
