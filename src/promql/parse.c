@@ -1,0 +1,367 @@
+/* Expressions, operators and literals. */
+#include "promql/parse.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <strings.h>
+
+/* --- Tokens --- */
+
+bool advance(struct parser *p)
+{
+    return lex_next(&p->lexer, &p->token, p->err);
+}
+
+bool complain(struct parser *p, size_t position, const char *format, ...)
+{
+    char message[400];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return lex_error(p->lexer.all, position, p->err, ERR_BAD_INPUT, "%s", message);
+}
+
+bool not_implemented(struct parser *p, size_t position, const char *what)
+{
+    return lex_error(p->lexer.all, position, p->err, ERR_NOT_IMPLEMENTED, "%s not implemented",
+                     what);
+}
+
+bool at_symbol(const struct parser *p, const char *symbol)
+{
+    return p->token.kind == TOKEN_SYMBOL && str_is(p->token.text, symbol);
+}
+
+bool is_word(struct str text, const char *word)
+{
+    return text.n == strlen(word) && strncasecmp(text.p, word, text.n) == 0;
+}
+
+bool at_word(const struct parser *p, const char *word)
+{
+    return p->token.kind == TOKEN_WORD && is_word(p->token.text, word);
+}
+
+/* A word or symbol that was probably meant instead of the next token. */
+static const char *meant(const struct parser *p, bool operator)
+{
+    static const char *const words[] = {"and",         "or",     "unless",   "atan2",
+                                        "on",          "offset", "ignoring", "group_left",
+                                        "group_right", "by",     "bool",     "without"};
+    if (at_symbol(p, "="))
+        return "==";
+    if (at_symbol(p, "=="))
+        return "=";
+    return operator&& p->token.kind == TOKEN_WORD
+               ? str_nearest(p->token.text, words, sizeof words / sizeof *words)
+               : NULL;
+}
+
+bool unexpected(struct parser *p, const char *where, const char *what)
+{
+    const char *near = meant(p, !*where);
+    const char *quote = p->token.kind == TOKEN_END ? "" : "\"";
+    return complain(p, p->token.position, "unexpected %s%.60s%s%s%s%s%s%s%s%s", quote,
+                    arena_cstr(p->arena, p->token.text), quote, *where ? " in " : "", where,
+                    *what ? ", expected " : "", what, near ? "; did you mean \"" : "",
+                    near ? near : "", near ? "\"?" : "");
+}
+
+bool expect(struct parser *p, const char *symbol, const char *where)
+{
+    char quoted[8];
+    if (at_symbol(p, symbol))
+        return advance(p);
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", symbol);
+    return unexpected(p, where, quoted);
+}
+
+/* --- Nodes --- */
+
+struct promql_expr *new_node(struct parser *p, enum node_kind kind, enum promql_type type,
+                             size_t position)
+{
+    struct promql_expr *e = ARENA_NEW(p->arena, struct promql_expr);
+    e->kind = kind;
+    e->type = type;
+    e->position = position;
+    e->depth = 1;
+    return e;
+}
+
+bool set_args(struct parser *p, struct promql_expr *e, struct promql_expr **args, size_t n)
+{
+    e->args = args;
+    e->n_args = n;
+    for (size_t i = 0; i < n; i++) {
+        if (args[i]->depth >= e->depth)
+            e->depth = args[i]->depth + 1;
+    }
+    if (e->depth <= MAX_DEPTH)
+        return true;
+    return lex_error(p->lexer.all, e->position, p->err, ERR_LIMIT, "nested over %d levels deep",
+                     MAX_DEPTH);
+}
+
+static struct promql_expr *with_arg(struct parser *p, struct promql_expr *e,
+                                    struct promql_expr *arg)
+{
+    struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 1);
+    args[0] = arg;
+    return set_args(p, e, args, 1) ? e : NULL;
+}
+
+const char *type_name(enum promql_type type)
+{
+    static const char *const names[] = {"scalar", "string", "instant vector", "range vector"};
+    return names[type];
+}
+
+/* --- Primaries --- */
+
+static struct promql_expr *parse_word(struct parser *p)
+{
+    struct token word = p->token;
+    enum aggregate_op op;
+    if (!advance(p))
+        return NULL;
+    if (is_word(word.text, "inf") || is_word(word.text, "nan")) {
+        struct promql_expr *e = new_node(p, NODE_NUMBER, PROMQL_SCALAR, word.position);
+        e->number = is_word(word.text, "inf") ? (double)INFINITY : (double)NAN;
+        return e;
+    }
+    if (find_aggregate(word.text, &op) && (at_symbol(p, "(") || at_grouping(p)))
+        return parse_aggregate(p, op, word.position);
+    if (at_symbol(p, "("))
+        return parse_call(p, word);
+    return parse_selector(p, word.text, word.position);
+}
+
+static struct promql_expr *parse_literal(struct parser *p)
+{
+    bool text = p->token.kind == TOKEN_STRING;
+    struct promql_expr *e = new_node(p, text ? NODE_STRING : NODE_NUMBER,
+                                     text ? PROMQL_STRING : PROMQL_SCALAR, p->token.position);
+    e->string = p->token.text;
+    e->number =
+        p->token.kind == TOKEN_DURATION ? (double)p->token.duration_ms / 1000 : p->token.number;
+    return advance(p) ? e : NULL;
+}
+
+static struct promql_expr *parse_paren(struct parser *p)
+{
+    size_t position = p->token.position;
+    if (!advance(p))
+        return NULL;
+    struct promql_expr *inner = parse_expr(p, 0);
+    if (!inner || !expect(p, ")", "parentheses"))
+        return NULL;
+    return with_arg(p, new_node(p, NODE_PAREN, inner->type, position), inner);
+}
+
+/* Unary minus binds looser than ^ and tighter than the rest. */
+static struct promql_expr *parse_sign(struct parser *p)
+{
+    size_t position = p->token.position;
+    bool minus = at_symbol(p, "-");
+    if (!advance(p))
+        return NULL;
+    struct promql_expr *inner = parse_expr(p, 6);
+    if (!inner)
+        return NULL;
+    if (inner->type != PROMQL_SCALAR && inner->type != PROMQL_VECTOR) {
+        complain(p, position,
+                 "unary expression only allowed on expressions of type scalar or instant vector, "
+                 "got %s",
+                 type_name(inner->type));
+        return NULL;
+    }
+    return minus ? with_arg(p, new_node(p, NODE_NEGATE, inner->type, position), inner) : inner;
+}
+
+static struct promql_expr *parse_primary(struct parser *p)
+{
+    if (at_symbol(p, "+") || at_symbol(p, "-"))
+        return parse_sign(p);
+    if (at_symbol(p, "("))
+        return parse_postfix(p, parse_paren(p));
+    if (at_symbol(p, "{"))
+        return parse_postfix(p, parse_selector(p, STR(""), p->token.position));
+    if (p->token.kind == TOKEN_WORD)
+        return parse_postfix(p, parse_word(p));
+    if (p->token.kind != TOKEN_SYMBOL && p->token.kind != TOKEN_END)
+        return parse_postfix(p, parse_literal(p));
+    if (p->token.kind == TOKEN_END && str_trim(p->lexer.all).n == 0)
+        complain(p, 0, "no expression found in input");
+    else
+        unexpected(p, "", "an expression");
+    return NULL;
+}
+
+/* --- Binary operators --- */
+
+static const struct {
+    const char *text;
+    int precedence;
+} binary_ops[] = {
+#define X(code, text, precedence) {text, precedence},
+    BINARY_OPS(X)
+#undef X
+};
+
+const char *binary_op_text(enum binary_op op)
+{
+    return binary_ops[op].text;
+}
+
+static bool at_binary_op(const struct parser *p, enum binary_op *op)
+{
+    if (p->token.kind != TOKEN_SYMBOL && p->token.kind != TOKEN_WORD)
+        return false;
+    for (size_t i = 0; i < sizeof binary_ops / sizeof *binary_ops; i++) {
+        if (is_word(p->token.text, binary_ops[i].text)) {
+            *op = (enum binary_op)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_bool(struct parser *p, struct promql_expr *e)
+{
+    if (!at_word(p, "bool"))
+        return true;
+    e->returns_bool = true;
+    if (!is_comparison(e->op))
+        return complain(p, p->token.position,
+                        "bool modifier can only be used on comparison operators");
+    return advance(p);
+}
+
+static bool at_fill(const struct parser *p)
+{
+    return at_word(p, "fill") || at_word(p, "fill_left") || at_word(p, "fill_right");
+}
+
+static bool parse_matching(struct parser *p, struct promql_expr *e)
+{
+    struct matching *m = &e->matching;
+    if (!parse_bool(p, e))
+        return false;
+    if (!at_word(p, "on") && !at_word(p, "ignoring"))
+        return true;
+    m->on = at_word(p, "on");
+    if (!advance(p) || !parse_names(p, &m->labels))
+        return false;
+    if (at_fill(p))
+        return not_implemented(p, p->token.position,
+                               "the modifiers fill, fill_left, fill_right are");
+    if (!at_word(p, "group_left") && !at_word(p, "group_right"))
+        return true;
+    if (is_set_op(e->op))
+        return complain(p, p->token.position, "no grouping allowed for \"%s\" operation",
+                        binary_op_text(e->op));
+    m->card = at_word(p, "group_left") ? MANY_TO_ONE : ONE_TO_MANY;
+    return advance(p) && (!at_symbol(p, "(") || parse_names(p, &m->include));
+}
+
+/* A label cannot decide the match and be copied over at once. */
+static bool check_include(struct parser *p, const struct promql_expr *e, size_t position)
+{
+    const struct matching *m = &e->matching;
+    for (size_t i = 0; m->on && i < m->include.n; i++) {
+        for (size_t k = 0; k < m->labels.n; k++) {
+            if (str_eq(m->include.v[i], m->labels.v[k]))
+                return complain(p, position,
+                                "label \"%.60s\" must not occur in ON and GROUP clause at once",
+                                arena_cstr(p->arena, m->include.v[i]));
+        }
+    }
+    return true;
+}
+
+static bool check_binary(struct parser *p, struct promql_expr *e, size_t position)
+{
+    enum promql_type l = e->args[0]->type, r = e->args[1]->type;
+    bool l_good = l == PROMQL_SCALAR || l == PROMQL_VECTOR;
+    bool r_good = r == PROMQL_SCALAR || r == PROMQL_VECTOR;
+    bool scalars = l == PROMQL_SCALAR && r == PROMQL_SCALAR;
+    bool vectors = l == PROMQL_VECTOR && r == PROMQL_VECTOR;
+    if (!l_good || !r_good)
+        return complain(p, position,
+                        "binary expression must contain only scalar and instant vector types, "
+                        "got %s",
+                        type_name(l_good ? r : l));
+    if (is_set_op(e->op) && !vectors)
+        return complain(p, position, "set operator \"%s\" not allowed in binary scalar expression",
+                        binary_op_text(e->op));
+    if (scalars && is_comparison(e->op) && !e->returns_bool)
+        return complain(p, position, "comparisons between scalars must use BOOL modifier");
+    if ((e->matching.on || e->matching.labels.n) && !vectors)
+        return complain(p, position, "vector matching only allowed between instant vectors");
+    e->type = scalars ? PROMQL_SCALAR : PROMQL_VECTOR;
+    return check_include(p, e, position);
+}
+
+/* The operator and its right side, behind `left`. */
+static struct promql_expr *parse_binary(struct parser *p, struct promql_expr *left,
+                                        enum binary_op op)
+{
+    struct promql_expr *e = new_node(p, NODE_BINARY, PROMQL_VECTOR, left->position);
+    size_t position = p->token.position;
+    e->op = op;
+    if (!advance(p) || !parse_matching(p, e))
+        return NULL;
+    struct promql_expr *right = parse_expr(p, binary_ops[op].precedence + (op == OP_POW ? 0 : 1));
+    if (!right)
+        return NULL;
+    struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 2);
+    args[0] = left;
+    args[1] = right;
+    return set_args(p, e, args, 2) && check_binary(p, e, position) ? e : NULL;
+}
+
+struct promql_expr *parse_expr(struct parser *p, int min_precedence)
+{
+    enum binary_op op;
+    if (++p->depth > MAX_DEPTH) {
+        (void)lex_error(p->lexer.all, p->token.position, p->err, ERR_LIMIT,
+                        "nested over %d levels deep", MAX_DEPTH);
+        return NULL;
+    }
+    struct promql_expr *left = parse_primary(p);
+    while (left && at_binary_op(p, &op) && binary_ops[op].precedence >= min_precedence)
+        left = parse_binary(p, left, op);
+    p->depth--;
+    return left;
+}
+
+/* --- The face --- */
+
+struct promql_expr *promql_parse(struct arena *arena, struct str text, struct err *err)
+{
+    struct err ignored;
+    struct parser p = {.arena = arena, .err = err ? err : &ignored};
+    if (text.n > MAX_TEXT_BYTES) {
+        err_set(err, ERR_LIMIT, "the expression has %zu bytes, the limit is %zu", text.n,
+                MAX_TEXT_BYTES);
+        return NULL;
+    }
+    p.lexer = (struct lexer){.all = arena_str(arena, text), .arena = arena};
+    if (!advance(&p))
+        return NULL;
+    struct promql_expr *e = parse_expr(&p, 0);
+    if (e && p.token.kind != TOKEN_END) {
+        unexpected(&p, "", "an operator or the end");
+        return NULL;
+    }
+    if (e)
+        e->text = p.lexer.all;
+    return e;
+}
+
+enum promql_type promql_expr_type(const struct promql_expr *e)
+{
+    return e->type;
+}

@@ -1,0 +1,312 @@
+/* Selectors: name{matchers}[range] offset o @ t, and subqueries. */
+#include "promql/parse.h"
+
+#include <math.h>
+
+struct matcher_list {
+    struct matcher *v;
+    size_t n, capacity;
+};
+
+/* --- Matchers --- */
+
+static bool may_compile(struct parser *p, struct str pattern, size_t position)
+{
+    if (pattern.n > MAX_REGEX_BYTES)
+        return lex_error(p->lexer.all, position, p->err, ERR_LIMIT,
+                         "the regular expression has %zu bytes, the limit is %zu", pattern.n,
+                         MAX_REGEX_BYTES);
+    if (++p->regexes > MAX_REGEXES)
+        return lex_error(p->lexer.all, position, p->err, ERR_LIMIT,
+                         "over %d regular expressions in one query", MAX_REGEXES);
+    return true;
+}
+
+static bool add_matcher(struct parser *p, struct matcher_list *list, enum match_type type,
+                        struct str name, struct str value, size_t position)
+{
+    struct err err = ERR_INIT;
+    bool regex = type == MATCH_REGEX || type == MATCH_NOT_REGEX;
+    if (regex && !may_compile(p, value, position))
+        return false;
+    list->v = arena_grow(p->arena, list->v, list->n, &list->capacity, sizeof *list->v);
+    if (!matcher_init(&list->v[list->n], p->arena, type, name, value, &err))
+        return complain(p, position, "%.300s", err.message);
+    list->n++;
+    return true;
+}
+
+static bool parse_match_type(struct parser *p, enum match_type *out)
+{
+    static const enum match_type types[] = {MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX,
+                                            MATCH_NOT_REGEX};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (at_symbol(p, match_type_symbol(types[i]))) {
+            *out = types[i];
+            return advance(p);
+        }
+    }
+    return unexpected(p, "label matching", "=, !=, =~ or !~");
+}
+
+/* Metric names may be given once, in front or in the braces. */
+static bool set_name(struct parser *p, struct matcher_list *list, struct str name, size_t position)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct matcher *m = &list->v[i];
+        if (m->type == MATCH_EQUAL && str_is(m->name, LABEL_NAME))
+            return complain(p, position,
+                            "metric name must not be set twice: \"%.60s\" or \"%.60s\"",
+                            arena_cstr(p->arena, m->value), arena_cstr(p->arena, name));
+    }
+    return add_matcher(p, list, MATCH_EQUAL, STR(LABEL_NAME), name, position);
+}
+
+/* name="value", "quoted name"="value", or a quoted metric name alone. */
+static bool parse_matcher(struct parser *p, struct matcher_list *list)
+{
+    struct token name = p->token;
+    enum match_type type = MATCH_EQUAL;
+    if (name.kind != TOKEN_WORD && name.kind != TOKEN_STRING)
+        return unexpected(p, "label matching", "a label name or \"}\"");
+    if (name.kind == TOKEN_STRING && !str_is_utf8(name.text))
+        return complain(p, name.position, "the quoted name is not UTF-8");
+    if (!advance(p))
+        return false;
+    if (name.kind == TOKEN_STRING && (at_symbol(p, ",") || at_symbol(p, "}")))
+        return set_name(p, list, name.text, name.position);
+    if (name.kind == TOKEN_WORD && memchr(name.text.p, ':', name.text.n))
+        return complain(p, name.position, "label names cannot hold \":\" unless they are quoted");
+    if (!parse_match_type(p, &type))
+        return false;
+    struct token value = p->token;
+    if (value.kind != TOKEN_STRING)
+        return unexpected(p, "label matching", "a quoted string");
+    if (type == MATCH_EQUAL && str_is(name.text, LABEL_NAME))
+        return advance(p) && set_name(p, list, value.text, name.position);
+    return advance(p) && add_matcher(p, list, type, name.text, value.text, value.position);
+}
+
+static bool parse_braces(struct parser *p, struct matcher_list *list)
+{
+    if (!advance(p))
+        return false;
+    while (!at_symbol(p, "}")) {
+        if (!parse_matcher(p, list))
+            return false;
+        if (at_symbol(p, ",")) {
+            if (!advance(p))
+                return false;
+        } else if (!at_symbol(p, "}")) {
+            return unexpected(p, "label matching", "\",\" or \"}\"");
+        }
+    }
+    return advance(p);
+}
+
+struct promql_expr *parse_selector(struct parser *p, struct str metric, size_t position)
+{
+    struct promql_expr *e = new_node(p, NODE_SELECTOR, PROMQL_VECTOR, position);
+    struct matcher_list list = {0};
+    bool some = false;
+    if (metric.n && !set_name(p, &list, metric, position))
+        return NULL;
+    if (at_symbol(p, "{") && !parse_braces(p, &list))
+        return NULL;
+    for (size_t i = 0; i < list.n; i++)
+        some |= !matcher_matches(&list.v[i], STR(""));
+    if (!some) {
+        complain(p, position, "vector selector must contain at least one non-empty matcher");
+        return NULL;
+    }
+    e->matchers = list.v;
+    e->n_matchers = list.n;
+    return e;
+}
+
+/* --- Durations --- */
+
+/* Ranges, offsets and times stay within about 10,000 years, so that sums of them cannot overflow.
+ */
+#define MAX_SECONDS 3e11
+
+static bool parse_seconds(struct parser *p, const char *what, double *out)
+{
+    double sign = 1;
+    if (at_symbol(p, "-") || at_symbol(p, "+")) {
+        sign = at_symbol(p, "-") ? -1 : 1;
+        if (!advance(p))
+            return false;
+    }
+    if (p->token.kind == TOKEN_DURATION)
+        *out = sign * (double)p->token.duration_ms / 1000;
+    else if (p->token.kind == TOKEN_NUMBER)
+        *out = sign * p->token.number;
+    else if (at_symbol(p, "(") || at_word(p, "step") || at_word(p, "range") ||
+             at_word(p, "max_of") || at_word(p, "min_of"))
+        return not_implemented(p, p->token.position, "duration expressions are");
+    else
+        return unexpected(p, "", what);
+    if (!(fabs(*out) <= MAX_SECONDS))
+        return complain(p, p->token.position, "%s out of range", what);
+    return advance(p);
+}
+
+static bool parse_ms(struct parser *p, const char *what, int64_t *out_ms)
+{
+    double seconds;
+    if (!parse_seconds(p, what, &seconds))
+        return false;
+    *out_ms = llround(seconds * 1000);
+    return true;
+}
+
+static bool parse_positive_ms(struct parser *p, int64_t *out_ms)
+{
+    size_t position = p->token.position;
+    if (!parse_ms(p, "a duration", out_ms))
+        return false;
+    if (at_symbol(p, "+") || at_symbol(p, "-") || at_symbol(p, "*") || at_symbol(p, "/") ||
+        at_symbol(p, "%") || at_symbol(p, "^"))
+        return not_implemented(p, p->token.position, "duration expressions are");
+    return *out_ms > 0 || complain(p, position, "duration must be greater than 0");
+}
+
+/* --- [range], [range:step] --- */
+
+static struct promql_expr *make_subquery(struct parser *p, struct promql_expr *inner,
+                                         int64_t range_ms, int64_t step_ms, size_t position)
+{
+    struct promql_expr *e = new_node(p, NODE_SUBQUERY, PROMQL_MATRIX, inner->position);
+    struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 1);
+    if (inner->type != PROMQL_VECTOR) {
+        complain(p, position, "subquery is only allowed on instant vector, got %s",
+                 type_name(inner->type));
+        return NULL;
+    }
+    args[0] = inner;
+    e->range_ms = range_ms;
+    e->step_ms = step_ms;
+    return set_args(p, e, args, 1) ? e : NULL;
+}
+
+static struct promql_expr *make_matrix(struct parser *p, struct promql_expr *e, int64_t range_ms,
+                                       size_t position)
+{
+    if (e->kind != NODE_SELECTOR || e->range_ms > 0) {
+        complain(p, position,
+                 "ranges only allowed for vector selectors; for a subquery write [range:step]");
+        return NULL;
+    }
+    if (e->has_offset || e->at != AT_NONE) {
+        complain(p, position, "no %s modifiers allowed before range",
+                 e->has_offset ? "offset" : "@");
+        return NULL;
+    }
+    e->range_ms = range_ms;
+    e->type = PROMQL_MATRIX;
+    return e;
+}
+
+static struct promql_expr *parse_brackets(struct parser *p, struct promql_expr *e)
+{
+    int64_t range_ms, step_ms = 0;
+    size_t position = p->token.position;
+    if (!advance(p) || !parse_positive_ms(p, &range_ms))
+        return NULL;
+    bool subquery = at_symbol(p, ":");
+    if (subquery && (!advance(p) || (!at_symbol(p, "]") && !parse_positive_ms(p, &step_ms))))
+        return NULL;
+    if (!expect(p, "]", "range"))
+        return NULL;
+    return subquery ? make_subquery(p, e, range_ms, step_ms, position)
+                    : make_matrix(p, e, range_ms, position);
+}
+
+/* --- offset, @ --- */
+
+static bool takes_modifier(struct parser *p, const struct promql_expr *e, const char *which)
+{
+    if (e->kind == NODE_SELECTOR || e->kind == NODE_SUBQUERY)
+        return true;
+    return complain(p, p->token.position,
+                    "%s modifier must be preceded by an instant or range selector or a subquery",
+                    which);
+}
+
+static bool parse_offset(struct parser *p, struct promql_expr *e)
+{
+    if (!takes_modifier(p, e, "offset"))
+        return false;
+    if (e->has_offset)
+        return complain(p, p->token.position, "offset may not be set multiple times");
+    e->has_offset = true;
+    return advance(p) && parse_ms(p, "a duration", &e->offset_ms);
+}
+
+static bool parse_at(struct parser *p, struct promql_expr *e)
+{
+    if (!takes_modifier(p, e, "@"))
+        return false;
+    if (e->at != AT_NONE)
+        return complain(p, p->token.position, "@ <timestamp> may not be set multiple times");
+    if (!advance(p))
+        return false;
+    if (at_word(p, "start") || at_word(p, "end")) {
+        e->at = at_word(p, "start") ? AT_START : AT_END;
+        return advance(p) && expect(p, "(", "@ modifier") && expect(p, ")", "@ modifier");
+    }
+    e->at = AT_TIME;
+    return parse_ms(p, "a timestamp, start() or end()", &e->at_ms);
+}
+
+struct promql_expr *parse_postfix(struct parser *p, struct promql_expr *e)
+{
+    while (e) {
+        if (at_symbol(p, "[")) {
+            e = parse_brackets(p, e);
+        } else if (at_word(p, "offset")) {
+            if (!parse_offset(p, e))
+                return NULL;
+        } else if (at_symbol(p, "@")) {
+            if (!parse_at(p, e))
+                return NULL;
+        } else if (at_word(p, "anchored") || at_word(p, "smoothed")) {
+            (void)not_implemented(p, p->token.position, "the modifiers anchored and smoothed are");
+            return NULL;
+        } else {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* --- (label, label) --- */
+
+bool parse_names(struct parser *p, struct names *out)
+{
+    struct str *v = NULL;
+    size_t n = 0, capacity = 0;
+    if (!expect(p, "(", "grouping"))
+        return false;
+    while (!at_symbol(p, ")")) {
+        bool quoted = p->token.kind == TOKEN_STRING;
+        if (p->token.kind != TOKEN_WORD && !quoted)
+            return unexpected(p, "grouping", "a label name");
+        if (quoted ? !str_is_utf8(p->token.text) : !label_name_is_legacy(p->token.text))
+            return complain(p, p->token.position, "invalid label name \"%.60s\" in grouping",
+                            arena_cstr(p->arena, p->token.text));
+        v = arena_grow(p->arena, v, n, &capacity, sizeof *v);
+        v[n++] = p->token.text;
+        if (!advance(p))
+            return false;
+        if (at_symbol(p, ",")) {
+            if (!advance(p))
+                return false;
+        } else if (!at_symbol(p, ")")) {
+            return unexpected(p, "grouping", "\",\" or \")\"");
+        }
+    }
+    *out = (struct names){v, n};
+    return advance(p);
+}
