@@ -1,0 +1,212 @@
+/* Which expression is evaluated where; scalars, limits and notes. */
+#include "promql/eval.h"
+
+#include "base/clock.h"
+#include "promql/functions.h"
+#include "promql/labelset.h"
+#include "promql/lex.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define MAX_NOTES 200
+
+/* --- Limits --- */
+
+bool touch(struct query *q, uint64_t samples, struct err *err)
+{
+    q->touched += samples;
+    if (q->touched <= q->options.max_samples)
+        return true;
+    return err_set(err, ERR_LIMIT,
+                   "query processing would load too many samples: over the limit of %llu",
+                   (unsigned long long)q->options.max_samples);
+}
+
+bool spend_slow(struct query *q, struct err *err)
+{
+    q->work = 0;
+    if (q->options.deadline_mono_ns == 0 || clock_mono_ns() < q->options.deadline_mono_ns)
+        return true;
+    return err_set(err, ERR_TIMEOUT, "query timed out in expression evaluation");
+}
+
+/* --- Notes --- */
+
+void note(struct query *q, enum note_kind kind, size_t position, const char *format, ...)
+{
+    char message[400];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (q->n_notes == MAX_NOTES)
+        return;
+    struct place place = place_of(q->text, position);
+    const char *text =
+        arena_printf(q->arena, "PromQL %s: %s (%zu:%zu)", kind == NOTE_WARNING ? "warning" : "info",
+                     message, place.line, place.column);
+    for (size_t i = 0; i < q->n_notes; i++) {
+        if (strcmp(q->notes[i].text, text) == 0)
+            return;
+    }
+    q->notes = arena_grow(q->arena, q->notes, q->n_notes, &q->note_capacity, sizeof *q->notes);
+    q->notes[q->n_notes++] = (struct note){kind, text};
+}
+
+/* --- Columns --- */
+
+bool new_values(struct evaluation *e, double **out, struct err *err)
+{
+    if (!touch(e->query, e->n_steps, err))
+        return false;
+    *out = arena_alloc(e->arena, e->n_steps * sizeof **out);
+    return true;
+}
+
+void fill_absent(double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        v[i] = ABSENT;
+}
+
+bool has_any(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_absent(v[i]))
+            return true;
+    }
+    return false;
+}
+
+struct collector {
+    struct sink sink;
+    struct evaluation *e;
+    struct columns *columns;
+};
+
+static bool collect(struct sink *sink, struct column *column, struct err *err)
+{
+    struct collector *c = (struct collector *)sink;
+    struct columns *to = c->columns;
+    size_t n = c->e->n_steps;
+    double *v;
+    if (!has_any(column->v, n))
+        return true;
+    if (!new_values(c->e, &v, err))
+        return false;
+    memcpy(v, column->v, n * sizeof *v);
+    to->v = arena_grow(c->e->arena, to->v, to->n, &to->capacity, sizeof *to->v);
+    to->v[to->n] = *column;
+    to->v[to->n++].v = v;
+    return true;
+}
+
+bool eval_columns(struct evaluation *e, const struct promql_expr *expr, struct columns *out,
+                  struct err *err)
+{
+    struct collector c = {{collect}, e, out};
+    *out = (struct columns){0};
+    return eval_vector(e, expr, &c.sink, err);
+}
+
+/* --- Vectors --- */
+
+struct negater {
+    struct sink sink;
+    struct evaluation *e;
+    struct sink *next;
+};
+
+static bool negate(struct sink *sink, struct column *column, struct err *err)
+{
+    struct negater *n = (struct negater *)sink;
+    for (size_t i = 0; i < n->e->n_steps; i++) {
+        if (!is_absent(column->v[i]))
+            column->v[i] = -column->v[i];
+    }
+    column->drop_name = true;
+    return n->next->put(n->next, column, err);
+}
+
+static bool eval_negate(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
+                        struct err *err)
+{
+    struct negater n = {{negate}, e, sink};
+    return eval_vector(e, expr->args[0], &n.sink, err);
+}
+
+bool eval_vector(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
+                 struct err *err)
+{
+    CHECK(expr->type == PROMQL_VECTOR);
+    switch (expr->kind) {
+    case NODE_PAREN:
+        return eval_vector(e, expr->args[0], sink, err);
+    case NODE_SELECTOR:
+        return eval_selector(e, expr, false, sink, err);
+    case NODE_NEGATE:
+        return eval_negate(e, expr, sink, err);
+    case NODE_BINARY:
+        return eval_binary(e, expr, sink, err);
+    case NODE_AGGREGATE:
+        return eval_aggregate(e, expr, sink, err);
+    case NODE_CALL:
+        return eval_call(e, expr, sink, err);
+    case NODE_NUMBER:
+    case NODE_STRING:
+    case NODE_SUBQUERY:
+        break;
+    }
+    check_failed(__FILE__, __LINE__, "a node of vector type");
+}
+
+/* --- Scalars and strings --- */
+
+static bool eval_scalar_binary(struct evaluation *e, const struct promql_expr *expr, double *out,
+                               struct err *err)
+{
+    double *l, *r;
+    if (!eval_scalar(e, expr->args[0], &l, err) || !eval_scalar(e, expr->args[1], &r, err))
+        return false;
+    for (size_t i = 0; i < e->n_steps; i++)
+        out[i] = binary_value(expr->op, l[i], r[i], true, false);
+    return true;
+}
+
+static bool eval_scalar_negate(struct evaluation *e, const struct promql_expr *expr, double *out,
+                               struct err *err)
+{
+    double *v;
+    if (!eval_scalar(e, expr->args[0], &v, err))
+        return false;
+    for (size_t i = 0; i < e->n_steps; i++)
+        out[i] = -v[i];
+    return true;
+}
+
+bool eval_scalar(struct evaluation *e, const struct promql_expr *expr, double **out,
+                 struct err *err)
+{
+    CHECK(expr->type == PROMQL_SCALAR);
+    if (expr->kind == NODE_PAREN)
+        return eval_scalar(e, expr->args[0], out, err);
+    if (!new_values(e, out, err))
+        return false;
+    if (expr->kind == NODE_BINARY)
+        return eval_scalar_binary(e, expr, *out, err);
+    if (expr->kind == NODE_NEGATE)
+        return eval_scalar_negate(e, expr, *out, err);
+    if (expr->kind == NODE_CALL)
+        return expr->function->scalar(e, expr, *out, err);
+    CHECK(expr->kind == NODE_NUMBER);
+    for (size_t i = 0; i < e->n_steps; i++)
+        (*out)[i] = expr->number;
+    return true;
+}
+
+struct str eval_string(const struct promql_expr *expr)
+{
+    CHECK(expr->type == PROMQL_STRING);
+    return without_parens(expr)->string;
+}

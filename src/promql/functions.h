@@ -1,0 +1,94 @@
+/* functions.h -- what can be called: a function is one row of the table in functions.c, its code
+ * stands in the file of its family. Private to promql/. */
+#ifndef CQED_PROMQL_FUNCTIONS_H
+#define CQED_PROMQL_FUNCTIONS_H
+
+#include "promql/eval.h"
+
+#include <limits.h>
+
+#define MAX_ARGS 6
+#define ANY_NUMBER UINT_MAX
+
+/* The samples of one series in (start_ms, end_ms]; never empty. */
+struct window {
+    const struct sample *v;
+    size_t n;
+    int64_t start_ms, end_ms;
+    int64_t at_ms;            /* the step's own time; not end_ms under offset and @ */
+    bool falls;               /* some sample is lower than the one before it in the window */
+    const double *parameters; /* the scalar arguments in their order */
+    double *scratch;          /* room for n doubles */
+};
+
+/* One value from a window; false: none. */
+typedef bool range_fn(const struct window *, double *out);
+/* One value from one value and the scalar arguments; may be ABSENT. */
+typedef double math_fn(double v, const double *parameters);
+/* A scalar over all steps. */
+typedef bool scalar_fn(struct evaluation *, const struct promql_expr *, double *out, struct err *);
+/* Any vector. */
+typedef bool call_fn(struct evaluation *, const struct promql_expr *, struct sink *, struct err *);
+
+struct function {
+    const char *name;
+    enum promql_type returns;
+    unsigned min_args, max_args;
+    enum promql_type args[MAX_ARGS]; /* the last one repeats */
+    /* exactly one of these, or `missing` */
+    range_fn *range;
+    math_fn *math;
+    scalar_fn *scalar;
+    call_fn *call;
+    const char *missing; /* known, but not implemented: what it belongs to */
+    bool keeps_name;
+    bool of_counter;  /* range: says when the metric's name is not a counter's */
+    bool of_time;     /* range: the result depends on at_ms too; math: no argument means time() */
+    bool of_quantile; /* range: the first parameter is a quantile */
+};
+
+const struct function *function_find(struct str name);
+const char *function_nearest(struct str name); /* aggregations too */
+enum promql_type function_arg(const struct function *, size_t i);
+
+MUST_CHECK bool eval_call(struct evaluation *, const struct promql_expr *, struct sink *,
+                          struct err *);
+/* Says so when a quantile is no number from 0 to 1. */
+void note_quantile(struct query *, double quantile, size_t position);
+/* The phi-quantile, linear between ranks; sorts the values. */
+double quantile_of(double phi, double *values, size_t n);
+/* True when the label value is a number, as in le="0.5". */
+bool parse_le(struct labels, double *le);
+
+/* range.c */
+range_fn range_rate, range_increase, range_delta, range_irate, range_idelta, range_resets,
+    range_changes, range_deriv, range_predict_linear, range_smoothing;
+
+/* over_time.c */
+range_fn range_avg, range_sum, range_min, range_max, range_count, range_first, range_last,
+    range_present, range_stddev, range_stdvar, range_quantile, range_mad, range_ts_first,
+    range_ts_last, range_ts_min, range_ts_max;
+
+/* math.c */
+math_fn math_abs, math_ceil, math_floor, math_exp, math_sqrt, math_ln, math_log2, math_log10,
+    math_round, math_sgn, math_clamp, math_clamp_min, math_clamp_max, math_deg, math_rad, math_sin,
+    math_cos, math_tan, math_asin, math_acos, math_atan, math_sinh, math_cosh, math_tanh,
+    math_asinh, math_acosh, math_atanh;
+
+/* dates.c */
+math_fn date_year, date_month, date_day_of_month, date_day_of_week, date_day_of_year,
+    date_days_in_month, date_hour, date_minute;
+
+/* calls.c */
+scalar_fn scalar_time, scalar_pi, scalar_scalar, scalar_start, scalar_end, scalar_step,
+    scalar_range, scalar_min_of, scalar_max_of;
+call_fn call_vector, call_timestamp, call_absent, call_absent_over_time, call_sort, call_sort_desc,
+    call_sort_by_label, call_sort_by_label_desc;
+
+/* relabel.c */
+call_fn call_label_replace, call_label_join;
+
+/* histogram.c */
+call_fn call_histogram_quantile, call_histogram_fraction;
+
+#endif

@@ -1,0 +1,268 @@
+/* Classic histograms: one counter a bucket, told apart by the label le. */
+#include "base/num.h"
+#include "promql/functions.h"
+#include "promql/labelset.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define LE "le"
+#define SMALL_DELTA 1e-12 /* counts this near, relatively, are equal but for rounding */
+
+bool parse_le(struct labels labels, double *le)
+{
+    return num_parse_double(labels_get(labels, LE), le);
+}
+
+/* --- From columns to histograms --- */
+
+struct bucket_column {
+    double le;
+    const double *v;
+};
+
+struct histogram {
+    struct labels labels; /* without le */
+    struct bucket_column *columns;
+    size_t n, capacity;
+};
+
+struct bucket {
+    double le, count;
+};
+
+struct histograms {
+    struct evaluation *e;
+    struct label_index index;
+    struct histogram *v;
+    size_t n, capacity, most_buckets;
+};
+
+static int compare_columns(const void *a, const void *b)
+{
+    const struct bucket_column *x = a, *y = b;
+    return (x->le > y->le) - (x->le < y->le);
+}
+
+static void add_bucket(struct histograms *hs, const struct column *c, double le)
+{
+    struct arena *arena = hs->e->arena;
+    bool added;
+    size_t at =
+        label_index_put(&hs->index, labels_with(arena, c->labels, STR(LE), STR("")), &added);
+    if (added) {
+        hs->v = arena_grow(arena, hs->v, hs->n, &hs->capacity, sizeof *hs->v);
+        hs->v[hs->n++] = (struct histogram){.labels = hs->index.keys[at]};
+    }
+    struct histogram *h = &hs->v[at];
+    h->columns = arena_grow(arena, h->columns, h->n, &h->capacity, sizeof *h->columns);
+    h->columns[h->n++] = (struct bucket_column){le, c->v};
+    if (h->n > hs->most_buckets)
+        hs->most_buckets = h->n;
+}
+
+static void note_bad_le(struct query *q, const struct column *c, size_t position)
+{
+    struct str name = labels_get(c->labels, LABEL_NAME), le = labels_get(c->labels, LE);
+    note(q, NOTE_WARNING, position,
+         "bucket label \"le\" is missing or has a malformed value of \"%.100s\"%s%.200s%s",
+         arena_cstr(q->arena, le), name.n ? " for metric name \"" : "", arena_cstr(q->arena, name),
+         name.n ? "\"" : "");
+}
+
+static bool gather(struct histograms *hs, const struct promql_expr *expr, struct err *err)
+{
+    struct columns all;
+    double le;
+    label_index_init(&hs->index, hs->e->arena);
+    if (!eval_columns(hs->e, expr, &all, err))
+        return false;
+    for (size_t i = 0; i < all.n; i++) {
+        if (parse_le(all.v[i].labels, &le) && !isnan(le))
+            add_bucket(hs, &all.v[i], le);
+        else
+            note_bad_le(hs->e->query, &all.v[i], expr->position);
+    }
+    for (size_t i = 0; i < hs->n; i++)
+        qsort(hs->v[i].columns, hs->v[i].n, sizeof *hs->v[i].columns, compare_columns);
+    return true;
+}
+
+/* --- The buckets of one step --- */
+
+/* The counts are cumulative; those of equal bounds, as le="1" and le="1.0", are added. */
+static size_t buckets_at(const struct histogram *h, size_t step, struct bucket *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        double count = h->columns[i].v[step];
+        if (is_absent(count))
+            continue;
+        if (n > 0 && out[n - 1].le == h->columns[i].le)
+            out[n - 1].count += count;
+        else
+            out[n++] = (struct bucket){h->columns[i].le, count};
+    }
+    return n;
+}
+
+static bool nearly_equal(double a, double b)
+{
+    const double smallest = 0x1p-1022;
+    double difference = fabs(a - b), sum = fabs(a) + fabs(b);
+    if (a == 0 || b == 0 || sum < smallest)
+        return difference < SMALL_DELTA * smallest;
+    return difference / fmin(sum, 0x1.fffffffffffffp1023) < SMALL_DELTA;
+}
+
+/* Cumulative counts never fall. What falls by rounding is mended silently, what falls by more (the
+ * buckets were not scraped at one moment) makes the result true. */
+static bool force_monotonic(struct bucket *b, size_t n)
+{
+    bool forced = false;
+    double before = n > 0 ? b[0].count : 0;
+    for (size_t i = 1; i < n; i++) {
+        if (b[i].count == before)
+            continue;
+        if (nearly_equal(before, b[i].count)) {
+            b[i].count = before;
+        } else if (b[i].count < before) {
+            b[i].count = before;
+            forced = true;
+        } else {
+            before = b[i].count;
+        }
+    }
+    return forced;
+}
+
+static bool has_inf_bucket(const struct bucket *b, size_t n)
+{
+    return n > 0 && isinf(b[n - 1].le) && b[n - 1].le > 0;
+}
+
+/* --- Quantiles --- */
+
+/* Linear inside the bucket that the rank falls into; the first one begins at 0 if it can. */
+static double quantile_in(double phi, const struct bucket *b, size_t n)
+{
+    double total = b[n - 1].count;
+    if (n < 2 || total == 0)
+        return (double)NAN;
+    double rank = phi * total, start = 0, below = 0;
+    size_t i = 0;
+    while (i < n - 1 && !(b[i].count >= rank))
+        i++;
+    if (i == n - 1)
+        return b[n - 2].le;
+    if (i == 0 && b[0].le <= 0)
+        return b[0].le;
+    if (i > 0) {
+        start = b[i - 1].le;
+        below = b[i - 1].count;
+    }
+    return start + (b[i].le - start) * ((rank - below) / (b[i].count - below));
+}
+
+static double bucket_quantile(double phi, struct bucket *b, size_t n, bool *forced)
+{
+    if (isnan(phi))
+        return (double)NAN;
+    if (phi < 0 || phi > 1)
+        return phi < 0 ? -(double)INFINITY : (double)INFINITY;
+    if (!has_inf_bucket(b, n))
+        return (double)NAN;
+    *forced |= force_monotonic(b, n);
+    return quantile_in(phi, b, n);
+}
+
+static void note_forced(struct query *q, struct labels labels, size_t position)
+{
+    struct str name = labels_get(labels, LABEL_NAME);
+    note(q, NOTE_INFO, position,
+         "input to histogram_quantile needed to be fixed for monotonicity (see "
+         "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
+         "%s%.150s%s",
+         name.n ? " for metric name \"" : "", arena_cstr(q->arena, name), name.n ? "\"" : "");
+}
+
+bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *expr,
+                             struct sink *sink, struct err *err)
+{
+    struct histograms hs = {.e = e};
+    double *phi, *v;
+    if (!eval_scalar(e, expr->args[0], &phi, err) || !gather(&hs, expr->args[1], err) ||
+        !new_values(e, &v, err))
+        return false;
+    struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
+    for (size_t i = 0; i < e->n_steps; i++)
+        note_quantile(e->query, phi[i], expr->args[0]->position);
+    for (size_t k = 0; k < hs.n; k++) {
+        struct column column = {hs.v[k].labels, true, v};
+        bool forced = false;
+        for (size_t i = 0; i < e->n_steps; i++) {
+            size_t n = buckets_at(&hs.v[k], i, buckets);
+            v[i] = n > 0 ? bucket_quantile(phi[i], buckets, n, &forced) : ABSENT;
+            if (!spend(e->query, hs.v[k].n, err))
+                return false;
+        }
+        if (forced)
+            note_forced(e->query, hs.v[k].labels, expr->args[1]->position);
+        if (has_any(v, e->n_steps) && !sink->put(sink, &column, err))
+            return false;
+    }
+    return true;
+}
+
+/* --- Fractions --- */
+
+/* How many observations are below v, linear inside the bucket that it falls into. A bucket without
+ * a lower end counts whole, one without an upper end not at all. */
+static double rank_of(double v, const struct bucket *b, size_t n)
+{
+    double rank = 0;
+    double start = b[0].le > 0 ? 0 : -(double)INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (start >= v)
+            return rank;
+        if (b[i].le > v && isinf(start))
+            return b[i].count;
+        if (b[i].le > v)
+            return rank + (b[i].count - rank) * (v - start) / (b[i].le - start);
+        rank = b[i].count;
+        start = b[i].le;
+    }
+    return rank;
+}
+
+static double bucket_fraction(double low, double high, const struct bucket *b, size_t n)
+{
+    double total = b[n - 1].count;
+    if (!has_inf_bucket(b, n) || total == 0 || isnan(low) || isnan(high))
+        return (double)NAN;
+    return low >= high ? 0 : (rank_of(high, b, n) - rank_of(low, b, n)) / total;
+}
+
+bool call_histogram_fraction(struct evaluation *e, const struct promql_expr *expr,
+                             struct sink *sink, struct err *err)
+{
+    struct histograms hs = {.e = e};
+    double *low, *high, *v;
+    if (!eval_scalar(e, expr->args[0], &low, err) || !eval_scalar(e, expr->args[1], &high, err) ||
+        !gather(&hs, expr->args[2], err) || !new_values(e, &v, err))
+        return false;
+    struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
+    for (size_t k = 0; k < hs.n; k++) {
+        struct column column = {hs.v[k].labels, true, v};
+        for (size_t i = 0; i < e->n_steps; i++) {
+            size_t n = buckets_at(&hs.v[k], i, buckets);
+            (void)force_monotonic(buckets, n);
+            v[i] = n > 0 ? bucket_fraction(low[i], high[i], buckets, n) : ABSENT;
+            if (!spend(e->query, hs.v[k].n, err))
+                return false;
+        }
+        if (has_any(v, e->n_steps) && !sink->put(sink, &column, err))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,226 @@
+#include "promql/labelset.h"
+
+#include <stdlib.h>
+
+/* --- Subsets --- */
+
+static bool is_metadata(struct str name)
+{
+    return str_is(name, LABEL_NAME) || str_is(name, "__type__") || str_is(name, "__unit__");
+}
+
+static bool has_name(const struct names *names, struct str name)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        if (str_eq(names->v[i], name))
+            return true;
+    }
+    return false;
+}
+
+struct labels labels_keep(struct arena *arena, struct labels ls, const struct names *names)
+{
+    struct label *v = ARENA_ARRAY(arena, struct label, ls.n);
+    size_t n = 0;
+    for (size_t i = 0; i < ls.n; i++) {
+        if (has_name(names, ls.v[i].name))
+            v[n++] = ls.v[i];
+    }
+    return (struct labels){n, v};
+}
+
+struct labels labels_without(struct arena *arena, struct labels ls, const struct names *names)
+{
+    struct label *v = ARENA_ARRAY(arena, struct label, ls.n);
+    size_t n = 0;
+    for (size_t i = 0; i < ls.n; i++) {
+        if (!has_name(names, ls.v[i].name))
+            v[n++] = ls.v[i];
+    }
+    return (struct labels){n, v};
+}
+
+struct labels labels_drop_name(struct arena *arena, struct labels ls)
+{
+    struct label *v = ARENA_ARRAY(arena, struct label, ls.n);
+    size_t n = 0;
+    for (size_t i = 0; i < ls.n; i++) {
+        if (!is_metadata(ls.v[i].name))
+            v[n++] = ls.v[i];
+    }
+    return (struct labels){n, v};
+}
+
+struct labels labels_with(struct arena *arena, struct labels ls, struct str name, struct str value)
+{
+    struct labels_builder b;
+    labels_builder_from(&b, arena, ls);
+    labels_builder_set(&b, name, value);
+    return labels_build(&b);
+}
+
+struct labels labels_keep_copy(struct arena *arena, struct labels ls)
+{
+    return (struct labels){ls.n, arena_memdup(arena, ls.v, ls.n * sizeof *ls.v)};
+}
+
+/* --- Numbers of label sets --- */
+
+void label_index_init(struct label_index *x, struct arena *arena)
+{
+    *x = (struct label_index){.arena = arena, .n_slots = 64};
+    x->slots = ARENA_ARRAY(arena, size_t, x->n_slots);
+}
+
+/* The slot that holds the set, or the free one where it belongs. */
+static size_t *find_slot(const struct label_index *x, struct labels key, uint64_t hash)
+{
+    for (size_t i = hash & (x->n_slots - 1);; i = (i + 1) & (x->n_slots - 1)) {
+        size_t at = x->slots[i];
+        if (at == 0 || (x->hashes[at - 1] == hash && labels_eq(x->keys[at - 1], key)))
+            return &x->slots[i];
+    }
+}
+
+static void grow_slots(struct label_index *x)
+{
+    x->n_slots *= 4;
+    x->slots = ARENA_ARRAY(x->arena, size_t, x->n_slots);
+    for (size_t k = 0; k < x->n; k++) {
+        size_t i = x->hashes[k] & (x->n_slots - 1);
+        while (x->slots[i])
+            i = (i + 1) & (x->n_slots - 1);
+        x->slots[i] = k + 1;
+    }
+}
+
+size_t label_index_find(const struct label_index *x, struct labels key)
+{
+    return *find_slot(x, key, labels_hash(key)) - 1; /* 0 - 1 is SIZE_MAX */
+}
+
+size_t label_index_put(struct label_index *x, struct labels key, bool *added)
+{
+    uint64_t hash = labels_hash(key);
+    size_t *slot = find_slot(x, key, hash);
+    *added = *slot == 0;
+    if (!*added)
+        return *slot - 1;
+    size_t capacity = x->key_capacity;
+    x->keys = arena_grow(x->arena, x->keys, x->n, &capacity, sizeof *x->keys);
+    x->hashes = arena_grow(x->arena, x->hashes, x->n, &x->key_capacity, sizeof *x->hashes);
+    x->keys[x->n] = key;
+    x->hashes[x->n++] = hash;
+    *slot = x->n;
+    if (x->n * 2 > x->n_slots)
+        grow_slots(x);
+    return x->n - 1;
+}
+
+/* --- Keys --- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+void label_key_init(struct label_key *k, struct arena *arena, const struct names *names, bool only)
+{
+    struct str *v = ARENA_ARRAY(arena, struct str, names->n);
+    for (size_t i = 0; i < names->n; i++)
+        v[i] = names->v[i];
+    if (names->n > 1)
+        qsort(v, names->n, sizeof *v, compare_names);
+    *k = (struct label_key){.arena = arena, .names = {v, names->n}, .only = only};
+}
+
+/* Both lists are sorted, so one pass does. */
+struct labels label_key_of(struct label_key *k, struct labels ls)
+{
+    size_t n = 0, next = 0;
+    if (ls.n > k->capacity) {
+        k->capacity = ls.n + 16;
+        k->scratch = ARENA_ARRAY(k->arena, struct label, k->capacity);
+    }
+    for (size_t i = 0; i < ls.n; i++) {
+        int order = 1;
+        while (next < k->names.n && (order = str_cmp(k->names.v[next], ls.v[i].name)) < 0)
+            next++;
+        bool listed = next < k->names.n && order == 0;
+        if (k->only ? listed : !listed && !is_metadata(ls.v[i].name))
+            k->scratch[n++] = ls.v[i];
+    }
+    return (struct labels){n, k->scratch};
+}
+
+/* --- Columns that must not overlap --- */
+
+void merger_init(struct merger *m, struct evaluation *e)
+{
+    *m = (struct merger){.e = e};
+    label_index_init(&m->index, e->arena);
+}
+
+static bool overlaps(const double *a, const double *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_absent(a[i]) && !is_absent(b[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool merger_add(struct merger *m, const struct column *column, struct err *err)
+{
+    struct columns *to = &m->columns;
+    size_t n = m->e->n_steps;
+    double *v;
+    if (!new_values(m->e, &v, err))
+        return false;
+    memcpy(v, column->v, n * sizeof *v);
+    to->v = arena_grow(m->e->arena, to->v, to->n, &to->capacity, sizeof *to->v);
+    to->v[to->n] = *column;
+    to->v[to->n++].v = v;
+    return true;
+}
+
+bool merger_put(struct merger *m, const struct column *column, bool *overlap, struct err *err)
+{
+    size_t n = m->e->n_steps;
+    bool added;
+    *overlap = false;
+    if (!spend(m->e->query, n, err))
+        return false;
+    if (!has_any(column->v, n))
+        return true;
+    size_t at = label_index_put(&m->index, column->labels, &added);
+    if (added)
+        return merger_add(m, column, err);
+    struct column *have = &m->columns.v[at];
+    *overlap = overlaps(have->v, column->v, n);
+    if (*overlap)
+        return true;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_absent(column->v[i]))
+            have->v[i] = column->v[i];
+    }
+    return true;
+}
+
+bool merger_put_unique(struct merger *m, const struct column *column, struct err *err)
+{
+    bool overlap;
+    if (!merger_put(m, column, &overlap, err))
+        return false;
+    return !overlap ||
+           err_set(err, ERR_CONFLICT, "vector cannot contain metrics with the same labelset");
+}
+
+bool merger_drain(struct merger *m, struct sink *sink, struct err *err)
+{
+    for (size_t i = 0; i < m->columns.n; i++) {
+        if (!sink->put(sink, &m->columns.v[i], err))
+            return false;
+    }
+    return true;
+}

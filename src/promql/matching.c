@@ -1,0 +1,243 @@
+/* Arithmetic and comparison between vectors: columns match by a part of their labels, one to one
+ * or many to one. Within a match group several columns may take turns over the steps, so matching
+ * is decided step by step. */
+#include "promql/labelset.h"
+
+/* One value of labels that match. `many` and `one` are the sides of group_left; without grouping
+ * they are left and right. */
+struct group {
+    size_t *many, *one; /* columns */
+    size_t n_many, n_one, many_capacity, one_capacity;
+};
+
+struct matcher_state {
+    struct evaluation *e;
+    const struct promql_expr *expr;
+    bool swapped; /* the left side is the one */
+    struct columns many, one;
+    uint8_t *both; /* steps where both sides have something */
+    struct label_key key;
+    struct label_index index;
+    struct group *groups;
+    size_t group_capacity;
+    struct merger out;
+    double *v;
+};
+
+/* --- Groups --- */
+
+static struct group *group_of(struct matcher_state *m, struct labels labels)
+{
+    struct labels key = label_key_of(&m->key, labels);
+    size_t at = label_index_find(&m->index, key);
+    bool added;
+    if (at != SIZE_MAX)
+        return &m->groups[at];
+    at = label_index_put(&m->index, labels_keep_copy(m->e->arena, key), &added);
+    m->groups = arena_grow(m->e->arena, m->groups, at, &m->group_capacity, sizeof *m->groups);
+    m->groups[at] = (struct group){0};
+    return &m->groups[at];
+}
+
+static void add_index(struct arena *arena, size_t **v, size_t *n, size_t *capacity, size_t value)
+{
+    *v = arena_grow(arena, *v, *n, capacity, sizeof **v);
+    (*v)[(*n)++] = value;
+}
+
+static void make_groups(struct matcher_state *m)
+{
+    for (size_t i = 0; i < m->many.n; i++) {
+        struct group *g = group_of(m, m->many.v[i].labels);
+        add_index(m->e->arena, &g->many, &g->n_many, &g->many_capacity, i);
+    }
+    for (size_t i = 0; i < m->one.n; i++) {
+        struct group *g = group_of(m, m->one.v[i].labels);
+        add_index(m->e->arena, &g->one, &g->n_one, &g->one_capacity, i);
+    }
+}
+
+/* Nothing is compared, and nothing can be wrong, at steps where a whole side is empty. */
+static bool find_both(struct matcher_state *m, struct err *err)
+{
+    size_t n = m->e->n_steps;
+    uint8_t *many = ARENA_ARRAY(m->e->arena, uint8_t, n);
+    m->both = ARENA_ARRAY(m->e->arena, uint8_t, n);
+    for (size_t i = 0; i < m->many.n; i++) {
+        for (size_t k = 0; k < n; k++)
+            many[k] |= !is_absent(m->many.v[i].v[k]);
+    }
+    for (size_t i = 0; i < m->one.n; i++) {
+        for (size_t k = 0; k < n; k++)
+            m->both[k] |= many[k] && !is_absent(m->one.v[i].v[k]);
+    }
+    return spend(m->e->query, (m->many.n + m->one.n) * n, err);
+}
+
+/* --- Errors --- */
+
+/* As a selector shows them, the name among the others. */
+static const char *labels_text(struct arena *arena, struct labels labels)
+{
+    struct buf out = BUF_INIT;
+    buf_add_char(&out, '{');
+    for (size_t i = 0; i < labels.n; i++)
+        buf_printf(&out, "%s" STR_FMT "=\"" STR_FMT "\"", i ? ", " : "", STR_ARG(labels.v[i].name),
+                   STR_ARG(labels.v[i].value));
+    buf_add_char(&out, '}');
+    const char *text = arena_cstr(arena, buf_str(&out));
+    buf_release(&out);
+    return text;
+}
+
+static bool many_to_many(struct matcher_state *m, size_t a, size_t b, struct err *err)
+{
+    struct labels x = m->one.v[a].labels, y = m->one.v[b].labels;
+    struct arena *arena = m->e->arena;
+    struct labels group = labels_keep_copy(arena, label_key_of(&m->key, x));
+    if (labels_cmp(x, y) > 0) {
+        struct labels t = x;
+        x = y;
+        y = t;
+    }
+    return err_set(err, ERR_CONFLICT,
+                   "found duplicate series for the match group %s on the %s hand-side of the "
+                   "operation: [%s, %s];many-to-many matching not allowed: matching labels must be "
+                   "unique on one side",
+                   labels_text(arena, group), m->swapped ? "left" : "right", labels_text(arena, x),
+                   labels_text(arena, y));
+}
+
+static bool many_to_one(struct matcher_state *m, struct err *err)
+{
+    if (m->expr->matching.card == ONE_TO_ONE)
+        return err_set(err, ERR_CONFLICT,
+                       "multiple matches for labels: many-to-one matching must be explicit "
+                       "(group_left/group_right)");
+    return err_set(err, ERR_CONFLICT,
+                   "multiple matches for labels: grouping labels must ensure unique matches");
+}
+
+/* --- Matching one group --- */
+
+/* No two columns of the one side may have a value at the same step. */
+static bool check_one_side(struct matcher_state *m, const struct group *g, struct err *err)
+{
+    size_t n = m->e->n_steps;
+    if (g->n_one < 2)
+        return true;
+    size_t *holder = ARENA_ARRAY(m->e->arena, size_t, n); /* index + 1 */
+    for (size_t i = 0; i < g->n_one; i++) {
+        const double *v = m->one.v[g->one[i]].v;
+        for (size_t k = 0; k < n; k++) {
+            if (is_absent(v[k]) || !m->both[k])
+                continue;
+            if (holder[k])
+                return many_to_many(m, holder[k] - 1, g->one[i], err);
+            holder[k] = g->one[i] + 1;
+        }
+        if (!spend(m->e->query, n, err))
+            return false;
+    }
+    return true;
+}
+
+/* Without grouping no two columns of the other side may match at the same step either, even where
+ * the comparison then fails. */
+static bool check_many_side(struct matcher_state *m, const struct group *g, struct err *err)
+{
+    size_t n = m->e->n_steps;
+    if (g->n_many < 2 || g->n_one == 0 || m->expr->matching.card != ONE_TO_ONE)
+        return true;
+    uint8_t *one = ARENA_ARRAY(m->e->arena, uint8_t, n),
+            *many = ARENA_ARRAY(m->e->arena, uint8_t, n);
+    for (size_t i = 0; i < g->n_one; i++) {
+        for (size_t k = 0; k < n; k++)
+            one[k] |= !is_absent(m->one.v[g->one[i]].v[k]);
+    }
+    for (size_t i = 0; i < g->n_many; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (is_absent(m->many.v[g->many[i]].v[k]) || !one[k])
+                continue;
+            if (many[k])
+                return many_to_one(m, err);
+            many[k] = 1;
+        }
+    }
+    return spend(m->e->query, (g->n_one + g->n_many) * n, err);
+}
+
+static struct labels result_labels(struct matcher_state *m, const struct column *many,
+                                   const struct column *one)
+{
+    const struct matching *how = &m->expr->matching;
+    struct arena *arena = m->e->arena;
+    struct labels labels = many->labels;
+    if (how->card == ONE_TO_ONE && how->on)
+        labels = labels_keep(arena, labels, &how->labels);
+    else if (how->card == ONE_TO_ONE && how->labels.n > 0)
+        labels = labels_without(arena, labels, &how->labels);
+    for (size_t i = 0; i < how->include.n; i++)
+        labels = labels_with(arena, labels, how->include.v[i],
+                             labels_get_str(one->labels, how->include.v[i]));
+    return labels;
+}
+
+static bool match_pair(struct matcher_state *m, const struct column *many, const struct column *one,
+                       struct err *err)
+{
+    const struct promql_expr *expr = m->expr;
+    bool overlap, bools = expr->returns_bool;
+    for (size_t i = 0; i < m->e->n_steps; i++) {
+        double a = many->v[i], b = one->v[i];
+        if (is_absent(a) || is_absent(b))
+            m->v[i] = ABSENT;
+        else
+            m->v[i] = m->swapped ? binary_value(expr->op, b, a, bools, false)
+                                 : binary_value(expr->op, a, b, bools, false);
+    }
+    if (!has_any(m->v, m->e->n_steps))
+        return spend(m->e->query, m->e->n_steps, err);
+    struct column out = {result_labels(m, many, one),
+                         many->drop_name || bools || !is_comparison(expr->op), m->v};
+    if (!merger_put(&m->out, &out, &overlap, err))
+        return false;
+    return !overlap || many_to_one(m, err);
+}
+
+static bool match_group(struct matcher_state *m, const struct group *g, struct err *err)
+{
+    if (!check_one_side(m, g, err) || !check_many_side(m, g, err))
+        return false;
+    for (size_t i = 0; i < g->n_many; i++) {
+        for (size_t k = 0; k < g->n_one; k++) {
+            if (!match_pair(m, &m->many.v[g->many[i]], &m->one.v[g->one[k]], err))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool eval_vectors(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
+                  struct err *err)
+{
+    const struct matching *how = &expr->matching;
+    struct matcher_state m = {.e = e, .expr = expr, .swapped = how->card == ONE_TO_MANY};
+    struct columns left, right;
+    if (!eval_columns(e, expr->args[0], &left, err) ||
+        !eval_columns(e, expr->args[1], &right, err) || !new_values(e, &m.v, err))
+        return false;
+    m.many = m.swapped ? right : left;
+    m.one = m.swapped ? left : right;
+    label_key_init(&m.key, e->arena, &how->labels, how->on);
+    label_index_init(&m.index, e->arena);
+    merger_init(&m.out, e);
+    make_groups(&m);
+    if (!find_both(&m, err))
+        return false;
+    for (size_t i = 0; i < m.index.n; i++) {
+        if (!match_group(&m, &m.groups[i], err))
+            return false;
+    }
+    return merger_drain(&m.out, sink, err);
+}

@@ -1,0 +1,225 @@
+/* The face: a question, its limits, and the result. */
+#include "promql/eval.h"
+#include "promql/labelset.h"
+
+#include <stdlib.h>
+
+#define DEFAULT_LOOKBACK_MS (5 * 60 * 1000)
+#define DEFAULT_MAX_SAMPLES UINT64_C(50000000)
+#define MAX_POINTS 11000
+#define MAX_SHOWN_NOTES 10
+#define MAX_TIME_MS INT64_C(300000000000000) /* as in the parser: sums cannot overflow */
+
+static void begin(struct query *q, const struct promql_expr *expr,
+                  const struct promql_source *source, const struct promql_options *options,
+                  struct arena *arena)
+{
+    *q = (struct query){.source = source, .arena = arena, .text = expr->text};
+    if (options)
+        q->options = *options;
+    if (q->options.lookback_ms <= 0)
+        q->options.lookback_ms = DEFAULT_LOOKBACK_MS;
+    if (q->options.max_samples == 0)
+        q->options.max_samples = DEFAULT_MAX_SAMPLES;
+}
+
+/* --- Notes --- */
+
+static void list_notes(const struct query *q, enum note_kind kind, const char *name,
+                       const char ***out, size_t *n)
+{
+    size_t more = 0;
+    *out = ARENA_ARRAY(q->arena, const char *, MAX_SHOWN_NOTES + 1);
+    *n = 0;
+    for (size_t i = 0; i < q->n_notes; i++) {
+        if (q->notes[i].kind != kind)
+            continue;
+        if (*n < MAX_SHOWN_NOTES)
+            (*out)[(*n)++] = q->notes[i].text;
+        else
+            more++;
+    }
+    if (more > 0)
+        (*out)[(*n)++] = arena_printf(q->arena, "%zu more %s annotations omitted", more, name);
+}
+
+static void finish(const struct query *q, struct promql_result *out)
+{
+    list_notes(q, NOTE_WARNING, "warning", &out->warnings, &out->n_warnings);
+    list_notes(q, NOTE_INFO, "info", &out->infos, &out->n_infos);
+}
+
+/* --- Series of the result --- */
+
+struct to_result {
+    struct sink sink;
+    struct evaluation *e;
+    struct promql_result *result;
+    struct merger merger;
+};
+
+/* Names go here, and so two columns may turn out to be one series, or to collide. */
+static bool put_result(struct sink *sink, struct column *column, struct err *err)
+{
+    struct to_result *r = (struct to_result *)sink;
+    if (column->drop_name)
+        column->labels = labels_drop_name(r->e->arena, column->labels);
+    return merger_put_unique(&r->merger, column, err);
+}
+
+static bool fill_series(const struct evaluation *e, const struct column *column,
+                        struct promql_series *out, struct err *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < e->n_steps; i++)
+        n += !is_absent(column->v[i]);
+    if (!touch(e->query, n, err))
+        return false;
+    struct sample *samples = arena_alloc(e->arena, n * sizeof *samples);
+    *out = (struct promql_series){column->labels, n, samples};
+    for (size_t i = 0; i < e->n_steps; i++) {
+        if (!is_absent(column->v[i]))
+            *samples++ = (struct sample){step_time(e, i), column->v[i]};
+    }
+    return true;
+}
+
+static int compare_series(const void *a, const void *b)
+{
+    const struct promql_series *x = a, *y = b;
+    return labels_cmp(x->labels, y->labels);
+}
+
+static bool vector_result(struct evaluation *e, const struct promql_expr *expr,
+                          struct promql_result *out, struct err *err)
+{
+    struct to_result r = {.sink = {put_result}, .e = e, .result = out};
+    merger_init(&r.merger, e);
+    if (!eval_vector(e, expr, &r.sink, err))
+        return false;
+    out->n_series = r.merger.columns.n;
+    out->series = ARENA_ARRAY(e->arena, struct promql_series, out->n_series);
+    for (size_t i = 0; i < out->n_series; i++) {
+        if (!fill_series(e, &r.merger.columns.v[i], &out->series[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool matrix_result(struct evaluation *e, const struct promql_expr *expr,
+                          struct promql_result *out, struct err *err)
+{
+    struct matrix m;
+    if (!eval_matrix(e, expr, &m, err))
+        return false;
+    out->series = ARENA_ARRAY(e->arena, struct promql_series, m.n);
+    for (size_t i = 0; i < m.n; i++) {
+        struct labels labels =
+            m.v[i].drop_name ? labels_drop_name(e->arena, m.v[i].labels) : m.v[i].labels;
+        if (m.v[i].n > 0)
+            out->series[out->n_series++] = (struct promql_series){labels, m.v[i].n, m.v[i].samples};
+    }
+    if (out->n_series > 1)
+        qsort(out->series, out->n_series, sizeof *out->series, compare_series);
+    return true;
+}
+
+/* --- Questions --- */
+
+static bool check_time(int64_t t_ms, struct err *err)
+{
+    if (t_ms >= -MAX_TIME_MS && t_ms <= MAX_TIME_MS)
+        return true;
+    return err_set(err, ERR_BAD_INPUT, "time %lld ms is out of range", (long long)t_ms);
+}
+
+bool promql_instant(const struct promql_expr *expr, const struct promql_source *source,
+                    const struct promql_options *options, int64_t t_ms, struct arena *arena,
+                    struct promql_result *out, struct err *err)
+{
+    struct query q;
+    struct evaluation e = {&q, arena, t_ms, 1, 1};
+    double *scalar;
+    *out = (struct promql_result){.type = expr->type, .t_ms = t_ms};
+    begin(&q, expr, source, options, arena);
+    q.start_ms = q.end_ms = t_ms;
+    if (!check_time(t_ms, err))
+        return false;
+    switch (expr->type) {
+    case PROMQL_STRING:
+        out->string = eval_string(expr);
+        break;
+    case PROMQL_SCALAR:
+        if (!eval_scalar(&e, expr, &scalar, err))
+            return false;
+        out->scalar = scalar[0];
+        break;
+    case PROMQL_VECTOR:
+        if (!vector_result(&e, expr, out, err))
+            return false;
+        break;
+    case PROMQL_MATRIX:
+        if (!matrix_result(&e, expr, out, err))
+            return false;
+        break;
+    }
+    finish(&q, out);
+    return true;
+}
+
+static bool scalar_result(struct evaluation *e, const struct promql_expr *expr,
+                          struct promql_result *out, struct err *err)
+{
+    struct column column = {.labels = {0}};
+    if (!eval_scalar(e, expr, &column.v, err))
+        return false;
+    out->n_series = 1;
+    out->series = ARENA_NEW(e->arena, struct promql_series);
+    return fill_series(e, &column, out->series, err);
+}
+
+static bool check_range(const struct promql_expr *expr, int64_t start_ms, int64_t end_ms,
+                        int64_t step_ms, struct err *err)
+{
+    if (!check_time(start_ms, err) || !check_time(end_ms, err))
+        return false;
+    if (end_ms < start_ms)
+        return err_set(err, ERR_BAD_INPUT, "end timestamp must not be before start time");
+    if (step_ms <= 0 || step_ms > MAX_TIME_MS)
+        return err_set(err, ERR_BAD_INPUT,
+                       "zero or negative query resolution step widths are not accepted; try a "
+                       "positive integer");
+    if ((end_ms - start_ms) / step_ms > MAX_POINTS)
+        return err_set(err, ERR_BAD_INPUT,
+                       "exceeded maximum resolution of %d points per series; use a larger step",
+                       MAX_POINTS);
+    if (expr->type != PROMQL_SCALAR && expr->type != PROMQL_VECTOR)
+        return err_set(err, ERR_BAD_INPUT,
+                       "invalid expression type \"%s\" for range query, must be scalar or instant "
+                       "vector",
+                       expr->type == PROMQL_STRING ? "string" : "range vector");
+    return true;
+}
+
+bool promql_range(const struct promql_expr *expr, const struct promql_source *source,
+                  const struct promql_options *options, int64_t start_ms, int64_t end_ms,
+                  int64_t step_ms, struct arena *arena, struct promql_result *out, struct err *err)
+{
+    struct query q;
+    *out = (struct promql_result){.type = PROMQL_MATRIX, .t_ms = end_ms};
+    if (!check_range(expr, start_ms, end_ms, step_ms, err))
+        return false;
+    begin(&q, expr, source, options, arena);
+    q.start_ms = start_ms;
+    q.end_ms = end_ms;
+    q.step_ms = step_ms;
+    struct evaluation e = {&q, arena, start_ms, step_ms,
+                           (size_t)((end_ms - start_ms) / step_ms) + 1};
+    if (!(expr->type == PROMQL_SCALAR ? scalar_result(&e, expr, out, err)
+                                      : vector_result(&e, expr, out, err)))
+        return false;
+    if (out->n_series > 1)
+        qsort(out->series, out->n_series, sizeof *out->series, compare_series);
+    finish(&q, out);
+    return true;
+}
