@@ -1,0 +1,85 @@
+/* script.h -- a case file, command by command. The language is Prometheus's promqltest; README.md
+ * says which part of it. */
+#ifndef CQED_TESTS_PROMQL_SCRIPT_H
+#define CQED_TESTS_PROMQL_SCRIPT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+/* --- Series lines (values.c) --- */
+
+struct value {
+    bool present; /* else a gap */
+    bool histogram;
+    double v;
+};
+
+struct series_line {
+    struct labels labels;
+    struct value *values;
+    size_t n;
+    bool histograms; /* some value is one */
+    bool start_timestamps;
+};
+
+/* "metric{l="v"} 1 2+3x4 _ stale"; the labels are the arena's. */
+bool parse_series_line(struct arena *, struct str line, struct series_line *, struct err *);
+/* One Go number that is the whole text. */
+bool parse_number(struct str text, double *out);
+
+/* --- Commands --- */
+
+struct load {
+    int64_t step_ms;
+    struct series_line *series;
+    size_t n, capacity;
+    bool with_nhcb;
+};
+
+enum wanted_kind { WANTED_ANY, WANTED_TEXT, WANTED_REGEX };
+
+struct wanted {
+    enum wanted_kind kind;
+    struct str text;
+};
+
+struct wanted_list {
+    struct wanted *v;
+    size_t n, capacity;
+    bool none; /* no_warn, no_info */
+};
+
+struct eval {
+    const char *expr;
+    bool instant, range_vector, fails, ordered, is_scalar, is_string;
+    int64_t start_ms, end_ms, step_ms; /* an instant one is at end_ms */
+    double scalar;
+    struct str string;
+    struct wanted failure;
+    struct wanted_list warnings, infos;
+    struct series_line *series;
+    size_t n, capacity;
+};
+
+enum command_kind { COMMAND_CLEAR, COMMAND_LOAD, COMMAND_EVAL };
+
+struct command {
+    enum command_kind kind;
+    int line;
+    struct load load;
+    struct eval eval;
+};
+
+struct script {
+    struct arena *arena;
+    char *next; /* the text that is left; lines are cut out of it */
+    int line;
+};
+
+void script_init(struct script *, struct arena *, char *text);
+/* False at the end, or on an error: then err is filled and `line` says where. */
+bool script_next(struct script *, struct command *, struct err *);
+
+#endif
