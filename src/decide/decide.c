@@ -338,31 +338,43 @@ struct rollout_state decide_start(const char *id, const char *service, const cha
                                   .proposed_pct = -1};
 }
 
-void rollout_state_check(const struct rollout_state *s, const struct rollout_policy *policy)
+static const char *flaw_in_state(const struct rollout_state *s)
 {
-    CHECK(s->desired_pct >= 0 && s->desired_pct <= 100);
-    CHECK(s->desired_pct <= s->allowed_pct && s->allowed_pct <= 100);
-    CHECK(s->step >= -1 && s->step < (int)policy->n_steps);
-    CHECK(rollout_state_is_final(s->state) == (s->ended_ms != 0));
     switch (s->state) {
     case ROLLOUT_WAITING:
-        CHECK(s->desired_pct == 0 && s->step == -1);
-        break;
+        return s->desired_pct == 0 && s->step == -1 ? NULL : "waiting with exposure asked for";
     case ROLLOUT_PROGRESSING:
-        CHECK(s->desired_pct > 0 && s->desired_pct < 100);
-        break;
+        return s->desired_pct > 0 && s->desired_pct < 100 ? NULL : "progressing outside 0..100%";
     case ROLLOUT_PROMOTING:
     case ROLLOUT_SUCCEEDED:
-        CHECK(s->desired_pct == 100);
-        break;
+        return s->desired_pct == 100 ? NULL : "promoted without all traffic";
     case ROLLOUT_PAUSED:
-        CHECK(s->pause_code[0] != '\0' && s->desired_pct > 0);
-        break;
+        return s->pause_code[0] != '\0' && s->desired_pct > 0 ? NULL : "paused without a cause";
     case ROLLOUT_ROLLING_BACK:
     case ROLLOUT_ROLLED_BACK:
     case ROLLOUT_CANCELLED:
     case ROLLOUT_SUPERSEDED:
-        CHECK(s->desired_pct == 0);
-        break;
+        return s->desired_pct == 0 ? NULL : "ended with exposure asked for";
     }
+    return "no state";
+}
+
+const char *rollout_state_flaw(const struct rollout_state *s, const struct rollout_policy *policy)
+{
+    if (!(s->desired_pct >= 0 && s->desired_pct <= 100))
+        return "the desired weight is no percentage";
+    if (!(s->desired_pct <= s->allowed_pct && s->allowed_pct <= 100))
+        return "the desired weight is over the allowed one";
+    if (!(s->step >= -1 && s->step < (int)policy->n_steps))
+        return "the step is none of the policy's";
+    if (rollout_state_is_final(s->state) != (s->ended_ms != 0))
+        return "the end is not that of a final state";
+    return flaw_in_state(s);
+}
+
+void rollout_state_check(const struct rollout_state *s, const struct rollout_policy *policy)
+{
+    const char *flaw = rollout_state_flaw(s, policy);
+    if (flaw)
+        check_failed(__FILE__, __LINE__, flaw);
 }

@@ -45,7 +45,11 @@ struct rollout_state decide_start(const char *id, const char *service, const cha
                                   const char *change_kind, const struct rollout_policy *,
                                   int64_t now_ms);
 
-/* CHECK every fact that holds in each state (the table is in decide.c). */
+/* The fact (the table is in decide.c) that a state breaks, in words; NULL when all hold. For states
+ * that come from outside. */
+const char *rollout_state_flaw(const struct rollout_state *, const struct rollout_policy *);
+
+/* CHECK the same. */
 void rollout_state_check(const struct rollout_state *, const struct rollout_policy *);
 
 /* Gates: the same evidence, one question. Exit codes of `cqed gate` follow from the worst state. */
