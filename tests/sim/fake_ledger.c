@@ -1,5 +1,7 @@
 #include "fake_ledger.h"
 
+#include "decide/replay.h"
+
 struct str canonical_in(struct arena *arena, const json_t *json)
 {
     struct buf bytes = BUF_INIT;
@@ -87,22 +89,27 @@ const struct intent *fake_ledger_find_intent(const struct fake_ledger *l, const 
     return NULL;
 }
 
+static json_t *parse_in(struct arena *arena, struct str text)
+{
+    struct err err = ERR_INIT;
+    json_t *json = json_parse(arena, text, &err);
+    CHECK(json);
+    return json;
+}
+
 static bool replay_one(const struct rollout_policy *policy, const struct record *r)
 {
     struct arena arena = ARENA_INIT;
     struct err err = ERR_INIT;
-    struct rollout_state before = read_state(&arena, r->before);
-    struct snapshot seen;
-    json_t *seen_json = json_parse(&arena, r->seen, &err);
-    CHECK(seen_json && snapshot_from_json(&arena, seen_json, &seen, &err));
-    json_t *acts_json = json_parse(&arena, r->acts, &err);
-    size_t n = json_array_size(acts_json);
-    struct act *acts = ARENA_ARRAY(&arena, struct act, n);
-    for (size_t i = 0; i < n; i++)
-        CHECK(act_from_json(&arena, json_array_get(acts_json, i), &acts[i], &err));
-    struct decide_input in = {policy, &before, &seen, acts, n, r->now_ms};
-    struct decision d = decide(&arena, &in);
-    bool same = str_eq(canonical_in(&arena, decision_to_json(&arena, &d)), r->decision);
+    struct buf recorded = BUF_INIT, recomputed = BUF_INIT;
+    json_t *body = json_own(
+        &arena, json_pack("{s:O, s:O, s:O, s:I, s:O}", "state", parse_in(&arena, r->before), "seen",
+                          parse_in(&arena, r->seen), "acts", parse_in(&arena, r->acts), "nowMs",
+                          (json_int_t)r->now_ms, "decision", parse_in(&arena, r->decision)));
+    CHECK(decide_replay(&arena, policy, body, &recorded, &recomputed, &err));
+    bool same = str_eq(buf_str(&recorded), buf_str(&recomputed));
+    buf_release(&recorded);
+    buf_release(&recomputed);
     arena_release(&arena);
     return same;
 }
