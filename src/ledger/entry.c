@@ -13,8 +13,8 @@ const char *ledger_kind_name(enum ledger_kind kind)
     return "unknown";
 }
 
-/* What is signed must be readable for ever: numbers that JSON readers refuse (1e20 written as an
- * integer), nesting over the limit and text that is not UTF-8 are stopped here. */
+/* What is signed must be readable for ever: nesting over the limit, text that is not UTF-8 and
+ * whatever else does not read back the same is stopped here. */
 static bool reads_back(struct str bytes, struct err *err)
 {
     struct arena arena = ARENA_INIT;

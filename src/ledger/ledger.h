@@ -100,7 +100,7 @@ MUST_CHECK bool ledger_consistency_proof(struct ledger *, uint64_t old_size, uin
 /* Check everything: canonical form, sequence, leaf hashes, every signed checkpoint, blobs, SQLite's
  * pages. Fills `report` with one line per finding ("entry 17: edited: ..."); returns true only when
  * there is none, and false with an empty report when it could not be carried out. `key` NULL = the
- * folder's public key, ledger.pub. *checked is how many entries were there to check. About 10 s for
+ * folder's public key, ledger.pub. *checked is how many entries were there to check. About 20 s for
  * 100 000 entries. */
 MUST_CHECK bool ledger_verify(struct ledger *, const uint8_t *public_key, struct buf *report,
                               uint64_t *checked, struct err *);
