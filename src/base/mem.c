@@ -37,10 +37,17 @@ void *mem_resize(void *old, size_t count, size_t item_bytes)
     return p;
 }
 
+char *mem_text(struct str s)
+{
+    char *copy = mem_zalloc(s.n + 1);
+    if (s.n > 0)
+        memcpy(copy, s.p, s.n);
+    return copy;
+}
+
 char *mem_strdup(const char *s)
 {
-    size_t size_bytes = strlen(s) + 1;
-    return memcpy(mem_zalloc(size_bytes), s, size_bytes);
+    return mem_text(str_from(s));
 }
 
 void *mem_grow(void *items, size_t count, size_t *capacity, size_t item_bytes)

@@ -41,6 +41,9 @@ static void a_copy_is_its_own(void **state)
     text[0] = 'X';
     assert_string_equal(copy, "stable");
     free(copy);
+    copy = mem_text(str_make("canary", 3));
+    assert_string_equal(copy, "can");
+    free(copy);
 }
 
 int main(void)

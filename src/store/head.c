@@ -193,7 +193,7 @@ void head_set_tap(struct head *h, const struct store_tap *tap, void (*swap)(void
     h->tap = tap;
     swap(arg);
     for (uint32_t ref = 1; ref <= atomic_load(&h->n_series); ref++) {
-        struct series *s = head_at(h, ref);
+        struct series *s = existing(h, ref);
         s->token = tap->bind(tap->self, s->labels);
     }
     pthread_mutex_unlock(&h->tap_lock);
