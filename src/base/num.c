@@ -11,8 +11,7 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* --- Reading ------------------------------------------------------------------------------------
- */
+/* --- Reading --- */
 
 static bool parse_word(struct str s, double sign, double *out)
 {
@@ -121,8 +120,7 @@ bool num_parse_i64(struct str s, int64_t *out)
     return true;
 }
 
-/* --- Writing ------------------------------------------------------------------------------------
- */
+/* --- Writing --- */
 
 /* The fewest significant digits that read back as v, as digits and the exponent
  * of the first digit: 0.0125 -> "125", -2. */
@@ -209,8 +207,7 @@ void num_add_json(struct buf *out, double v)
     num_add_double(out, v);
 }
 
-/* --- Units --------------------------------------------------------------------------------------
- */
+/* --- Units --- */
 
 static const struct {
     const char *name;

@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 /* A Go/Prometheus float: decimal, exponent, hex float, Inf, +Inf, -Inf, NaN (any case). The whole
- * of `s` must be the number. Correctly rounded; about 10 ns for plain decimals. */
+ * of `s` must be the number, of at most 127 bytes. Correctly rounded; about 10 ns for plain
+ * decimals. */
 bool num_parse_double(struct str s, double *out);
 bool num_parse_i64(struct str s, int64_t *out);
 bool num_parse_u64(struct str s, uint64_t *out);

@@ -43,8 +43,7 @@ void md5_of(const void *data, size_t size_bytes, uint8_t out[16])
     GNUTLS_FIPS140_SET_STRICT_MODE();
 }
 
-/* --- Encodings
- * ------------------------------------------------------------------------------------- */
+/* --- Encodings --- */
 
 void hex_add(struct buf *out, const void *data, size_t size_bytes)
 {
@@ -109,8 +108,7 @@ bool base64_parse(struct str s, struct buf *out)
     return true;
 }
 
-/* --- Ed25519
- * --------------------------------------------------------------------------------------- */
+/* --- Ed25519 --- */
 
 struct signing_key {
     gnutls_privkey_t private_key;

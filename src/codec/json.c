@@ -7,8 +7,7 @@
 
 #define MAX_DEPTH 64
 
-/* --- Reading
- * --------------------------------------------------------------------------------------- */
+/* --- Reading --- */
 
 /* jansson recurses without a bound of ours, so depth is checked before it sees the text. Brackets
  * inside strings do not count; malformed text is left to jansson. */
@@ -48,6 +47,56 @@ json_t *json_own(struct arena *arena, json_t *value)
     return value;
 }
 
+static json_t *load(struct str text, json_error_t *why)
+{
+    return json_loadb(text.n ? text.p : "", text.n,
+                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, why);
+}
+
+/* How many bytes at text.p + i are a whole number, and whether it is beyond int64_t. */
+static size_t whole_number(struct str text, size_t i, bool *is_wide)
+{
+    int64_t ignored;
+    size_t n = text.p[i] == '-';
+    while (i + n < text.n && text.p[i + n] >= '0' && text.p[i + n] <= '9')
+        n++;
+    char next = i + n < text.n ? text.p[i + n] : ' ';
+    *is_wide = n > 1 && next != '.' && next != 'e' && next != 'E' &&
+               !num_parse_i64(str_make(text.p + i, n), &ignored);
+    return n;
+}
+
+/* The same text with ".0" behind every whole number beyond int64_t: such a number is a double
+ * (canonical form writes 1e20 in digits), and jansson refuses it otherwise. */
+static void widen(struct str text, struct buf *out)
+{
+    bool in_string = false;
+    for (size_t i = 0; i < text.n;) {
+        char c = text.p[i];
+        bool is_wide = false;
+        size_t n = 1;
+        if (in_string && c == '\\')
+            n = i + 1 < text.n ? 2 : 1;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '-' || (c >= '0' && c <= '9')))
+            n = whole_number(text, i, &is_wide);
+        buf_add(out, text.p + i, n);
+        if (is_wide)
+            buf_add_cstr(out, ".0");
+        i += n;
+    }
+}
+
+static json_t *load_widened(struct str text, json_error_t *why)
+{
+    struct buf wide = BUF_INIT;
+    widen(text, &wide);
+    json_t *value = load(buf_str(&wide), why);
+    buf_release(&wide);
+    return value;
+}
+
 json_t *json_parse(struct arena *arena, struct str text, struct err *err)
 {
     json_error_t why;
@@ -55,8 +104,9 @@ json_t *json_parse(struct arena *arena, struct str text, struct err *err)
         err_set(err, ERR_LIMIT, "JSON is nested deeper than %d", MAX_DEPTH);
         return NULL;
     }
-    json_t *value = json_loadb(text.n ? text.p : "", text.n,
-                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    json_t *value = load(text, &why);
+    if (!value && json_error_code(&why) == json_error_numeric_overflow)
+        value = load_widened(text, &why);
     if (!value) {
         err_set(err, ERR_BAD_INPUT, "JSON line %d, column %d: %s", why.line, why.column, why.text);
         return NULL;
@@ -113,8 +163,7 @@ double json_to_double(const json_t *json, double fallback)
     return fallback;
 }
 
-/* --- Canonical form
- * -------------------------------------------------------------------------------- */
+/* --- Canonical form --- */
 
 /* How many bytes of s from i on are one valid UTF-8 character; 0 = none. */
 static size_t character_bytes(struct str s, size_t i)
@@ -267,8 +316,7 @@ void json_canonical(const json_t *value, struct buf *out)
     }
 }
 
-/* --- Streaming writer
- * ------------------------------------------------------------------------------ */
+/* --- Streaming writer --- */
 
 void json_writer_init(struct json_writer *w, struct buf *out)
 {

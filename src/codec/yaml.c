@@ -76,6 +76,8 @@ static void check_key(struct builder *b, const struct yaml_node *key, struct map
 {
     if (key->kind != YAML_SCALAR)
         refuse(b, key->line, key->column, "a key must be plain text");
+    else if (memchr(key->scalar.p, '\0', key->scalar.n))
+        refuse(b, key->line, key->column, "a key must be text without NUL bytes");
     else if (str_is(key->scalar, "<<") && !key->quoted)
         refuse(b, key->line, key->column, "merge keys are refused: write the keys out");
     else if (map_set(seen, key->scalar, seen))
@@ -211,6 +213,6 @@ bool yaml_parse(struct arena *arena, const char *path, struct str text,
         refuse(&b, 1, 1, "the file is not valid YAML");
     fy_diag_reset_error(diag); /* unref alone does not free what was collected */
     fy_parser_destroy(b.parser);
-    fy_diag_unref(diag);
+    fy_diag_destroy(diag); /* unref alone keeps the collected messages */
     return !b.failed && diags->errors == errors_before;
 }

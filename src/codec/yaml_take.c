@@ -187,8 +187,7 @@ void yaml_reject_unknown(struct yaml_node *map, const char *const *known, size_t
     }
 }
 
-/* --- As JSON
- * --------------------------------------------------------------------------------------- */
+/* --- As JSON --- */
 
 /* A plain scalar by the core schema (YAML 1.2 section 10.3.2); numbers stay text when they are not
  * finite. */

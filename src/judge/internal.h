@@ -37,6 +37,9 @@ struct findings {
 void judge_say(const struct judge_stream *, const struct findings *, struct arena *,
                struct evidence *);
 
+/* What in a stream cannot be, in a few words; NULL when all is well. */
+const char *judge_stream_problem(const struct judge_stream *);
+
 /* The log e-value against "no harm". */
 double judge_log_e(const struct judge_stream *);
 

@@ -10,6 +10,8 @@
 #define HEALTH_RATIO 1.5     /* a canary shown to be under this ratio is healthy */
 #define MAX_INCREASE 2.0     /* nats a bucket: at least two must speak */
 #define START_MASS 0.5
+#define MAX_EVENTS 1e12        /* in one bucket; more is a broken counter */
+#define MAX_MS (INT64_MAX / 4) /* so that sums of times do not overflow */
 
 struct judge_config judge_config_default(enum evidence_kind kind)
 {
@@ -41,13 +43,7 @@ void judge_stream_free(struct judge_stream *s)
 
 void judge_stream_check(const struct judge_stream *s)
 {
-    const struct judge_config *c = &s->config;
-    CHECK(c->kind == EVIDENCE_RATIO || c->kind == EVIDENCE_LATENCY);
-    CHECK(c->alpha > 0 && c->alpha < 1 && c->beta > 0 && c->beta < 1);
-    CHECK(c->tolerate >= 0 && c->dispersion >= 1 && c->harm_ratio >= 1);
-    CHECK(c->n_edges <= JUDGE_MAX_EDGES && (c->kind == EVIDENCE_RATIO || c->n_edges > 0));
-    CHECK(s->n_thresholds <= JUDGE_THRESHOLDS);
-    CHECK(s->all.canary.bad <= s->all.canary.total && s->all.stable.bad <= s->all.stable.total);
+    CHECK(!judge_stream_problem(s));
 }
 
 /* --- Adding up --- */
@@ -79,19 +75,21 @@ static void pick(struct judge_stream *s)
             thresholds_pick(c->edges, c->n_edges, s->past_hist, c->harm_ratio, s->thresholds);
 }
 
+static bool counts_are_possible(const struct arm_counts *c)
+{
+    return c->total <= MAX_EVENTS && c->bad >= 0 && c->bad <= c->total; /* false for NaN */
+}
+
 void judge_stream_learn(struct judge_stream *s, const struct judge_bucket *b)
 {
     CHECK(s->buckets == 0);
+    if (!counts_are_possible(&b->stable))
+        return;
     learn_stable(s, &b->stable, b->stable_hist);
     pick(s);
 }
 
 /* --- One bucket --- */
-
-static bool counts_are_possible(const struct arm_counts *c)
-{
-    return isfinite(c->total) && isfinite(c->bad) && c->bad >= 0 && c->bad <= c->total;
-}
 
 static bool is_possible(const struct judge_stream *s, const struct judge_bucket *b, struct err *err)
 {
@@ -100,12 +98,13 @@ static bool is_possible(const struct judge_stream *s, const struct judge_bucket 
         return err_set(err, ERR_BAD_INPUT,
                        "impossible counts: stable %g bad of %g, canary %g bad of %g", b->stable.bad,
                        b->stable.total, b->canary.bad, b->canary.total);
-    if (b->length_ms <= 0 || b->start_ms < s->last_ms)
+    if (b->length_ms <= 0 || b->length_ms > MAX_MS || b->start_ms > MAX_MS ||
+        b->start_ms < s->last_ms)
         return err_set(err, ERR_BAD_INPUT, "time goes back: a bucket at %lld after %lld",
                        (long long)b->start_ms, (long long)s->last_ms);
     for (size_t a = 0; a < 2 && s->config.kind == EVIDENCE_LATENCY; a++) {
         for (size_t i = 0; i < s->config.n_edges; i++) {
-            if (!hists[a] || !(hists[a][i] >= 0) || !isfinite(hists[a][i]))
+            if (!hists[a] || !(hists[a][i] >= 0 && hists[a][i] <= MAX_EVENTS))
                 return err_set(err, ERR_BAD_INPUT, "an impossible histogram in bucket %zu", i);
         }
     }

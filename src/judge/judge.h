@@ -54,7 +54,7 @@ void judge_stream_check(const struct judge_stream *);
 
 /* Learn from the time before the canary had traffic: stable's histogram sets the latency
  * thresholds, its error rate the expected count. Optional, before the first feed; buckets as fed,
- * canary ignored. */
+ * canary ignored; a bucket that cannot be is left out. */
 void judge_stream_learn(struct judge_stream *, const struct judge_bucket *);
 
 /* One bucket, in time order. False with ERR_BAD_INPUT when it is impossible (bad > total, negative,

@@ -1,10 +1,108 @@
-/* A stream as JSON. Doubles are hexadecimal text, so that the copy goes on exactly as the original
- * would. */
+/* A stream as JSON, and what a stream may be. Doubles are hexadecimal text, so that the copy goes
+ * on exactly as the original would. */
 #include "base/num.h"
 #include "judge/internal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
+
+#define MAX_COUNT 1e22 /* of events: more than 2^32 of the largest buckets */
+
+/* --- What may be --- */
+
+static bool is_between(double v, double low, double high) /* false for NaN */
+{
+    return v >= low && v <= high;
+}
+
+static bool is_count(double v)
+{
+    return is_between(v, 0, MAX_COUNT);
+}
+
+static bool are_counts(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_count(v[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool are_arm_counts(const struct arm_counts *c)
+{
+    return is_count(c->total) && is_count(c->bad) && c->bad <= c->total;
+}
+
+static bool are_pair_counts(const struct pair *p, size_t n_edges)
+{
+    return are_arm_counts(&p->stable) && are_arm_counts(&p->canary) &&
+           are_counts(p->stable_hist, n_edges) && are_counts(p->canary_hist, n_edges);
+}
+
+static bool is_config(const struct judge_config *c)
+{
+    if (c->kind != EVIDENCE_RATIO && c->kind != EVIDENCE_LATENCY)
+        return false;
+    if (c->n_edges > JUDGE_MAX_EDGES || (c->kind == EVIDENCE_LATENCY && c->n_edges == 0))
+        return false;
+    for (size_t i = 0; i < c->n_edges; i++) {
+        if (isnan(c->edges[i]) || (i > 0 && c->edges[i] <= c->edges[i - 1]))
+            return false;
+    }
+    return c->alpha > 0 && c->alpha < 1 && c->beta > 0 && c->beta < 1 &&
+           is_between(c->tolerate, 0, 1) && is_between(c->dispersion, 1, 1e6) &&
+           is_between(c->harm_ratio, 1, 1e6) && is_between(c->onset_per_bucket, 0, 1);
+}
+
+static bool are_numbers(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(v[i]) || v[i] > DBL_MAX) /* minus infinity is the logarithm of nothing */
+            return false;
+    }
+    return true;
+}
+
+static bool is_harm(const struct harm *h)
+{
+    return are_numbers(h->log_m, JUDGE_HARM_GRID) && is_between(h->unstarted, 0, 1) &&
+           are_numbers(&h->log_discount, 1) && are_numbers(&h->log_e, 1);
+}
+
+static bool are_thresholds(const struct judge_stream *s)
+{
+    if (s->n_thresholds > JUDGE_THRESHOLDS || (s->n_thresholds > 0 && s->past.total <= 0))
+        return false;
+    for (size_t i = 0; i < s->n_thresholds; i++) {
+        if (s->thresholds[i].edge >= s->config.n_edges ||
+            !is_between(s->thresholds[i].null_ratio, 1, 1e6))
+            return false;
+    }
+    return true;
+}
+
+const char *judge_stream_problem(const struct judge_stream *s)
+{
+    size_t n = s->config.n_edges;
+    if (!is_config(&s->config))
+        return "the configuration is out of range";
+    if (!are_pair_counts(&s->all, n) || !are_pair_counts(&s->waiting, n) ||
+        !are_arm_counts(&s->past) || !are_counts(s->past_hist, n))
+        return "there are impossible counts";
+    if (s->buckets > 0 && (s->all.stable.total <= 0 || s->all.canary.total <= 0))
+        return "buckets without events";
+    if (!are_thresholds(s))
+        return "there are impossible thresholds";
+    for (size_t i = 0; i < JUDGE_THRESHOLDS; i++) {
+        if (!is_harm(&s->harm[i]))
+            return "the evidence of harm is no number";
+    }
+    return are_numbers(s->health.log_e, HEALTH_GRID) ? NULL : "the evidence of health is no number";
+}
+
+/* --- As JSON --- */
 
 static json_t *exact(double v)
 {
@@ -157,10 +255,15 @@ static bool read_state(const json_t *json, struct judge_stream *s, struct err *e
         if (!harm_from_json(json_array_get(json_object_get(json, "harm"), i), &s->harm[i], err))
             return false;
     }
+    int64_t buckets = json_get_i64(json, "buckets", -1);
     s->first_ms = json_get_i64(json, "firstMs", 0);
     s->last_ms = json_get_i64(json, "lastMs", 0);
-    s->buckets = (uint32_t)json_get_i64(json, "buckets", 0);
-    return true;
+    s->buckets = (uint32_t)buckets;
+    if (buckets < 0 || buckets > UINT32_MAX || s->first_ms > s->last_ms)
+        return err_set(err, ERR_BAD_INPUT, "judge state: %lld buckets from %lld to %lld",
+                       (long long)buckets, (long long)s->first_ms, (long long)s->last_ms);
+    const char *problem = judge_stream_problem(s);
+    return !problem || err_set(err, ERR_BAD_INPUT, "judge state: %s", problem);
 }
 
 struct judge_stream *judge_stream_from_json(const json_t *json, struct err *err)

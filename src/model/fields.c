@@ -117,7 +117,7 @@ static bool whole_from_json(const struct field *f, const json_t *v, void *to)
 static bool text_from_json(const struct field *f, struct arena *arena, const json_t *v, void *to)
 {
     const char *text = NULL;
-    if (json_is_string(v))
+    if (json_is_string(v) && strlen(json_string_value(v)) == json_string_length(v))
         text = arena_strdup(arena, json_string_value(v));
     else if (f->type == FIELD_TEXT || !json_is_null(v))
         return false;
