@@ -30,7 +30,7 @@ check: deps
 	@tools/check
 
 fuzz: deps
-	@tools/deps check
+	@tools/deps check fuzz
 	@tools/fuzz
 
 tsan: build/tsan/build.ninja
