@@ -1,9 +1,15 @@
 # cqed_headers: one source a header that includes nothing else, so that every header compiles alone.
-# Not part of `all`; `make check` builds it.
+# What tests share (testing.h) stands behind cmocka.h. Not part of `all`; `make check` builds it.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/src/*.h)
 foreach(header ${headers})
     string(REPLACE ".h" ".c" alone ${CMAKE_BINARY_DIR}/headers/${header})
-    file(CONFIGURE OUTPUT ${alone} CONTENT "#include \"${header}\"\n")
+    set(before "")
+    if(header MATCHES "testing\\.h$")
+        foreach(needed setjmp stdarg stddef stdint cmocka)
+            string(APPEND before "#include <${needed}.h>\n")
+        endforeach()
+    endif()
+    file(CONFIGURE OUTPUT ${alone} CONTENT "${before}#include \"${header}\"\n")
     list(APPEND alone_sources ${alone})
 endforeach()
 add_library(cqed_headers OBJECT EXCLUDE_FROM_ALL ${alone_sources})
