@@ -196,7 +196,7 @@ static bool append_series(struct appender *a, struct err *err)
     enum store_result result = store_batch_add(a->batch, l->ref, timed ? t_ms : a->t_ms, v, origin);
     a->counts->refused[result]++;
     a->counts->kept++;
-    l->tracked = !timed;
+    l->tracked = l->tracked || !timed;
     return check_sample_limit(a, err);
 }
 

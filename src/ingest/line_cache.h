@@ -77,9 +77,9 @@ static inline struct cached_line *line_cache_expected(const struct line_cache *c
 
 static inline void line_cache_saw(struct line_cache *c, struct cached_line *l)
 {
+    l->tracked = l->tracked && l->seen == c->scrape;
     l->seen = c->scrape;
     l->place = c->places++;
-    l->tracked = false;
     uint32_t index = (uint32_t)(l - c->lines);
     if (index < c->n_before)
         c->next = index + 1;

@@ -182,6 +182,15 @@ static void explicit_times_are_kept_and_get_no_markers(void **state)
     assert_holds(f, MINE, "a{" OWN "} 500:1\nb{" OWN "} 1000:1 2000:2\n");
 }
 
+/* The second line is refused, but the first one counts. */
+static void one_line_with_a_time_and_one_without(void **state)
+{
+    struct fixture *f = *state;
+    scrape(f, 1000, "a 1\na 2 500\n");
+    scrape(f, 2000, "b 2\n");
+    assert_holds(f, MINE, "a{" OWN "} 1000:1 2000:stale\nb{" OWN "} 2000:2\n");
+}
+
 static void times_may_be_dishonoured(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +459,7 @@ int main(void)
         WITH_TARGET(a_failure_ends_all_once),
         WITH_TARGET(a_broken_body_counts_for_nothing),
         WITH_TARGET(explicit_times_are_kept_and_get_no_markers),
+        WITH_TARGET(one_line_with_a_time_and_one_without),
         WITH_TARGET(times_may_be_dishonoured),
         WITH_TARGET(conflicting_labels_are_exported),
         WITH_TARGET(conflicting_labels_are_honoured_on_request),
