@@ -47,6 +47,15 @@ static void rebuild_slots(struct line_cache *c, uint32_t n_slots)
         insert_slot(c, i);
 }
 
+static void resize(struct line_cache *c, uint32_t capacity)
+{
+    c->lines = realloc(c->lines, capacity * sizeof *c->lines);
+    if (!c->lines)
+        check_no_memory(capacity * sizeof *c->lines);
+    c->capacity = capacity;
+    rebuild_slots(c, capacity * 2);
+}
+
 struct cached_line *line_cache_find(struct line_cache *c, bool comment, struct str bytes)
 {
     c->misses++;
@@ -65,11 +74,7 @@ struct cached_line *line_cache_add(struct line_cache *c, enum cached_kind kind, 
 {
     if (c->n == c->capacity) {
         CHECK(c->capacity < UINT32_MAX / 8);
-        c->capacity = c->capacity ? c->capacity * 2 : FIRST_LINES;
-        c->lines = realloc(c->lines, c->capacity * sizeof *c->lines);
-        if (!c->lines)
-            check_no_memory(c->capacity * sizeof *c->lines);
-        rebuild_slots(c, c->capacity * 2);
+        resize(c, c->capacity ? c->capacity * 2 : FIRST_LINES);
     }
     struct cached_line *l = &c->lines[c->n];
     *l = (struct cached_line){
@@ -93,11 +98,13 @@ void line_cache_keep(struct line_cache *c)
     }
     bool changed = n != c->n;
     c->n = n;
-    if (c->misses > n / REORDER_SHARE) {
+    if (n > 1 && c->misses > n / REORDER_SHARE) {
         qsort(c->lines, n, sizeof *c->lines, compare_places);
         changed = true;
     }
-    if (changed)
+    if (n < c->capacity / 8 && c->capacity > FIRST_LINES)
+        resize(c, c->capacity / 4);
+    else if (changed)
         rebuild_slots(c, c->n_slots);
 }
 

@@ -145,6 +145,23 @@ static void a_series_that_vanishes_ends_with_a_marker(void **state)
     assert_non_null(strstr(test_dump(&f->s, "scrape_series_added"), "1000:3 2000:0 3000:0 4000:1"));
 }
 
+static void a_body_may_shrink_to_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct buf body = BUF_INIT;
+    for (int i = 0; i < 3000; i++)
+        buf_printf(&body, "a{i=\"%d\"} 1\n", i);
+    scrape(f, 1000, body.p);
+    buf_release(&body);
+    scrape(f, 2000, "a{i=\"7\"} 1\n");
+    assert_in_range(f->target.cache.capacity, 1, 1024);
+    scrape(f, 3000, "");
+    scrape(f, 4000, "");
+    scrape(f, 5000, "a{i=\"7\"} 2\n");
+    assert_non_null(
+        strstr(test_dump(&f->s, "a"), "i=\"7\", " OWN "} 1000:1 2000:1 3000:stale 5000:2\n"));
+}
+
 static void a_failure_ends_all_once(void **state)
 {
     struct fixture *f = *state;
@@ -456,6 +473,7 @@ int main(void)
         WITH_TARGET(samples_get_the_target_labels_and_the_time),
         WITH_TARGET(reports_say_how_it_went),
         WITH_TARGET(a_series_that_vanishes_ends_with_a_marker),
+        WITH_TARGET(a_body_may_shrink_to_nothing),
         WITH_TARGET(a_failure_ends_all_once),
         WITH_TARGET(a_broken_body_counts_for_nothing),
         WITH_TARGET(explicit_times_are_kept_and_get_no_markers),
