@@ -11,6 +11,9 @@
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_MAX_BODY ((size_t)64 << 20)
+/* curl's own rule, four for each transfer under way, lets hundreds of targets connect anew for
+ * every scrape. */
+#define MAX_KEPT_CONNECTIONS 1000
 
 /* What both the asynchronous and the blocking calls need of one request. */
 struct transfer {
@@ -373,6 +376,7 @@ struct http_client *http_client_new(struct loop *loop)
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, watch_timeout);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)MAX_KEPT_CONNECTIONS);
     return c;
 }
 
