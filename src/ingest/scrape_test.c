@@ -214,11 +214,13 @@ static void intervals_hold_without_drift(void **state)
     assert_int_equal(n, 1);
     /* A busy machine may delay some, but the next comes in its own place again. */
     const struct sample *s = found[0].samples;
-    size_t even = 0;
-    for (size_t i = 1; i < found[0].n; i++)
-        even += (s[i].t_ms - s[0].t_ms) % 100 == 0;
+    size_t in_place = 0;
+    for (size_t i = 0; i < found[0].n; i++) {
+        int64_t late = (s[i].t_ms - s[0].t_ms) % 100;
+        in_place += late <= 20 || late >= 80;
+    }
     assert_in_range(found[0].n, 7, 16);
-    assert_in_range(even, found[0].n / 3, found[0].n);
+    assert_in_range(in_place, found[0].n / 2, found[0].n);
 }
 
 static void the_request_says_what_prometheus_would(void **state)
@@ -348,7 +350,7 @@ static void unchanged_targets_go_on_and_removed_ones_end(void **state)
     assert_int_equal(end, n - 1);
     int asked = requests();
     turn_for(f, 250);
-    assert_int_equal(requests(), asked);
+    assert_in_range(requests(), asked, asked + 1); /* one may have been on its way */
 }
 
 static void write_targets(const char *path, const char *text)
