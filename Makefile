@@ -1,11 +1,12 @@
 # The front door. CMake and Ninja do the building; presets are in CMakePresets.json.
 #   make          the program, at build/cqed
+#   make demo     the whole loop on this machine, with real parts; KEEP=1 leaves it running
 #   make test     unit tests, text cases, simulations, corpora and end to end, under ASan and UBSan
 #   make check    everything that can be told without running it
 #   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
 #   make tsan     the tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/index.html in colour
-.PHONY: all deps test check fuzz tsan cover clean
+.PHONY: all deps demo test check fuzz tsan cover clean
 
 all: build/build.ninja
 	@ninja -C build
@@ -20,7 +21,16 @@ build/build.ninja: | deps
 build/%/build.ninja: | deps
 	@cmake --preset $* >/dev/null
 
-test: build/asan/build.ninja
+demo: all demo/node_modules/.installed
+	@tools/deps demo
+	@node demo/run.mjs
+
+# Once a change of the lock file; the folders have libraries of their own.
+%/node_modules/.installed: %/package-lock.json
+	@tools/deps demo
+	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.installed
+
+test: build/asan/build.ninja demo/node_modules/.installed tests/e2e/node_modules/.installed
 	@tools/deps test
 	@ninja -C build/asan
 	@ctest --test-dir build/asan --output-on-failure -j2

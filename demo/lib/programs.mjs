@@ -45,7 +45,8 @@ export class Programs {
   start(name, command, args, { env = {}, cwd = this.folder, ipc = false } = {}) {
     const log = join(this.folder, `${name}.log`)
     const out = openSync(log, 'a')
-    const options = { cwd, env: { ...process.env, ...env }, stdio: ['ignore', out, out] }
+    // A session of its own: Ctrl-C is for us, and we end the others in order.
+    const options = { cwd, env: { ...process.env, ...env }, stdio: ['ignore', out, out], detached: true }
     // setpriv leaves by exec, so the child's pid is the program's; the kernel ends it when we are gone.
     const child = ipc
       ? fork(command, args, { ...options, stdio: ['ignore', out, out, 'ipc'] })
