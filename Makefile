@@ -21,16 +21,12 @@ build/build.ninja: | deps
 build/%/build.ninja: | deps
 	@cmake --preset $* >/dev/null
 
-demo: all demo/node_modules/.installed
+demo: all
 	@tools/deps demo
+	@tools/libraries demo
 	@node demo/run.mjs
 
-# Once a change of the lock file; the folders have libraries of their own.
-%/node_modules/.installed: %/package-lock.json
-	@tools/deps demo
-	@cd $* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.installed
-
-test: build/asan/build.ninja demo/node_modules/.installed tests/e2e/node_modules/.installed
+test: build/asan/build.ninja
 	@tools/deps test
 	@ninja -C build/asan
 	@ctest --test-dir build/asan --output-on-failure -j2
