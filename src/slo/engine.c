@@ -352,20 +352,31 @@ static double good_of(const struct slo *s, const struct arm *arm)
     return s->spec->sli.bad_query ? arm->total.value - arm->bad.value : arm->good.value;
 }
 
-struct emitter {
+/* What a flush hands out. Nothing is handed out under the lock: the store, told of a new series,
+ * asks the engine to bind it. */
+struct pending {
+    struct labels labels;
     int64_t t_ms;
-    void (*emit)(void *arg, struct labels, int64_t t_ms, double v);
-    void *arg;
+    double v;
 };
 
-/* A sum's first sample is preceded by a 0, so that a window can tell "began here" from "came from
- * afar". */
-static void emit_sum(const struct emitter *out, struct sum *sum, double value, const char *metric,
-                     const struct slo *s, const struct arm *arm, struct str le)
+struct emitter {
+    int64_t t_ms;
+    struct arena *arena;
+    struct pending *items;
+    size_t n, capacity;
+};
+
+static void put(struct emitter *out, struct labels labels, int64_t t_ms, double v)
 {
-    if (sum->written_ms && value == sum->written && out->t_ms - sum->written_ms < REPEAT_MS)
-        return;
-    struct label v[5];
+    out->items = arena_grow(out->arena, out->items, out->n, &out->capacity, sizeof *out->items);
+    out->items[out->n++] = (struct pending){labels, t_ms, v};
+}
+
+static struct labels name_sum(struct arena *arena, const char *metric, const struct slo *s,
+                              const struct arm *arm, struct str le)
+{
+    struct label *v = ARENA_ARRAY(arena, struct label, 5);
     size_t n = 0;
     v[n++] = (struct label){STR(LABEL_NAME), str_from(metric)};
     if (le.n)
@@ -374,15 +385,25 @@ static void emit_sum(const struct emitter *out, struct sum *sum, double value, c
     v[n++] = (struct label){STR("slo"), str_from(s->spec->name)};
     if (arm->version.n)
         v[n++] = (struct label){STR("version"), arm->version};
-    struct labels labels = {n, v};
+    return (struct labels){n, v};
+}
+
+/* A sum's first sample is preceded by a 0, so that a window can tell "began here" from "came from
+ * afar". */
+static void emit_sum(struct emitter *out, struct sum *sum, double value, const char *metric,
+                     const struct slo *s, const struct arm *arm, struct str le)
+{
+    if (sum->written_ms && value == sum->written && out->t_ms - sum->written_ms < REPEAT_MS)
+        return;
+    struct labels labels = name_sum(out->arena, metric, s, arm, le);
     if (!sum->written_ms && value != 0)
-        out->emit(out->arg, labels, out->t_ms - 1, 0);
-    out->emit(out->arg, labels, out->t_ms, value);
+        put(out, labels, out->t_ms - 1, 0);
+    put(out, labels, out->t_ms, value);
     sum->written = value;
     sum->written_ms = out->t_ms;
 }
 
-static void emit_arm(const struct emitter *out, const struct slo *s, struct arm *arm)
+static void emit_arm(struct emitter *out, const struct slo *s, struct arm *arm)
 {
     if (arm->newest_ms == 0)
         return;
@@ -396,13 +417,17 @@ static void emit_arm(const struct emitter *out, const struct slo *s, struct arm 
 void slo_engine_flush(struct slo_engine *e, int64_t t_ms,
                       void (*emit)(void *arg, struct labels, int64_t t_ms, double v), void *arg)
 {
-    struct emitter out = {t_ms, emit, arg};
+    struct arena arena = ARENA_INIT;
+    struct emitter out = {.t_ms = t_ms, .arena = &arena};
     (void)pthread_mutex_lock(&e->lock);
     for (size_t i = 0; i < e->n_slos; i++) {
         for (struct arm *arm = e->slos[i].arms; arm; arm = arm->next)
             emit_arm(&out, &e->slos[i], arm);
     }
     (void)pthread_mutex_unlock(&e->lock);
+    for (size_t i = 0; i < out.n; i++)
+        emit(arg, out.items[i].labels, out.items[i].t_ms, out.items[i].v);
+    arena_release(&arena);
 }
 
 static void copy_arm(struct arena *arena, const struct slo *s, const struct arm *arm,
