@@ -219,7 +219,7 @@ static void add_number(void *arg, const char *name)
     all->v[all->n++] = (uint32_t)number;
 }
 
-bool replay_folder(const char *folder, struct head *head, struct replay *r, struct err *err)
+bool wal_replay_folder(const char *folder, struct head *head, struct replay *r, struct err *err)
 {
     struct numbers all = {0};
     *r = (struct replay){0};
@@ -231,7 +231,7 @@ bool replay_folder(const char *folder, struct head *head, struct replay *r, stru
     return done;
 }
 
-void replay_release(struct replay *r)
+void wal_replay_release(struct replay *r)
 {
     free(r->segments);
     *r = (struct replay){0};

@@ -19,7 +19,7 @@ struct replay {
 
 /* One thread, before anyone else sees the head. Feeds the head's tap. False (ERR_IO) only when the
  * folder or a file in it cannot be read or repaired. */
-MUST_CHECK bool replay_folder(const char *folder, struct head *, struct replay *, struct err *);
-void replay_release(struct replay *);
+MUST_CHECK bool wal_replay_folder(const char *folder, struct head *, struct replay *, struct err *);
+void wal_replay_release(struct replay *);
 
 #endif

@@ -66,7 +66,7 @@ static bool recover(struct store *s, struct err *err)
     uint64_t max_series = s->head.max_series;
     buf_printf(&folder, "%s/wal", s->folder);
     s->head.max_series = HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
-    bool done = replay_folder(folder.p, &s->head, &replay, err);
+    bool done = wal_replay_folder(folder.p, &s->head, &replay, err);
     s->head.max_series = max_series;
     s->corruptions = replay.corruptions;
     s->replay_ms = (clock_mono_ns() - begin_ns) / 1000000;
@@ -80,7 +80,7 @@ static bool recover(struct store *s, struct err *err)
                  replay.n_segments, (unsigned long long)replay.samples,
                  (unsigned long long)replay.corruptions, (long long)s->replay_ms);
     }
-    replay_release(&replay);
+    wal_replay_release(&replay);
     buf_release(&folder);
     return done;
 }
