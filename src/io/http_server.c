@@ -96,7 +96,8 @@ static struct MHD_Response *static_response(struct exchange *x)
     if (r->static_is_gzip && accepts_gzip(x)) {
         http_add_header(r, "Content-Encoding", "gzip");
     } else if (r->static_is_gzip && gzip_decode(r->static_body, (size_t)64 << 20, &plain, NULL)) {
-        return MHD_create_response_from_buffer(plain.n, buf_detach(&plain), MHD_RESPMEM_MUST_FREE);
+        size_t n = plain.n;
+        return MHD_create_response_from_buffer(n, buf_detach(&plain), MHD_RESPMEM_MUST_FREE);
     }
     return MHD_create_response_from_buffer(r->static_body.n, (void *)(uintptr_t)r->static_body.p,
                                            MHD_RESPMEM_PERSISTENT);

@@ -47,21 +47,6 @@ void answer_control(struct serve *s, struct http_request *request, struct http_r
     respond_json(response, answer.json);
 }
 
-/* --- Changes --- */
-
-/* A browser sends the Origin of the page that asks: nobody else's page may change anything. */
-static bool is_foreign(const struct http_request *request, struct http_response *response)
-{
-    const char *origin = http_header(request, "Origin"), *host = http_header(request, "Host");
-    const char *behind = origin ? strstr(origin, "://") : NULL;
-    if (!origin || (behind && host && strcmp(behind + 3, host) == 0))
-        return false;
-    struct err err = ERR_INIT;
-    err_set(&err, ERR_DENIED, "a page of '%.100s' may not ask for this", origin);
-    http_respond_error(response, &err);
-    return true;
-}
-
 /* --- Without a body --- */
 
 static void answer_op(void *context, struct http_request *request, struct http_response *response,
@@ -108,14 +93,12 @@ void handle_gates(void *context, struct http_request *request, struct http_respo
 
 void handle_gate(void *context, struct http_request *request, struct http_response *response)
 {
-    if (!is_foreign(request, response))
-        answer_op(context, request, response, CONTROL_GATE, http_capture(request, "name"));
+    answer_op(context, request, response, CONTROL_GATE, http_capture(request, "name"));
 }
 
 void handle_reload(void *context, struct http_request *request, struct http_response *response)
 {
-    if (!is_foreign(request, response))
-        answer_op(context, request, response, CONTROL_RELOAD, NULL);
+    answer_op(context, request, response, CONTROL_RELOAD, NULL);
 }
 
 void handle_curves(void *context, struct http_request *request, struct http_response *response)
@@ -132,8 +115,6 @@ void handle_curves(void *context, struct http_request *request, struct http_resp
 static json_t *read_body(struct http_request *request, struct http_response *response)
 {
     struct err err = ERR_INIT;
-    if (is_foreign(request, response))
-        return NULL;
     json_t *body = json_parse(request->arena, request->body, &err);
     if (body && json_is_object(body))
         return body;
