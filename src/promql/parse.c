@@ -12,7 +12,7 @@ bool advance(struct parser *p)
     return lex_next(&p->lexer, &p->token, p->err);
 }
 
-bool complain(struct parser *p, size_t position, const char *format, ...)
+bool parse_complain(struct parser *p, size_t position, const char *format, ...)
 {
     char message[400];
     va_list args;
@@ -62,10 +62,10 @@ bool unexpected(struct parser *p, const char *where, const char *what)
 {
     const char *near = meant(p, !*where);
     const char *quote = p->token.kind == TOKEN_END ? "" : "\"";
-    return complain(p, p->token.position, "unexpected %s%.60s%s%s%s%s%s%s%s%s", quote,
-                    arena_cstr(p->arena, p->token.text), quote, *where ? " in " : "", where,
-                    *what ? ", expected " : "", what, near ? "; did you mean \"" : "",
-                    near ? near : "", near ? "\"?" : "");
+    return parse_complain(p, p->token.position, "unexpected %s%.60s%s%s%s%s%s%s%s%s", quote,
+                          arena_cstr(p->arena, p->token.text), quote, *where ? " in " : "", where,
+                          *what ? ", expected " : "", what, near ? "; did you mean \"" : "",
+                          near ? near : "", near ? "\"?" : "");
 }
 
 bool expect(struct parser *p, const char *symbol, const char *where)
@@ -171,10 +171,11 @@ static struct promql_expr *parse_sign(struct parser *p)
     if (!inner)
         return NULL;
     if (inner->type != PROMQL_SCALAR && inner->type != PROMQL_VECTOR) {
-        complain(p, position,
-                 "unary expression only allowed on expressions of type scalar or instant vector, "
-                 "got %s",
-                 type_name(inner->type));
+        parse_complain(
+            p, position,
+            "unary expression only allowed on expressions of type scalar or instant vector, "
+            "got %s",
+            type_name(inner->type));
         return NULL;
     }
     return minus ? with_arg(p, new_node(p, NODE_NEGATE, inner->type, position), inner) : inner;
@@ -193,7 +194,7 @@ static struct promql_expr *parse_primary(struct parser *p)
     if (p->token.kind != TOKEN_SYMBOL && p->token.kind != TOKEN_END)
         return parse_postfix(p, parse_literal(p));
     if (p->token.kind == TOKEN_END && str_trim(p->lexer.all).n == 0)
-        complain(p, 0, "no expression found in input");
+        parse_complain(p, 0, "no expression found in input");
     else
         unexpected(p, "", "an expression");
     return NULL;
@@ -234,8 +235,8 @@ static bool parse_bool(struct parser *p, struct promql_expr *e)
         return true;
     e->returns_bool = true;
     if (!is_comparison(e->op))
-        return complain(p, p->token.position,
-                        "bool modifier can only be used on comparison operators");
+        return parse_complain(p, p->token.position,
+                              "bool modifier can only be used on comparison operators");
     return advance(p);
 }
 
@@ -260,8 +261,8 @@ static bool parse_matching(struct parser *p, struct promql_expr *e)
     if (!at_word(p, "group_left") && !at_word(p, "group_right"))
         return true;
     if (is_set_op(e->op))
-        return complain(p, p->token.position, "no grouping allowed for \"%s\" operation",
-                        binary_op_text(e->op));
+        return parse_complain(p, p->token.position, "no grouping allowed for \"%s\" operation",
+                              binary_op_text(e->op));
     m->card = at_word(p, "group_left") ? MANY_TO_ONE : ONE_TO_MANY;
     return advance(p) && (!at_symbol(p, "(") || parse_names(p, &m->include));
 }
@@ -273,9 +274,9 @@ static bool check_include(struct parser *p, const struct promql_expr *e, size_t 
     for (size_t i = 0; m->on && i < m->include.n; i++) {
         for (size_t k = 0; k < m->labels.n; k++) {
             if (str_eq(m->include.v[i], m->labels.v[k]))
-                return complain(p, position,
-                                "label \"%.60s\" must not occur in ON and GROUP clause at once",
-                                arena_cstr(p->arena, m->include.v[i]));
+                return parse_complain(
+                    p, position, "label \"%.60s\" must not occur in ON and GROUP clause at once",
+                    arena_cstr(p->arena, m->include.v[i]));
         }
     }
     return true;
@@ -289,17 +290,19 @@ static bool check_binary(struct parser *p, struct promql_expr *e, size_t positio
     bool scalars = l == PROMQL_SCALAR && r == PROMQL_SCALAR;
     bool vectors = l == PROMQL_VECTOR && r == PROMQL_VECTOR;
     if (!l_good || !r_good)
-        return complain(p, position,
-                        "binary expression must contain only scalar and instant vector types, "
-                        "got %s",
-                        type_name(l_good ? r : l));
+        return parse_complain(
+            p, position,
+            "binary expression must contain only scalar and instant vector types, "
+            "got %s",
+            type_name(l_good ? r : l));
     if (is_set_op(e->op) && !vectors)
-        return complain(p, position, "set operator \"%s\" not allowed in binary scalar expression",
-                        binary_op_text(e->op));
+        return parse_complain(p, position,
+                              "set operator \"%s\" not allowed in binary scalar expression",
+                              binary_op_text(e->op));
     if (scalars && is_comparison(e->op) && !e->returns_bool)
-        return complain(p, position, "comparisons between scalars must use BOOL modifier");
+        return parse_complain(p, position, "comparisons between scalars must use BOOL modifier");
     if ((e->matching.on || e->matching.labels.n) && !vectors)
-        return complain(p, position, "vector matching only allowed between instant vectors");
+        return parse_complain(p, position, "vector matching only allowed between instant vectors");
     e->type = scalars ? PROMQL_SCALAR : PROMQL_VECTOR;
     return check_include(p, e, position);
 }

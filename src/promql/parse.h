@@ -29,7 +29,7 @@ bool is_word(struct str text, const char *word);
 MUST_CHECK bool expect(struct parser *, const char *symbol, const char *where);
 /* "unexpected X in WHERE, expected WHAT; did you mean ...". Always false. */
 bool unexpected(struct parser *, const char *where, const char *what);
-bool complain(struct parser *, size_t position, const char *format, ...) PRINTF_LIKE(3, 4);
+bool parse_complain(struct parser *, size_t position, const char *format, ...) PRINTF_LIKE(3, 4);
 bool not_implemented(struct parser *, size_t position, const char *what);
 
 /* --- Nodes (parse.c); args may be NULL --- */

@@ -25,8 +25,8 @@ static bool parse_args(struct parser *p, struct promql_expr *e, const char *name
         if (!advance(p))
             return false;
         if (at_symbol(p, ")"))
-            return complain(p, p->token.position,
-                            "trailing commas not allowed in function call args");
+            return parse_complain(p, p->token.position,
+                                  "trailing commas not allowed in function call args");
     }
     return set_args(p, e, args, n) && advance(p);
 }
@@ -48,17 +48,17 @@ static bool check_args(struct parser *p, const struct promql_expr *e)
 {
     const struct function *f = e->function;
     if (e->n_args < f->min_args || e->n_args > f->max_args)
-        return complain(p, e->position, "expected %s in call to \"%s\", got %zu", count_text(p, f),
-                        f->name, e->n_args);
+        return parse_complain(p, e->position, "expected %s in call to \"%s\", got %zu",
+                              count_text(p, f), f->name, e->n_args);
     for (size_t i = 0; i < e->n_args; i++) {
         enum promql_type want = function_arg(f, i);
         if (e->args[i]->type != want)
-            return complain(p, e->args[i]->position,
-                            "expected type %s in call to function \"%s\", got %s%s",
-                            type_name(want), f->name, type_name(e->args[i]->type),
-                            want == PROMQL_MATRIX && e->args[i]->type == PROMQL_VECTOR
-                                ? "; did you forget a range like [5m]?"
-                                : "");
+            return parse_complain(p, e->args[i]->position,
+                                  "expected type %s in call to function \"%s\", got %s%s",
+                                  type_name(want), f->name, type_name(e->args[i]->type),
+                                  want == PROMQL_MATRIX && e->args[i]->type == PROMQL_VECTOR
+                                      ? "; did you forget a range like [5m]?"
+                                      : "");
     }
     return true;
 }
@@ -66,9 +66,9 @@ static bool check_args(struct parser *p, const struct promql_expr *e)
 static bool unknown_function(struct parser *p, struct token name)
 {
     const char *near = function_nearest(name.text);
-    return complain(p, name.position, "unknown function with name \"%.60s\"%s%s%s",
-                    arena_cstr(p->arena, name.text), near ? "; did you mean \"" : "",
-                    near ? near : "", near ? "\"?" : "");
+    return parse_complain(p, name.position, "unknown function with name \"%.60s\"%s%s%s",
+                          arena_cstr(p->arena, name.text), near ? "; did you mean \"" : "",
+                          near ? near : "", near ? "\"?" : "");
 }
 
 struct promql_expr *parse_call(struct parser *p, struct token name)
@@ -133,19 +133,20 @@ static bool check_aggregate(struct parser *p, const struct promql_expr *e)
     size_t want = parameter == PROMQL_VECTOR ? 1 : 2;
     const char *name = aggregate_op_name(e->aggregate);
     if (e->n_args != want)
-        return complain(p, e->position,
-                        "wrong number of arguments for aggregate expression %s, expected %zu, "
-                        "got %zu",
-                        name, want, e->n_args);
+        return parse_complain(
+            p, e->position,
+            "wrong number of arguments for aggregate expression %s, expected %zu, "
+            "got %zu",
+            name, want, e->n_args);
     const struct promql_expr *what = e->args[want - 1];
     if (what->type != PROMQL_VECTOR)
-        return complain(p, what->position,
-                        "expected type instant vector in aggregation expression %s, got %s", name,
-                        type_name(what->type));
+        return parse_complain(p, what->position,
+                              "expected type instant vector in aggregation expression %s, got %s",
+                              name, type_name(what->type));
     if (e->args[0]->type != parameter)
-        return complain(p, e->args[0]->position,
-                        "expected type %s in aggregation parameter of %s, got %s",
-                        type_name(parameter), name, type_name(e->args[0]->type));
+        return parse_complain(p, e->args[0]->position,
+                              "expected type %s in aggregation parameter of %s, got %s",
+                              type_name(parameter), name, type_name(e->args[0]->type));
     return true;
 }
 

@@ -31,7 +31,7 @@ static bool add_matcher(struct parser *p, struct matcher_list *list, enum match_
         return false;
     list->v = arena_grow(p->arena, list->v, list->n, &list->capacity, sizeof *list->v);
     if (!matcher_init(&list->v[list->n], p->arena, type, name, value, &err))
-        return complain(p, position, "%.300s", err.message);
+        return parse_complain(p, position, "%.300s", err.message);
     list->n++;
     return true;
 }
@@ -55,9 +55,9 @@ static bool set_name(struct parser *p, struct matcher_list *list, struct str nam
     for (size_t i = 0; i < list->n; i++) {
         const struct matcher *m = &list->v[i];
         if (m->type == MATCH_EQUAL && str_is(m->name, LABEL_NAME))
-            return complain(p, position,
-                            "metric name must not be set twice: \"%.60s\" or \"%.60s\"",
-                            arena_cstr(p->arena, m->value), arena_cstr(p->arena, name));
+            return parse_complain(p, position,
+                                  "metric name must not be set twice: \"%.60s\" or \"%.60s\"",
+                                  arena_cstr(p->arena, m->value), arena_cstr(p->arena, name));
     }
     return add_matcher(p, list, MATCH_EQUAL, STR(LABEL_NAME), name, position);
 }
@@ -70,13 +70,14 @@ static bool parse_matcher(struct parser *p, struct matcher_list *list)
     if (name.kind != TOKEN_WORD && name.kind != TOKEN_STRING)
         return unexpected(p, "label matching", "a label name or \"}\"");
     if (name.kind == TOKEN_STRING && !str_is_utf8(name.text))
-        return complain(p, name.position, "the quoted name is not UTF-8");
+        return parse_complain(p, name.position, "the quoted name is not UTF-8");
     if (!advance(p))
         return false;
     if (name.kind == TOKEN_STRING && (at_symbol(p, ",") || at_symbol(p, "}")))
         return set_name(p, list, name.text, name.position);
     if (name.kind == TOKEN_WORD && memchr(name.text.p, ':', name.text.n))
-        return complain(p, name.position, "label names cannot hold \":\" unless they are quoted");
+        return parse_complain(p, name.position,
+                              "label names cannot hold \":\" unless they are quoted");
     if (!parse_match_type(p, &type))
         return false;
     struct token value = p->token;
@@ -116,7 +117,7 @@ struct promql_expr *parse_selector(struct parser *p, struct str metric, size_t p
     for (size_t i = 0; i < list.n; i++)
         some |= !matcher_matches(&list.v[i], STR(""));
     if (!some) {
-        complain(p, position, "vector selector must contain at least one non-empty matcher");
+        parse_complain(p, position, "vector selector must contain at least one non-empty matcher");
         return NULL;
     }
     e->matchers = list.v;
@@ -148,7 +149,7 @@ static bool parse_seconds(struct parser *p, const char *what, double *out)
     else
         return unexpected(p, "", what);
     if (!(fabs(*out) <= MAX_SECONDS))
-        return complain(p, p->token.position, "%s out of range", what);
+        return parse_complain(p, p->token.position, "%s out of range", what);
     return advance(p);
 }
 
@@ -169,7 +170,7 @@ static bool parse_positive_ms(struct parser *p, int64_t *out_ms)
     if (at_symbol(p, "+") || at_symbol(p, "-") || at_symbol(p, "*") || at_symbol(p, "/") ||
         at_symbol(p, "%") || at_symbol(p, "^"))
         return not_implemented(p, p->token.position, "duration expressions are");
-    return *out_ms > 0 || complain(p, position, "duration must be greater than 0");
+    return *out_ms > 0 || parse_complain(p, position, "duration must be greater than 0");
 }
 
 /* --- [range], [range:step] --- */
@@ -180,8 +181,8 @@ static struct promql_expr *make_subquery(struct parser *p, struct promql_expr *i
     struct promql_expr *e = new_node(p, NODE_SUBQUERY, PROMQL_MATRIX, inner->position);
     struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 1);
     if (inner->type != PROMQL_VECTOR) {
-        complain(p, position, "subquery is only allowed on instant vector, got %s",
-                 type_name(inner->type));
+        parse_complain(p, position, "subquery is only allowed on instant vector, got %s",
+                       type_name(inner->type));
         return NULL;
     }
     args[0] = inner;
@@ -194,13 +195,14 @@ static struct promql_expr *make_matrix(struct parser *p, struct promql_expr *e, 
                                        size_t position)
 {
     if (e->kind != NODE_SELECTOR || e->range_ms > 0) {
-        complain(p, position,
-                 "ranges only allowed for vector selectors; for a subquery write [range:step]");
+        parse_complain(
+            p, position,
+            "ranges only allowed for vector selectors; for a subquery write [range:step]");
         return NULL;
     }
     if (e->has_offset || e->at != AT_NONE) {
-        complain(p, position, "no %s modifiers allowed before range",
-                 e->has_offset ? "offset" : "@");
+        parse_complain(p, position, "no %s modifiers allowed before range",
+                       e->has_offset ? "offset" : "@");
         return NULL;
     }
     e->range_ms = range_ms;
@@ -229,9 +231,9 @@ static bool takes_modifier(struct parser *p, const struct promql_expr *e, const 
 {
     if (e->kind == NODE_SELECTOR || e->kind == NODE_SUBQUERY)
         return true;
-    return complain(p, p->token.position,
-                    "%s modifier must be preceded by an instant or range selector or a subquery",
-                    which);
+    return parse_complain(
+        p, p->token.position,
+        "%s modifier must be preceded by an instant or range selector or a subquery", which);
 }
 
 static bool parse_offset(struct parser *p, struct promql_expr *e)
@@ -239,7 +241,7 @@ static bool parse_offset(struct parser *p, struct promql_expr *e)
     if (!takes_modifier(p, e, "offset"))
         return false;
     if (e->has_offset)
-        return complain(p, p->token.position, "offset may not be set multiple times");
+        return parse_complain(p, p->token.position, "offset may not be set multiple times");
     e->has_offset = true;
     return advance(p) && parse_ms(p, "a duration", &e->offset_ms);
 }
@@ -249,7 +251,7 @@ static bool parse_at(struct parser *p, struct promql_expr *e)
     if (!takes_modifier(p, e, "@"))
         return false;
     if (e->at != AT_NONE)
-        return complain(p, p->token.position, "@ <timestamp> may not be set multiple times");
+        return parse_complain(p, p->token.position, "@ <timestamp> may not be set multiple times");
     if (!advance(p))
         return false;
     if (at_word(p, "start") || at_word(p, "end")) {
@@ -294,8 +296,8 @@ bool parse_names(struct parser *p, struct names *out)
         if (p->token.kind != TOKEN_WORD && !quoted)
             return unexpected(p, "grouping", "a label name");
         if (quoted ? !str_is_utf8(p->token.text) : !label_name_is_legacy(p->token.text))
-            return complain(p, p->token.position, "invalid label name \"%.60s\" in grouping",
-                            arena_cstr(p->arena, p->token.text));
+            return parse_complain(p, p->token.position, "invalid label name \"%.60s\" in grouping",
+                                  arena_cstr(p->arena, p->token.text));
         v = arena_grow(p->arena, v, n, &capacity, sizeof *v);
         v[n++] = p->token.text;
         if (!advance(p))
