@@ -254,6 +254,7 @@ struct ranger {
     const struct promql_expr *expr, *range; /* the call; the selector or subquery */
     struct parameters parameters;
     double *scratch;
+    size_t *falls; /* where the samples of the series at hand fell */
 };
 
 /* The window of each step moves on from that of the step before: both bounds only grow. */
@@ -262,7 +263,7 @@ static bool range_column(struct ranger *r, const struct matrix_series *s, double
 {
     const struct function *f = r->expr->function;
     double parameters[MAX_PARAMETERS] = {0};
-    size_t from = 0, to = 0, fall = 0; /* the last sample below the one before it; 0: none */
+    size_t from = 0, to = 0, first_fall = 0, end_fall = 0;
     bool same = r->range->at != AT_NONE && !f->of_time && r->parameters.n == 0;
     for (size_t i = 0; i < r->e->n_steps; i++) {
         if (same && i > 0) {
@@ -273,13 +274,23 @@ static bool range_column(struct ranger *r, const struct matrix_series *s, double
         int64_t start_ms = end_ms - r->range->range_ms;
         for (; to < s->n && s->samples[to].t_ms <= end_ms; to++) {
             if (to > 0 && s->samples[to].v < s->samples[to - 1].v)
-                fall = to;
+                r->falls[end_fall++] = to;
         }
         while (from < to && s->samples[from].t_ms <= start_ms)
             from++;
+        while (first_fall < end_fall && r->falls[first_fall] <= from)
+            first_fall++;
         parameters_at(&r->parameters, i, parameters);
-        struct window w = {s->samples + from,  to - from,   start_ms,   end_ms,
-                           step_time(r->e, i), fall > from, parameters, r->scratch};
+        struct window w = {.v = s->samples + from,
+                           .n = to - from,
+                           .start_ms = start_ms,
+                           .end_ms = end_ms,
+                           .at_ms = step_time(r->e, i),
+                           .falls = r->falls + first_fall,
+                           .n_falls = end_fall - first_fall,
+                           .first = from,
+                           .parameters = parameters,
+                           .scratch = r->scratch};
         if (from == to || !f->range(&w, &out[i]))
             out[i] = ABSENT;
         if (!spend(r->e->query, to - from, err))
@@ -325,6 +336,7 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
         return false;
     r.range = without_parens(r.range);
     r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
+    r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
     for (size_t i = 0; f->of_quantile && m.n > 0 && i < e->n_steps; i++)
         note_quantile(e->query, r.parameters.v[0][i], expr->args[0]->position);
     for (size_t i = 0; i < m.n; i++) {

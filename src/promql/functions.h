@@ -16,7 +16,9 @@ struct window {
     size_t n;
     int64_t start_ms, end_ms;
     int64_t at_ms;            /* the step's own time; not end_ms under offset and @ */
-    bool falls;               /* some sample is lower than the one before it in the window */
+    const size_t *falls;      /* the samples below the one before them, both in the window: ... */
+    size_t n_falls;           /* ... v[falls[i] - first], oldest first */
+    size_t first;             /* how many samples of the series are before v */
     const double *parameters; /* the scalar arguments in their order */
     double *scratch;          /* room for n doubles */
 };

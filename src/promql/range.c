@@ -11,16 +11,12 @@ static double seconds(int64_t ms)
     return (double)ms / 1000;
 }
 
-/* What a counter gained by its resets: after one it counts from 0, so what it had before is added
- * again. */
-static double lost_in_resets(const struct window *w)
+/* After a reset a counter counts from 0, so what it had before is added again. */
+static double add_resets(const struct window *w, double result)
 {
-    double sum = 0;
-    for (size_t i = 1; w->falls && i < w->n; i++) {
-        if (w->v[i].v < w->v[i - 1].v)
-            sum += w->v[i - 1].v;
-    }
-    return sum;
+    for (size_t i = 0; i < w->n_falls; i++)
+        result += w->v[w->falls[i] - w->first - 1].v;
+    return result;
 }
 
 /* The difference of last and first sample stretched to the whole window: on each side by the gap
@@ -34,7 +30,7 @@ static bool extrapolate(const struct window *w, bool counter, double *out)
     const struct sample *first = &w->v[0], *last = &w->v[w->n - 1];
     double result = last->v - first->v;
     if (counter)
-        result += lost_in_resets(w);
+        result = add_resets(w, result);
     double to_start = seconds(first->t_ms - w->start_ms);
     double to_end = seconds(w->end_ms - last->t_ms);
     double sampled = seconds(last->t_ms - first->t_ms);
@@ -94,10 +90,7 @@ bool range_idelta(const struct window *w, double *out)
 
 bool range_resets(const struct window *w, double *out)
 {
-    size_t resets = 0;
-    for (size_t i = 1; i < w->n; i++)
-        resets += w->v[i].v < w->v[i - 1].v;
-    *out = (double)resets;
+    *out = (double)w->n_falls;
     return true;
 }
 
