@@ -120,10 +120,26 @@ const char *type_name(enum promql_type type)
 
 /* --- Primaries --- */
 
+/* These cannot name a metric, as they would be read as a part of the operator before them. */
+static bool is_reserved(struct str word)
+{
+    static const char *const words[] = {"bool",       "on",          "ignoring",
+                                        "group_left", "group_right", "atan2"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (is_word(word, words[i]))
+            return true;
+    }
+    return false;
+}
+
 static struct promql_expr *parse_word(struct parser *p)
 {
     struct token word = p->token;
     enum aggregate_op op;
+    if (is_reserved(word.text)) {
+        unexpected(p, "an expression", "an operand");
+        return NULL;
+    }
     if (!advance(p))
         return NULL;
     if (is_word(word.text, "inf") || is_word(word.text, "nan")) {
