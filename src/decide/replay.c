@@ -1,6 +1,7 @@
 #include "decide/replay.h"
 
 #include "base/map.h"
+#include "base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -270,9 +271,7 @@ static void free_replayed(struct replayed *r)
 
 static struct replayed *new_replayed(struct replay *replay, const char *id)
 {
-    struct replayed *r = calloc(1, sizeof *r);
-    if (!r)
-        check_no_memory(sizeof *r);
+    struct replayed *r = mem_zalloc(sizeof *r);
     struct replayed *old = map_set(replay->rollouts, str_from(id), r);
     if (old)
         free_replayed(old);

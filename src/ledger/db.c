@@ -1,6 +1,7 @@
 #include "ledger/db.h"
 
 #include "base/file.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,8 +108,11 @@ static bool query_i64(struct db *db, const char *sql, int64_t *out, struct err *
     return rc == SQLITE_ROW;
 }
 
+/* SQLite opens what it may not write to for reading, and would complain at the first append. */
 static bool use_wal(struct db *db, struct err *err)
 {
+    if (sqlite3_db_readonly(db->handle, "main") == 1)
+        return err_set(err, ERR_DENIED, "%s: there is no right to write to it", db->path);
     return pragma(db, "PRAGMA journal_mode=WAL", "switch to a write-ahead log", err) &&
            pragma(db, "PRAGMA synchronous=FULL", "make commits durable", err);
 }
@@ -141,9 +145,8 @@ static struct db *open_uri(const char *path, const char *parameters, enum db_mod
                            struct err *err)
 {
     struct buf uri = BUF_INIT;
-    struct db *db = calloc(1, sizeof *db);
-    if (!db || !(db->path = strdup(path)))
-        check_no_memory(sizeof *db);
+    struct db *db = mem_zalloc(sizeof *db);
+    db->path = mem_strdup(path);
     add_uri(&uri, path, parameters);
     int rc = sqlite3_open_v2(uri.p, &db->handle,
                              SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
@@ -285,6 +288,13 @@ sqlite3_stmt *db_statement(struct db *db, enum db_sql which, struct err *err)
     return *statement;
 }
 
+/* COMMIT reads by SQLite's own account; people disagree. */
+static bool is_reading(sqlite3_stmt *statement)
+{
+    const char *sql = sqlite3_sql(statement);
+    return strncmp(sql, "SELECT", 6) == 0 || strncmp(sql, "PRAGMA", 6) == 0;
+}
+
 bool db_step(struct db *db, sqlite3_stmt *statement, bool *row, struct err *err)
 {
     int rc = sqlite3_step(statement);
@@ -293,7 +303,7 @@ bool db_step(struct db *db, sqlite3_stmt *statement, bool *row, struct err *err)
         return true;
     bool done = rc == SQLITE_DONE;
     if (!done)
-        db_failed(db, sqlite3_stmt_readonly(statement) ? "be read" : "be written", err);
+        db_failed(db, is_reading(statement) ? "be read" : "be written", err);
     sqlite3_reset(statement);
     return done;
 }

@@ -40,11 +40,10 @@
     X(DB_ENTRIES_OF, "SELECT seq, leaf, at_ms, kind, subject, bytes FROM entry"                    \
                      " WHERE subject = ?3 AND seq >= ?1 ORDER BY seq LIMIT ?2")                    \
     X(DB_LAST_CHECKPOINT, "SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")          \
-    X(DB_CHECKPOINTS, "SELECT size, note FROM checkpoint ORDER BY size")                           \
+    X(DB_CHECKPOINTS, "SELECT size, note FROM checkpoint WHERE size >= ?1 ORDER BY size")          \
     X(DB_BLOB, "SELECT bytes FROM blob WHERE id = ?1")                                             \
     X(DB_BLOBS, "SELECT id, bytes FROM blob ORDER BY id")                                          \
     X(DB_EXTENT, "SELECT coalesce(max(seq) + 1, 0) FROM entry")                                    \
-    X(DB_COUNTS, "SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM checkpoint)")         \
     X(DB_INTEGRITY, "PRAGMA integrity_check(20)")
 
 enum db_sql {

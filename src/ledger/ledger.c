@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "ledger/internal.h"
 
 #include <errno.h>
@@ -195,9 +196,7 @@ bool ledger_put_blob(struct ledger *l, const json_t *value, struct sha256 *id, s
         return err_set(err, ERR_LIMIT, "evidence beside one entry is limited to %d bytes",
                        MAX_PENDING_BYTES);
     }
-    struct pending_blob *b = calloc(1, sizeof *b);
-    if (!b)
-        check_no_memory(sizeof *b);
+    struct pending_blob *b = mem_zalloc(sizeof *b);
     b->bytes = bytes;
     *id = b->id = sha256_of(bytes.p, bytes.n);
     pthread_mutex_lock(&l->lock);
@@ -372,9 +371,7 @@ static bool open_writer(struct ledger *l, const char *key_path, struct err *err)
 
 static struct ledger *new_ledger(const char *folder, bool read_only)
 {
-    struct ledger *l = calloc(1, sizeof *l);
-    if (!l)
-        check_no_memory(sizeof *l);
+    struct ledger *l = mem_zalloc(sizeof *l);
     l->db_path = path_in(folder, "ledger.db");
     l->public_path = path_in(folder, "ledger.pub");
     l->read_only = read_only;

@@ -1,5 +1,7 @@
 #include "ledger/merkle.h"
 
+#include "base/mem.h"
+
 #include <stdlib.h>
 
 void merkle_init(struct merkle *t)
@@ -31,14 +33,7 @@ struct sha256 merkle_node(const struct sha256 *left, const struct sha256 *right)
 
 static void level_push(struct merkle_level *level, const struct sha256 *hash)
 {
-    if (level->n == level->capacity) {
-        size_t capacity = level->capacity ? level->capacity * 2 : 16;
-        struct sha256 *items = realloc(level->items, capacity * sizeof *items);
-        if (!items)
-            check_no_memory(capacity * sizeof *items);
-        level->items = items;
-        level->capacity = capacity;
-    }
+    level->items = mem_grow(level->items, level->n, &level->capacity, sizeof *level->items);
     level->items[level->n++] = *hash;
 }
 

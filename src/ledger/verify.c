@@ -1,69 +1,24 @@
 /* Everything that can be checked, checked; what does not hold is named.
  *
- * Three passes over one snapshot of the database: the checkpoints (signature, origin, size), the
- * entries (form, number, order, columns), and the tree, where both must meet: after entry k the
- * root must be the one that checkpoint k + 1 signs. When it is not, the stored leaf hash and the
- * next checkpoint tell an edited entry from an edited hash and from a replaced checkpoint. Past an
- * entry that is lost no root can be computed; what follows is then checked by itself only. */
-#include "ledger/internal.h"
+ * Over one snapshot of the database: its pages, the checkpoints (signature, origin, size), the
+ * entries (form, number, order, columns), the tree in which both must meet (verify_tree.c), and the
+ * blobs. Damaged pages hide some rows; those behind them are still looked at. */
+#include "ledger/verify.h"
+
+#include "base/file.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
 #define MAX_FINDINGS 1000
-#define MAX_GHOSTS 1000000 /* entries that only checkpoints speak of */
-
-/* X(enumerator, word): what a finding is about, in the order of the report. */
-#define TOPICS(X)                                                                                  \
-    X(TOPIC_DATABASE, "database")                                                                  \
-    X(TOPIC_ENTRY, "entry")                                                                        \
-    X(TOPIC_CHECKPOINT, "checkpoint")                                                              \
-    X(TOPIC_BLOB, "blob")
-
-enum topic {
-#define X(code, word) code,
-    TOPICS(X)
-#undef X
-};
-
-struct finding {
-    enum topic topic;
-    int64_t at; /* the first number it is about */
-    size_t order;
-    char *text;
-};
-
-struct row {
-    struct sha256 hash; /* of the bytes */
-    struct sha256 leaf; /* as stored */
-    bool present, named;
-};
-
-struct mark {
-    struct sha256 root; /* when good */
-    bool there, good;
-};
-
-struct verification {
-    struct db *db;
-    struct note_key key;
-    struct arena arena; /* texts of findings */
-    struct finding *findings;
-    size_t n_findings, findings_capacity;
-    size_t not_listed;
-    struct mark *marks; /* by size; [0, n_marks) */
-    uint64_t n_marks;
-    struct row *rows; /* by seq; [0, n_rows): as many as the last good checkpoint signs */
-    uint64_t n_rows;
-    uint64_t checked;
-    struct merkle tree;
-};
+#define MAX_GHOSTS 1000000  /* entries that only checkpoints speak of */
+#define LEAST_ROW_BYTES 128 /* of an entry and its checkpoint */
 
 /* --- Findings --- */
 
-static void PRINTF_LIKE(4, 5)
-    find(struct verification *v, enum topic topic, int64_t at, const char *format, ...)
+void find(struct verification *v, enum topic topic, int64_t at, const char *format, ...)
 {
     va_list args;
     if (v->n_findings == MAX_FINDINGS) {
@@ -83,9 +38,8 @@ static void PRINTF_LIKE(4, 5)
     v->n_findings++;
 }
 
-/* "entry 5: removed" or "entries 5 to 9: removed". */
-static void find_range(struct verification *v, enum topic topic, int64_t from, int64_t to,
-                       const char *what)
+void find_range(struct verification *v, enum topic topic, int64_t from, int64_t to,
+                const char *what)
 {
     const char *one = topic == TOPIC_ENTRY ? "entry" : "checkpoint";
     const char *many = topic == TOPIC_ENTRY ? "entries" : "checkpoints";
@@ -115,17 +69,84 @@ static void report_findings(struct verification *v, struct buf *report)
         buf_printf(report, "%zu more findings are not listed\n", v->not_listed);
 }
 
+/* --- Reading past damage --- */
+
+/* Rows in the order of their number. `next` is the first number that was not seen yet. */
+struct scan {
+    enum db_sql sql; /* rows from ?1 on */
+    enum topic topic;
+    bool (*each)(struct verification *, sqlite3_stmt *, int64_t *next, struct err *);
+    int64_t limit; /* numbers from here on are not missed */
+};
+
+static bool scan_from(struct verification *v, const struct scan *scan, int64_t *next,
+                      struct err *err)
+{
+    bool row;
+    sqlite3_stmt *rows = db_statement(v->db, scan->sql, err);
+    if (!rows)
+        return false;
+    sqlite3_bind_int64(rows, 1, *next);
+    sqlite3_bind_int64(rows, 2, -1); /* no limit, where there is one */
+    while (db_step(v->db, rows, &row, err)) {
+        if (!row)
+            return true;
+        if (!scan->each(v, rows, next, err))
+            break;
+    }
+    sqlite3_reset(rows);
+    return false;
+}
+
+static void find_unreadable(struct verification *v, const struct scan *scan, int64_t from,
+                            int64_t to)
+{
+    if (from > to)
+        return;
+    find_range(v, scan->topic, from, to, "unreadable: a page is damaged");
+    for (int64_t k = from; scan->topic == TOPIC_ENTRY && k <= to; k++)
+        v->rows[k].named = true;
+}
+
+/* What cannot be read is a finding, and reading goes on behind it, number by number. */
+static bool scan_all(struct verification *v, const struct scan *scan, struct err *err)
+{
+    int64_t next = INT64_MIN, from = 0, to = -1;
+    struct err why = ERR_INIT;
+    while (!scan_from(v, scan, &next, &why)) {
+        if (why.code != ERR_CORRUPT) {
+            if (err)
+                *err = why;
+            return false;
+        }
+        if (next < 0)
+            next = 0;
+        if (next >= scan->limit)
+            break;
+        if (next != to + 1) {
+            find_unreadable(v, scan, from, to);
+            from = next;
+        }
+        to = next++;
+    }
+    find_unreadable(v, scan, from, to);
+    return true;
+}
+
 /* --- Checkpoints --- */
 
-static struct mark *mark_at(struct verification *v, uint64_t size)
+static struct verified_mark *mark_at(struct verification *v, uint64_t size)
 {
     return size < v->n_marks ? &v->marks[size] : NULL;
 }
 
-static bool mark_is_good(struct verification *v, uint64_t size)
+static void keep_mark(struct verification *v, struct verified_mark *mark,
+                      const struct checkpoint *c)
 {
-    const struct mark *m = mark_at(v, size);
-    return m && m->good;
+    mark->root = c->root;
+    mark->good = true;
+    if (c->size > v->n_rows)
+        v->n_rows = c->size;
 }
 
 static void check_checkpoint(struct verification *v, int64_t size, struct str note)
@@ -133,9 +154,9 @@ static void check_checkpoint(struct verification *v, int64_t size, struct str no
     struct err err = ERR_INIT;
     struct checkpoint c;
     struct str text;
-    struct mark *mark = mark_at(v, (uint64_t)size);
+    struct verified_mark *mark = mark_at(v, (uint64_t)size);
     if (mark)
-        mark->there = true;
+        mark->present = true;
     if (!note_verify(note, &v->key, &text, &err))
         find(v, TOPIC_CHECKPOINT, size, "checkpoint %" PRId64 ": forged: %s", size, err.message);
     else if (!checkpoint_parse(text, &c, &err))
@@ -152,27 +173,35 @@ static void check_checkpoint(struct verification *v, int64_t size, struct str no
         find(v, TOPIC_CHECKPOINT, size,
              "checkpoint %" PRId64 ": signed, but far beyond what this ledger holds", size);
     else
-        *mark = (struct mark){c.root, true, true};
+        keep_mark(v, mark, &c);
 }
 
+static bool take_checkpoint(struct verification *v, sqlite3_stmt *row, int64_t *next,
+                            struct err *err)
+{
+    int64_t size = sqlite3_column_int64(row, 0), expected = *next < 0 ? 0 : *next;
+    (void)err;
+    if (size > expected)
+        find_range(v, TOPIC_CHECKPOINT, expected, size - 1, "removed");
+    check_checkpoint(v, size, db_text(row, 1));
+    *next = size < 0 ? 0 : size + 1;
+    return true;
+}
+
+/* Fills the marks, and makes room for as many entries as the last of them signs. */
 static bool check_checkpoints(struct verification *v, struct err *err)
 {
-    int64_t next = 0;
-    bool row;
-    sqlite3_stmt *rows = db_statement(v->db, DB_CHECKPOINTS, err);
-    if (!rows)
+    struct scan scan = {DB_CHECKPOINTS, TOPIC_CHECKPOINT, take_checkpoint, (int64_t)v->n_marks};
+    bool row = false;
+    sqlite3_stmt *last = db_statement(v->db, DB_LAST_CHECKPOINT, NULL);
+    if (last && db_step(v->db, last, &row, NULL) && row)
+        scan.limit = sqlite3_column_int64(last, 0);
+    if (last)
+        sqlite3_reset(last);
+    if (!scan_all(v, &scan, err))
         return false;
-    while (db_step(v->db, rows, &row, err)) {
-        if (!row)
-            return true;
-        int64_t size = sqlite3_column_int64(rows, 0);
-        if (size > next)
-            find_range(v, TOPIC_CHECKPOINT, next, size - 1, "removed");
-        check_checkpoint(v, size, db_text(rows, 1));
-        next = size < 0 ? 0 : size + 1;
-    }
-    sqlite3_reset(rows);
-    return false;
+    v->rows = mem_array(v->n_rows + 1, sizeof *v->rows);
+    return true;
 }
 
 /* --- Entries --- */
@@ -315,73 +344,39 @@ static bool check_blobs(struct verification *v, struct err *err)
 
 /* --- Entries, one after the other --- */
 
-static bool check_entry(struct verification *v, const struct entry_row *row, struct err *err)
+static const char *unsigned_flaw(const struct verification *v, int64_t seq)
+{
+    uint64_t size = (uint64_t)seq + 1;
+    return seq >= 0 && size < v->n_marks && v->marks[size].present
+               ? "unproven: its checkpoint does not stand"
+               : "inserted: no checkpoint signs it";
+}
+
+static bool take_entry(struct verification *v, sqlite3_stmt *statement, int64_t *next,
+                       struct err *err)
 {
     struct arena arena = ARENA_INIT;
+    struct entry_row row;
     const json_t *json;
     bool done = true;
-    const char *flaw = flaw_of(&arena, row, &json);
-    if (!flaw && !row->leaf_is_sound)
+    entry_row_read(statement, &row);
+    const char *flaw = flaw_of(&arena, &row, &json);
+    if (!flaw && !row.leaf_is_sound)
         flaw = "edited: its leaf is not a hash";
-    if (row->seq < 0 || (uint64_t)row->seq >= v->n_rows) {
-        const struct mark *mark = mark_at(v, (uint64_t)row->seq + 1);
-        flaw = row->seq >= 0 && mark && mark->there ? "unproven: its checkpoint does not stand"
-                                                    : "inserted: no checkpoint signs it";
+    *next = row.seq < INT64_MAX ? row.seq + 1 : INT64_MAX;
+    if (row.seq < 0 || (uint64_t)row.seq >= v->n_rows) {
+        flaw = unsigned_flaw(v, row.seq);
     } else {
-        v->rows[row->seq] =
-            (struct row){merkle_leaf(row->entry.bytes), row->leaf, true, flaw != NULL};
+        v->rows[row.seq] =
+            (struct verified_row){merkle_leaf(row.entry.bytes), row.leaf, true, flaw != NULL};
         v->checked++;
     }
     if (flaw)
-        find(v, TOPIC_ENTRY, row->seq, "entry %" PRId64 ": %s", row->seq, flaw);
+        find(v, TOPIC_ENTRY, row.seq, "entry %" PRId64 ": %s", row.seq, flaw);
     else
-        done = check_references(v, row->seq, json, err);
+        done = check_references(v, row.seq, json, err);
     arena_release(&arena);
     return done;
-}
-
-/* The entries from *next on; false when one could not be read, with *next its number at least. */
-static bool check_entries_from(struct verification *v, int64_t *next, struct err *err)
-{
-    bool more;
-    sqlite3_stmt *rows = db_statement(v->db, DB_ENTRIES, err);
-    if (!rows)
-        return false;
-    sqlite3_bind_int64(rows, 1, *next);
-    sqlite3_bind_int64(rows, 2, -1);
-    while (db_step(v->db, rows, &more, err)) {
-        struct entry_row row;
-        if (!more)
-            return true;
-        entry_row_read(rows, &row);
-        *next = row.seq + 1;
-        if (!check_entry(v, &row, err))
-            break;
-    }
-    sqlite3_reset(rows);
-    return false;
-}
-
-/* Damaged pages hide some entries; those behind them are looked for one by one. */
-static bool check_entries(struct verification *v, struct err *err)
-{
-    int64_t next = INT64_MIN;
-    struct err why = ERR_INIT;
-    while (!check_entries_from(v, &next, &why)) {
-        if (why.code != ERR_CORRUPT) {
-            if (err)
-                *err = why;
-            return false;
-        }
-        if (next < 0)
-            next = 0;
-        if ((uint64_t)next >= v->n_rows || v->not_listed > 0)
-            break;
-        find(v, TOPIC_ENTRY, next, "entry %" PRId64 ": unreadable: %s", next, why.message);
-        v->rows[next].named = true;
-        next++;
-    }
-    return true;
 }
 
 static void name_the_missing(struct verification *v)
@@ -393,115 +388,6 @@ static void name_the_missing(struct verification *v)
         if (k > from)
             find_range(v, TOPIC_ENTRY, (int64_t)from, (int64_t)k - 1,
                        k == v->n_rows ? "removed: checkpoints sign more than there is" : "removed");
-    }
-}
-
-/* --- The tree --- */
-
-static bool gives(const struct merkle *tree, const struct sha256 *leaf, const struct mark *mark)
-{
-    struct sha256 root = merkle_root_with(tree, leaf);
-    return sha256_eq(&root, &mark->root);
-}
-
-static void name_row(struct verification *v, uint64_t k, const char *what)
-{
-    if (!v->rows[k].named)
-        find(v, TOPIC_ENTRY, (int64_t)k, "entry %" PRIu64 ": edited: %s", k, what);
-    v->rows[k].named = true;
-}
-
-/* Whether the checkpoint after the next fits these entries: then the next one is to blame. */
-static bool next_but_one_fits(struct verification *v, uint64_t k)
-{
-    struct row *row = &v->rows[k];
-    if (k + 1 >= v->n_rows || !mark_is_good(v, k + 2) || !row[1].present ||
-        !sha256_eq(&row->hash, &row->leaf))
-        return false;
-    struct merkle longer;
-    merkle_init(&longer);
-    for (uint64_t i = 0; i < k; i++)
-        merkle_append(&longer, &v->tree.levels[0].items[i]);
-    merkle_append(&longer, &row->hash);
-    bool fits = gives(&longer, &row[1].hash, mark_at(v, k + 2)) ||
-                gives(&longer, &row[1].leaf, mark_at(v, k + 2));
-    merkle_release(&longer);
-    return fits;
-}
-
-/* Nothing fits: one of the entries since the last agreement is not what was signed. */
-static void name_the_lost(struct verification *v, uint64_t agreed, uint64_t k)
-{
-    for (uint64_t i = agreed; i <= k; i++) {
-        if (v->rows[i].named)
-            return;
-    }
-    find_range(v, TOPIC_ENTRY, (int64_t)agreed, (int64_t)k,
-               agreed == k ? "edited: together with its leaf; its checkpoint signs another"
-                           : "edited: one or more of them, together with the leaf");
-}
-
-/* The leaf that belongs at k; false when it cannot be known. */
-static bool settle(struct verification *v, uint64_t k, uint64_t *agreed, struct sha256 *leaf)
-{
-    const struct row *row = &v->rows[k];
-    bool same = sha256_eq(&row->hash, &row->leaf);
-    *leaf = row->hash;
-    if (!mark_is_good(v, k + 1)) {
-        if (!same) {
-            name_row(v, k, "its bytes do not hash to its leaf");
-            *leaf = row->leaf;
-        }
-        return true;
-    }
-    const struct mark *mark = mark_at(v, k + 1);
-    if (gives(&v->tree, &row->hash, mark)) {
-        if (!same)
-            name_row(v, k, "its leaf is not the hash of its bytes, which are as signed");
-    } else if (gives(&v->tree, &row->leaf, mark)) {
-        name_row(v, k, "its bytes are not those that were signed");
-        *leaf = row->leaf;
-    } else if (next_but_one_fits(v, k)) {
-        find(v, TOPIC_CHECKPOINT, (int64_t)k + 1,
-             "checkpoint %" PRIu64 ": replaced: its root is not that of its entries", k + 1);
-        return true;
-    } else {
-        name_the_lost(v, *agreed, k);
-        return false;
-    }
-    *agreed = k + 1;
-    return true;
-}
-
-static void check_alone(struct verification *v, uint64_t from)
-{
-    uint64_t first = v->n_rows, last = 0;
-    for (uint64_t k = from; k < v->n_rows; k++) {
-        const struct row *row = &v->rows[k];
-        if (!row->present)
-            continue;
-        first = first < k ? first : k;
-        last = k;
-        if (!sha256_eq(&row->hash, &row->leaf))
-            name_row(v, k, "its bytes do not hash to its leaf");
-    }
-    if (first < v->n_rows)
-        find_range(v, TOPIC_ENTRY, (int64_t)first, (int64_t)last,
-                   "unproven: no root can be computed past the first bad entry");
-}
-
-static void check_tree(struct verification *v)
-{
-    struct sha256 leaf, empty = sha256_of("", 0);
-    uint64_t agreed = 0;
-    if (mark_is_good(v, 0) && !sha256_eq(&v->marks[0].root, &empty))
-        find(v, TOPIC_CHECKPOINT, 0, "checkpoint 0: replaced: its root is not that of no entries");
-    for (uint64_t k = 0; k < v->n_rows; k++) {
-        if (!v->rows[k].present || !settle(v, k, &agreed, &leaf)) {
-            check_alone(v, k + 1);
-            return;
-        }
-        merkle_append(&v->tree, &leaf);
     }
 }
 
@@ -523,31 +409,18 @@ static bool check_database(struct verification *v, struct err *err)
     return false;
 }
 
-static bool make_room(struct verification *v, struct err *err)
+/* Room for as many checkpoints as the file can hold, and some: sizes beyond are no outside number
+ * to make room by. */
+static void make_room(struct verification *v)
 {
-    bool row;
-    sqlite3_stmt *s = db_statement(v->db, DB_COUNTS, err);
-    if (!s || !db_step(v->db, s, &row, err))
-        return false;
-    v->n_marks =
-        (uint64_t)sqlite3_column_int64(s, 0) + (uint64_t)sqlite3_column_int64(s, 1) + MAX_GHOSTS;
-    sqlite3_reset(s);
-    v->marks = calloc(v->n_marks, sizeof *v->marks);
-    if (!v->marks)
-        check_no_memory(v->n_marks * sizeof *v->marks);
-    return true;
-}
-
-/* The last size that was signed says how many entries there must be. */
-static void count_rows(struct verification *v)
-{
-    uint64_t n = v->n_marks;
-    while (n > 1 && !v->marks[n - 1].good)
-        n--;
-    v->n_rows = n > 0 ? n - 1 : 0;
-    v->rows = calloc(v->n_rows + 1, sizeof *v->rows);
-    if (!v->rows)
-        check_no_memory(v->n_rows * sizeof *v->rows);
+    struct buf wal = BUF_INIT;
+    buf_printf(&wal, "%s-wal", v->db->path);
+    int64_t bytes = file_size(v->db->path), more = file_size(wal.p);
+    buf_release(&wal);
+    bytes = (bytes > 0 ? bytes : 0) + (more > 0 ? more : 0);
+    v->n_marks = (uint64_t)bytes / LEAST_ROW_BYTES + MAX_GHOSTS;
+    v->marks = mem_array(v->n_marks, sizeof *v->marks);
+    v->rows = NULL;
 }
 
 /* A failure that is not tampering (no memory, locked) ends it; damage is a finding like any. */
@@ -567,13 +440,13 @@ static bool survives(struct verification *v, bool done, struct err *why, struct 
 static bool check_all(struct verification *v, struct err *err)
 {
     struct err why = ERR_INIT;
+    make_room(v);
     if (!survives(v, db_run(v->db, DB_BEGIN_READ, &why), &why, err) ||
         !survives(v, check_database(v, &why), &why, err) ||
-        !survives(v, make_room(v, &why), &why, err) ||
         !survives(v, check_checkpoints(v, &why), &why, err))
         return false;
-    count_rows(v);
-    if (!survives(v, check_entries(v, &why), &why, err))
+    struct scan entries = {DB_ENTRIES, TOPIC_ENTRY, take_entry, (int64_t)v->n_rows};
+    if (!survives(v, scan_all(v, &entries, &why), &why, err))
         return false;
     name_the_missing(v);
     check_tree(v);
@@ -601,7 +474,6 @@ bool ledger_verify(struct ledger *l, const uint8_t *public_key, struct buf *repo
                    uint64_t *checked, struct err *err)
 {
     struct verification v = {.arena = ARENA_INIT};
-    merkle_init(&v.tree);
     *checked = 0;
     v.db = reader_take(l, err);
     if (!v.db)
@@ -616,7 +488,6 @@ bool ledger_verify(struct ledger *l, const uint8_t *public_key, struct buf *repo
     reader_give(l, v.db);
     free(v.marks);
     free(v.rows);
-    merkle_release(&v.tree);
     arena_release(&v.arena);
     return good;
 }
