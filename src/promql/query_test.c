@@ -2,6 +2,7 @@
 #include "promql/promql.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,6 +167,48 @@ static void errors_of_the_source_come_through(void **state)
     assert_string_equal(err.message, "the store is away");
 }
 
+/* The deepest trees there can be, on a stack of 2 MiB. */
+static void *ask_deep(void *fixture)
+{
+    static const struct {
+        const char *before, *middle, *after;
+    } shapes[] = {{"abs(", "x_total", ")"},
+                  {"sum by (i) (", "x_total", ")"},
+                  {"", "x_total", " + x_total"},
+                  {"x_total or (", "x_total", ")"},
+                  {"label_replace(", "x_total", ", 'a', 'b', '', '')"},
+                  {"max_over_time(", "x_total", "[2s:1s])"}};
+    struct fixture *f = fixture;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct buf text = BUF_INIT;
+        struct promql_result r;
+        struct err err = ERR_INIT;
+        struct promql_options options = {.max_samples = UINT64_MAX};
+        for (int k = 0; k < 140; k++)
+            buf_add_cstr(&text, shapes[i].before);
+        buf_add_cstr(&text, shapes[i].middle);
+        for (int k = 0; k < 140; k++)
+            buf_add_cstr(&text, shapes[i].after);
+        const struct promql_expr *e = promql_parse(&f->arena, buf_str(&text), &err);
+        assert_non_null(e);
+        assert_true(promql_instant(e, &f->source, &options, 50000, &f->arena, &r, &err));
+        assert_int_equal(r.n_series, N_SERIES);
+        buf_release(&text);
+    }
+    return NULL;
+}
+
+static void deep_trees_need_little_stack(void **state)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 2 << 20), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, ask_deep, *state), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_attr_destroy(&attributes), 0);
+}
+
 static void scalars_and_strings(void **state)
 {
     struct fixture *f = *state;
@@ -207,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(time_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(points_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_source_come_through, setup, teardown),
+        cmocka_unit_test_setup_teardown(deep_trees_need_little_stack, setup, teardown),
         cmocka_unit_test_setup_teardown(scalars_and_strings, setup, teardown),
         cmocka_unit_test_setup_teardown(notes_are_given_once_and_at_most_ten, setup, teardown),
     };
