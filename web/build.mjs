@@ -57,7 +57,8 @@ function asBytes(buffer) {
 function asTable(assets) {
     const arrays = assets.map((a, i) => `static const uint8_t bytes_${i}[] = {\n${asBytes(a.gzip)}};\n`);
     const rows = assets.map(
-        (a, i) => `    {"${a.path}", "${a.type}", "\\"${a.hash}\\"", bytes_${i}, sizeof bytes_${i}},\n`);
+        (a, i) => `    {"${a.path}", "${a.type}", "\\"${a.hash}\\"", bytes_${i}, sizeof bytes_${i}},\n`,
+    );
     return `/* Made by web/build.mjs. */
 #include "serve/web_assets.h"
 

@@ -70,7 +70,9 @@ export function inUnit(value: Num | undefined, unit: string, digits = 3): string
             return weight(v);
         case "seconds":
         case "s":
-            return Math.abs(v) < 1 ? `${significant(v * 1000, digits)}${SPACE}ms` : `${significant(v, digits)}${SPACE}s`;
+            return Math.abs(v) < 1
+                ? `${significant(v * 1000, digits)}${SPACE}ms`
+                : `${significant(v, digits)}${SPACE}s`;
         case "bytes":
             return bytes(v);
         default:

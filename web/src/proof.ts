@@ -170,7 +170,12 @@ export async function checkSignature(checkpoint: Checkpoint, verifierKey: string
     }
     try {
         const key = await crypto.subtle.importKey("raw", typed.slice(1), { name: "Ed25519" }, false, ["verify"]);
-        const good = await crypto.subtle.verify("Ed25519", key, signature.bytes.slice(4), encoder.encode(checkpoint.text));
+        const good = await crypto.subtle.verify(
+            "Ed25519",
+            key,
+            signature.bytes.slice(4),
+            encoder.encode(checkpoint.text),
+        );
         return good ? "good" : "bad";
     } catch {
         return "unsupported";

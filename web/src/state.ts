@@ -1,6 +1,14 @@
 // What the page knows. Every page reads these signals; only live.ts and refresh() write them.
 import { computed, signal } from "@preact/signals";
-import { api, type HistoryEntry, type LedgerHead, type Rollout, type RolloutStateName, type Service, type Status } from "./api";
+import {
+    api,
+    type HistoryEntry,
+    type LedgerHead,
+    type Rollout,
+    type RolloutStateName,
+    type Service,
+    type Status,
+} from "./api";
 
 export type Connection = "connecting" | "live" | "reconnecting";
 
@@ -30,13 +38,22 @@ export function takeServices(list: Service[]): void {
     servicesAtMs.value = Date.now();
 }
 
-/** Put a rollout in its place; events come without a history, which is then kept. */
+/** Lists and events come without a history: the known one is kept. */
+function withHistory(fresh: Rollout, known: Rollout | undefined): Rollout {
+    const history: HistoryEntry[] | undefined = fresh.history ?? known?.history;
+    return history ? { ...fresh, history } : fresh;
+}
+
 export function takeRollout(fresh: Rollout): void {
-    const list = rollouts.value ?? [];
+    const list = rollouts.peek() ?? [];
     const at = list.findIndex((r) => r.id === fresh.id);
-    const history: HistoryEntry[] | undefined = fresh.history ?? list[at]?.history;
-    const merged = history ? { ...fresh, history } : fresh;
+    const merged = withHistory(fresh, list[at]);
     rollouts.value = at < 0 ? [merged, ...list] : list.map((r, i) => (i === at ? merged : r));
+}
+
+function takeRollouts(fresh: Rollout[]): void {
+    const known = new Map((rollouts.peek() ?? []).map((r) => [r.id, r]));
+    rollouts.value = fresh.map((r) => withHistory(r, known.get(r.id)));
 }
 
 export async function refresh(): Promise<void> {
@@ -48,7 +65,7 @@ export async function refresh(): Promise<void> {
         ]);
         status.value = newStatus;
         takeServices(newServices.services);
-        rollouts.value = newRollouts.rollouts;
+        takeRollouts(newRollouts.rollouts);
         trouble.value = "";
     } catch (error) {
         trouble.value = (error as Error).message;

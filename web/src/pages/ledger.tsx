@@ -35,9 +35,13 @@ export function summaryOf(entry: LedgerEntry): string {
         case "intent":
             return `tell ${body["actuator"] ?? "the actuator"} ${weight(body["weightPct"])}`;
         case "observation":
-            return Number.isNaN(num(body["observedPct"])) ? `not known: ${body["error"]}` : `${weight(body["observedPct"])} in force`;
-        case "rollout":
-            return `${body["state"]?.stableVersion} → ${body["state"]?.canaryVersion}, asked for by ${body["state"]?.author}`;
+            return Number.isNaN(num(body["observedPct"]))
+                ? `not known: ${body["error"]}`
+                : `${weight(body["observedPct"])} in force`;
+        case "rollout": {
+            const { stableVersion, canaryVersion, author } = (body["state"] ?? {}) as Body;
+            return `${stableVersion} → ${canaryVersion}, asked for by ${author}`;
+        }
         case "gate":
             return `${body["state"]}: ${firstSentence(body["reasons"])}`;
         case "start":
@@ -79,7 +83,13 @@ function EntryRow({ entry, open }: { entry: LedgerEntry; open: Signal<number | n
     return (
         <li class={`entry kind-${entry.kind}`} data-testid="ledger-entry" data-seq={entry.seq} data-kind={entry.kind}>
             <div class="entry-line">
-                <button class="plain expand" aria-expanded={isOpen} onClick={() => (open.value = isOpen ? null : entry.seq)} aria-label={`entry ${entry.seq}`} data-testid="expand-entry">
+                <button
+                    class="plain expand"
+                    aria-expanded={isOpen}
+                    onClick={() => (open.value = isOpen ? null : entry.seq)}
+                    aria-label={`entry ${entry.seq}`}
+                    data-testid="expand-entry"
+                >
                     {icons.chevron}
                 </button>
                 <span class="seq number">#{entry.seq}</span>
@@ -161,7 +171,9 @@ function SubjectFilter({ subject }: { subject: string }) {
                 Subject
                 <select value={subject} onChange={(e) => go(e.currentTarget.value)} data-testid="ledger-subject">
                     <option value="">everything</option>
-                    {subject && !(rollouts.value ?? []).some((r) => r.id === subject) && <option value={subject}>{subject}</option>}
+                    {subject && !(rollouts.value ?? []).some((r) => r.id === subject) && (
+                        <option value={subject}>{subject}</option>
+                    )}
                     {(rollouts.value ?? []).map((r) => (
                         <option key={r.id} value={r.id}>
                             {r.id}

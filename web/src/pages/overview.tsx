@@ -23,10 +23,12 @@ function SloRow({ slo }: { slo: Slo }) {
                 <p class={`big ${missed ? "is-bad" : ""}`}>{availability(slo.ratio)}</p>
                 <p class="quiet">
                     target {availability(slo.target)} over {windowText(slo)}
-                    {slo.partial && <span title="the store does not reach back over the whole window yet"> (so far)</span>}
+                    {slo.partial && (
+                        <span title="the store does not reach back over the whole window yet"> (so far)</span>
+                    )}
                 </p>
                 <p class="quiet">
-                    {count(slo.bad)} bad of {count(slo.total)}
+                    {num(slo.total) > 0 ? `${count(slo.bad)} bad of ${count(slo.total)}` : "no events in the window"}
                 </p>
             </div>
             <BudgetBar remaining={slo.budgetRemaining} />
@@ -58,17 +60,17 @@ function FirstSteps() {
             <p>cQED decides on evidence, so it first needs some. Three things, in this order:</p>
             <ol>
                 <li>
-                    <b>Telemetry in.</b> Name your services under <code>scrape_configs</code> in <code>cqed.yaml</code>, as
-                    in Prometheus, or send OTLP metrics to <code>POST /v1/metrics</code> here. What arrives shows under{" "}
-                    <a href="#/targets">Targets</a>.
+                    <b>Telemetry in.</b> Name your services under <code>scrape_configs</code> in{" "}
+                    <code>cqed.yaml</code>, as in Prometheus, or send OTLP metrics to <code>POST /v1/metrics</code>{" "}
+                    here. What arrives shows under <a href="#/targets">Targets</a>.
                 </li>
                 <li>
-                    <b>A promise.</b> Write an OpenSLO file and a rollout policy for the service. <code>cqed check</code>{" "}
-                    tells every mistake with its file and line.
+                    <b>A promise.</b> Write an OpenSLO file and a rollout policy for the service.{" "}
+                    <code>cqed check</code> tells every mistake with its file and line.
                 </li>
                 <li>
                     <b>A change.</b> Announce a deployment:
-                    <pre>cqed rollout start SERVICE --version v2</pre>
+                    <pre tabIndex={0}>cqed rollout start SERVICE --version v2</pre>
                 </li>
             </ol>
             <p>

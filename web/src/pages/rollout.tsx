@@ -1,13 +1,14 @@
 // One rollout: the verdict first, then where it is, then every piece of evidence, then how it came to this.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { api, type Automation, type LedgerEntry, type Rollout } from "../api";
+import { api, type Automation, type Evidence, type LedgerEntry, type Rollout } from "../api";
 import { now } from "../clock";
 import { ago, clockTime, duration, num, percent } from "../format";
 import { ActButtons } from "../parts/act";
 import { StateBadge } from "../parts/badge";
 import { CheckCard } from "../parts/check";
 import { Empty, Loading } from "../parts/empty";
+import { isComparison } from "../parts/interval";
 import { Versions } from "../parts/rollout_row";
 import { Split } from "../parts/split";
 import { Stepper } from "../parts/stepper";
@@ -51,7 +52,8 @@ const DOES: Record<Automation, string> = {
 
 /** The level that the policy gave, as it was recorded when the rollout was asked for. */
 function configuredLevel(records: LedgerEntry[]): Automation | undefined {
-    const body = records.find((entry) => entry.kind === "rollout")?.body as { policy?: { automation?: Automation } } | undefined;
+    const body = records.find((entry) => entry.kind === "rollout")?.body as
+        { policy?: { automation?: Automation } } | undefined;
     return body?.policy?.automation;
 }
 
@@ -59,7 +61,12 @@ function AutomationLevel({ rollout, configured }: { rollout: Rollout; configured
     const level = rollout.state.automation;
     const lowered = configured !== undefined && LEVELS.indexOf(level) < LEVELS.indexOf(configured);
     return (
-        <div class={`automation ${lowered ? "is-lowered" : ""}`} data-testid="automation" data-level={level} data-lowered={lowered}>
+        <div
+            class={`automation ${lowered ? "is-lowered" : ""}`}
+            data-testid="automation"
+            data-level={level}
+            data-lowered={lowered}
+        >
             <dt>Automation</dt>
             <dd>
                 <b>{level}</b>
@@ -82,7 +89,9 @@ function Facts({ rollout, records }: { rollout: Rollout; records: LedgerEntry[] 
             <div>
                 <dt>Telemetry</dt>
                 <dd>
-                    {snapshot && snapshot.telemetryAgeMs >= 0 ? `${duration(snapshot.telemetryAgeMs)} old when judged` : "never seen"}
+                    {snapshot && snapshot.telemetryAgeMs >= 0
+                        ? `${duration(snapshot.telemetryAgeMs)} old when judged`
+                        : "never seen"}
                 </dd>
             </div>
             {Number.isFinite(budget) && (
@@ -118,7 +127,9 @@ function When({ rollout }: { rollout: Rollout }) {
     const { createdMs, endedMs } = rollout.state;
     return (
         <span class="quiet">
-            {endedMs > 0 ? `ended ${ago(endedMs, now.value)} after ${duration(endedMs - createdMs)}` : `for ${duration(now.value - createdMs)}`}
+            {endedMs > 0
+                ? `ended ${ago(endedMs, now.value)} after ${duration(endedMs - createdMs)}`
+                : `for ${duration(now.value - createdMs)}`}
         </span>
     );
 }
@@ -126,14 +137,17 @@ function When({ rollout }: { rollout: Rollout }) {
 function Checks({ rollout }: { rollout: Rollout }) {
     const snapshot = rollout.snapshot;
     const checks = snapshot?.checks ?? [];
+    const others = checks.filter((e) => !isComparison(e));
+    const card = (e: Evidence) => (
+        <CheckCard key={e.check} e={e} atMs={snapshot?.atMs ?? 0} rollout={rollout.id} live={!isFinal(rollout)} />
+    );
     return (
         <section aria-label="evidence">
             <h2>Evidence</h2>
             {checks.length === 0 && <p class="quiet">no check has been judged yet</p>}
             <div class="checks">
-                {checks.map((e) => (
-                    <CheckCard key={e.check} e={e} atMs={snapshot?.atMs ?? 0} rollout={rollout.id} live={!isFinal(rollout)} />
-                ))}
+                {checks.filter(isComparison).map(card)}
+                {others.length > 0 && <div class="stack">{others.map(card)}</div>}
             </div>
         </section>
     );

@@ -6,9 +6,9 @@ function NoRollouts() {
     return (
         <Empty title="No rollout yet">
             <p>A rollout starts when somebody says that a new version is there. By hand:</p>
-            <pre>cqed rollout start SERVICE --version v2 --stable v1</pre>
+            <pre tabIndex={0}>cqed rollout start SERVICE --version v2 --stable v1</pre>
             <p>or from CI, with a key that makes it safe to repeat:</p>
-            <pre>
+            <pre tabIndex={0}>
                 {`curl -X POST ${location.origin}/cqed/v1/rollouts \\
   -H 'Content-Type: application/json' -H "Idempotency-Key: $CI_JOB_ID" \\
   -d '{"service":"SERVICE","version":"v2","stableVersion":"v1","author":"ci"}'`}

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api, type Target } from "../api";
 import { now } from "../clock";
-import { ago, duration, num } from "../format";
+import { ago, inUnit } from "../format";
 import { Empty, Loading } from "../parts/empty";
 import { icons } from "../parts/icons";
 
@@ -25,15 +25,17 @@ function TargetRow({ target }: { target: Target }) {
                 {target.lastError && <p class="problem">{target.lastError}</p>}
             </td>
             <td>{target.scrapePool}</td>
-            <td class="labels">
-                {Object.entries(target.labels).map(([name, value]) => (
-                    <code key={name}>
-                        {name}="{value}"
-                    </code>
-                ))}
+            <td>
+                <div class="labels">
+                    {Object.entries(target.labels).map(([name, value]) => (
+                        <code key={name}>
+                            {name}="{value}"
+                        </code>
+                    ))}
+                </div>
             </td>
             <td class="number">{Number.isFinite(scraped) && scraped > 0 ? ago(scraped, now.value) : "never"}</td>
-            <td class="number">{duration(num(target.lastScrapeDuration) * 1000)}</td>
+            <td class="number">{inUnit(target.lastScrapeDuration, "seconds")}</td>
         </tr>
     );
 }
@@ -63,8 +65,8 @@ export function TargetsPage() {
             {list?.length === 0 && (
                 <Empty title="Nothing is scraped">
                     <p>
-                        Add <code>scrape_configs</code> to <code>cqed.yaml</code> and reload with <code>POST /-/reload</code>{" "}
-                        or SIGHUP. Services that push OTLP do not show here.
+                        Add <code>scrape_configs</code> to <code>cqed.yaml</code> and reload with{" "}
+                        <code>POST /-/reload</code> or SIGHUP. Services that push OTLP do not show here.
                     </p>
                 </Empty>
             )}

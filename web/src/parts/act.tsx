@@ -24,13 +24,16 @@ const OFFERS: Offer[] = [
     {
         act: "approve",
         label: "Approve",
-        does: (r) => `${weight(r.state.proposedPct)} of traffic for ${r.state.canaryVersion} is asked for. The author cannot approve it.`,
+        does: (r) =>
+            `${weight(r.state.proposedPct)} of traffic for ${r.state.canaryVersion} is asked for. ` +
+            "The author cannot approve it.",
         fits: (r) => num(r.state.proposedPct) > 0 && r.state.automation !== "advisory",
     },
     {
         act: "promote",
         label: "Promote",
-        does: (r) => `Sends ${nextWeight(r)} of traffic to ${r.state.canaryVersion} now, without waiting for proof or hold.`,
+        does: (r) =>
+            `Sends ${nextWeight(r)} of traffic to ${r.state.canaryVersion} now, without waiting for proof or hold.`,
         fits: (r) => r.state.desiredPct < 100,
     },
     {
@@ -42,7 +45,8 @@ const OFFERS: Offer[] = [
     {
         act: "pause",
         label: "Pause",
-        does: (r) => `Keeps traffic at ${weight(r.state.desiredPct)} until a human resumes. Evidence may still roll back.`,
+        does: (r) =>
+            `Keeps traffic at ${weight(r.state.desiredPct)} until a human resumes. Evidence may still roll back.`,
         fits: (r) => r.state.state === "progressing" || r.state.state === "promoting",
     },
     {
@@ -104,17 +108,38 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
                 <p>{offer.does(rollout)}</p>
                 {offer.act === "promote" && (
                     <label class="check-line">
-                        <input type="checkbox" checked={full.value} onChange={(e) => (full.value = e.currentTarget.checked)} data-testid="act-full" />
+                        <input
+                            type="checkbox"
+                            checked={full.value}
+                            onChange={(e) => (full.value = e.currentTarget.checked)}
+                            data-testid="act-full"
+                        />
                         all the way to 100{"\u202f"}%
                     </label>
                 )}
                 <label>
                     Reason
-                    <textarea rows={3} maxLength={900} required autofocus value={reason.value} onInput={(e) => (reason.value = e.currentTarget.value)} placeholder="Who reads this in a year must understand it" data-testid="act-reason" />
+                    <textarea
+                        rows={3}
+                        maxLength={900}
+                        required
+                        autofocus
+                        value={reason.value}
+                        onInput={(e) => (reason.value = e.currentTarget.value)}
+                        placeholder="Who reads this in a year must understand it"
+                        data-testid="act-reason"
+                    />
                 </label>
                 <label>
                     Your name
-                    <input required maxLength={100} value={actor.value} onInput={(e) => (actor.value = e.currentTarget.value)} autocomplete="username" data-testid="act-actor" />
+                    <input
+                        required
+                        maxLength={100}
+                        value={actor.value}
+                        onInput={(e) => (actor.value = e.currentTarget.value)}
+                        autocomplete="username"
+                        data-testid="act-actor"
+                    />
                 </label>
                 <p class="refusal" role="alert" data-testid="act-refusal">
                     {refusal.value}
@@ -123,7 +148,12 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
                     <button type="button" onClick={onClose} data-testid="act-cancel">
                         Leave it
                     </button>
-                    <button type="submit" class={offer.danger ? "danger" : "primary"} disabled={!ready} data-testid="act-submit">
+                    <button
+                        type="submit"
+                        class={offer.danger ? "danger" : "primary"}
+                        disabled={!ready}
+                        data-testid="act-submit"
+                    >
                         {busy.value ? "asking…" : offer.label}
                     </button>
                 </p>
@@ -140,7 +170,12 @@ export function ActButtons({ rollout }: { rollout: Rollout }) {
     return (
         <div class="acts" role="group" aria-label="acts">
             {OFFERS.filter((offer) => offer.fits(rollout)).map((offer) => (
-                <button key={offer.act} class={offer.danger ? "danger" : offer.act === "approve" ? "primary" : ""} onClick={() => (open.value = offer)} data-testid={`act-${offer.act}`}>
+                <button
+                    key={offer.act}
+                    class={offer.danger ? "danger" : offer.act === "approve" ? "primary" : ""}
+                    onClick={() => (open.value = offer)}
+                    data-testid={`act-${offer.act}`}
+                >
                     {offer.label}
                 </button>
             ))}

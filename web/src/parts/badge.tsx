@@ -13,7 +13,12 @@ export const MEANING: Record<EvidenceState, string> = {
 
 export function EvidenceBadge({ state }: { state: EvidenceState }) {
     return (
-        <span class={`badge evidence is-${state}`} title={MEANING[state]} data-testid="evidence-badge" data-state={state}>
+        <span
+            class={`badge evidence is-${state}`}
+            title={MEANING[state]}
+            data-testid="evidence-badge"
+            data-state={state}
+        >
             {icons[state]}
             {state}
         </span>
@@ -56,7 +61,11 @@ export function CheckTally({ rollout }: { rollout: Rollout }) {
             {order.map((state) => {
                 const n = checks.filter((c) => c.state === state).length;
                 return n === 0 ? null : (
-                    <span key={state} class={`badge evidence is-${state}`} title={`${n} × ${state}: ${MEANING[state]}`}>
+                    <span
+                        key={state}
+                        class={`badge evidence is-${state}`}
+                        title={`${n} × ${state}: ${MEANING[state]}`}
+                    >
                         {icons[state]}
                         {n}
                         <span class="hidden"> {state}</span>

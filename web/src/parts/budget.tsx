@@ -17,7 +17,7 @@ export function BudgetBar({ remaining }: { remaining: Num }) {
     return (
         <div class={`budget tone-${tone}`} data-testid="budget">
             <span class="label">
-                <b>{percent(value)}</b> {value < 0 ? "of the budget overspent" : "of the budget left"}
+                <b>{percent(value).replace("-", "−")}</b> of the budget left{value < 0 && ", overspent"}
             </span>
             <div class="track">
                 <div class={value < 0 ? "fill over" : "fill"} style={{ width: `${share * 100}%` }} />

@@ -60,7 +60,14 @@ function HarmMeter({ e }: { e: Evidence }) {
     return (
         <div class="harm" title="ln of the e-value against 'no harm'; a rollback needs the limit">
             <span class="quiet">evidence of harm</span>
-            <span class="track" role="meter" aria-valuenow={Math.round(share * 100)} aria-valuemin={0} aria-valuemax={100} aria-label="evidence of harm">
+            <span
+                class="track"
+                role="meter"
+                aria-valuenow={Math.round(share * 100)}
+                aria-valuemin={0}
+                aria-valuemax={100}
+                aria-label="evidence of harm"
+            >
                 <span class="fill" style={{ width: `${share * 100}%` }} />
             </span>
             <span class="number">

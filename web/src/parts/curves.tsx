@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { api, type Curves, type Num } from "../api";
 import { theme } from "../appearance";
-import { inUnit, num } from "../format";
+import { clockTime, DASH, inUnit, num } from "../format";
 
 const EVERY_MS = 2000;
 const HEIGHT = 150;
@@ -38,16 +38,17 @@ function dataOf(curves: Curves, view: View): uPlot.AlignedData {
 
 function seriesOf(view: View, unit: string, ink: (name: string) => string): uPlot.Series[] {
     const value = (_: uPlot, v: number | null) => inUnit(v, unit);
+    const time = { label: "at", value: (_: uPlot, t: number | null) => (t ? clockTime(t * 1000, t * 1000) : DASH) };
     if (view === "arms") {
         return [
-            {},
+            time,
             { label: "stable", stroke: ink("--stable"), width: 1.5, value, points: { show: false } },
             { label: "canary", stroke: ink("--canary"), width: 2, value, points: { show: false } },
         ];
     }
     const edge = { stroke: ink("--faint"), width: 1, value, points: { show: false } };
     return [
-        {},
+        time,
         { ...edge, label: "low" },
         { ...edge, label: "high" },
         { label: "effect", stroke: ink("--canary"), width: 2, value, points: { show: false } },
@@ -66,16 +67,33 @@ function optionsOf(parent: HTMLElement, view: View, unit: string): uPlot.Options
     const options: uPlot.Options = {
         width: parent.clientWidth,
         height: HEIGHT,
+        padding: [8, 8, 0, 0],
         cursor: { y: false, drag: { x: false, y: false } },
-        legend: { live: true },
+        legend: { markers: { width: 0, fill: strokeOf } },
+        hooks: { setData: [showNewest], setCursor: [showNewest] },
         scales: { y: { range: (_, min, max) => rangeOf(view, min, max) } },
-        axes: [axis, { ...axis, size: 58, values: (_, splits) => splits.map((v) => inUnit(v, unit)) }],
+        axes: [
+            { ...axis, size: 26, values: (_, splits) => splits.map((t) => clockTime(t * 1000, t * 1000)) },
+            { ...axis, size: 52, values: (_, splits) => splits.map((v) => inUnit(v, unit)) },
+        ],
         series: seriesOf(view, unit, ink),
     };
     if (view === "difference") {
         options.bands = [{ series: [2, 1], fill: ink("--band") }];
     }
     return options;
+}
+
+function strokeOf(u: uPlot, index: number): string {
+    const stroke = u.series[index]?.stroke;
+    return String(typeof stroke === "function" ? stroke(u, index) : stroke);
+}
+
+/** The legend says the newest values while the pointer is elsewhere. */
+function showNewest(u: uPlot): void {
+    if (u.cursor.idx === null || u.cursor.idx === undefined) {
+        u.setLegend({ idx: u.data[0].length - 1 }, false);
+    }
 }
 
 function rangeOf(view: View, min: number | null, max: number | null): [number, number] {
@@ -156,7 +174,9 @@ export function CheckCurves({ rollout, check, live }: { rollout: string; check: 
                 {tab("difference", "Difference")}
             </div>
             <div ref={box} role="img" aria-label={`${check}: canary against stable over time`} />
-            {!has && <p class="quiet nothing">{problem.value || "no curve yet: the first buckets are being counted"}</p>}
+            {!has && (
+                <p class="quiet nothing">{problem.value || "no curve yet: the first buckets are being counted"}</p>
+            )}
         </div>
     );
 }

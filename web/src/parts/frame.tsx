@@ -1,4 +1,5 @@
 // What is around every page: where you are, whether it is live, what cQED itself is doing.
+import { effect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { switchTheme, theme } from "../appearance";
 import { now } from "../clock";
@@ -9,14 +10,20 @@ import { RolloutPage } from "../pages/rollout";
 import { RolloutsPage } from "../pages/rollouts";
 import { TargetsPage } from "../pages/targets";
 import { route } from "../route";
-import { connection, liveRollouts, status, trouble } from "../state";
+import { connection, liveRollouts, rollouts, status, trouble } from "../state";
 import { Empty } from "./empty";
 import { icons, Mark } from "./icons";
+import { headline } from "./verdict";
 
 function ThemeButton() {
     const other = theme.value === "dark" ? "light" : "dark";
     return (
-        <button class="plain" onClick={switchTheme} aria-label={`switch to the ${other} theme`} data-testid="theme-toggle">
+        <button
+            class="plain"
+            onClick={switchTheme}
+            aria-label={`switch to the ${other} theme`}
+            data-testid="theme-toggle"
+        >
             {theme.value === "dark" ? icons.sun : icons.moon}
         </button>
     );
@@ -35,7 +42,11 @@ function ConnectionState() {
 function NavLink({ page, children }: { page: string; children: ComponentChildren }) {
     const here = route.value.page === page;
     return (
-        <a href={`#/${page === "overview" ? "" : page}`} aria-current={here ? "page" : undefined} data-testid={`nav-${page}`}>
+        <a
+            href={`#/${page === "overview" ? "" : page}`}
+            aria-current={here ? "page" : undefined}
+            data-testid={`nav-${page}`}
+        >
             {children}
         </a>
     );
@@ -53,9 +64,7 @@ function Header() {
             </a>
             <nav aria-label="pages">
                 <NavLink page="overview">Overview</NavLink>
-                <NavLink page="rollouts">
-                    Rollouts{live > 0 && <span class="pip">{live}</span>}
-                </NavLink>
+                <NavLink page="rollouts">Rollouts{live > 0 && <span class="pip">{live}</span>}</NavLink>
                 <NavLink page="ledger">Ledger</NavLink>
                 <NavLink page="targets">Targets</NavLink>
             </nav>
@@ -107,6 +116,20 @@ function Page() {
             );
     }
 }
+
+/** The browser's tab tells how it goes. */
+function titleNow(): string {
+    const { page, id } = route.value;
+    const shown = page === "rollouts" && id ? (rollouts.value ?? []).find((r) => r.id === id) : undefined;
+    if (shown) {
+        return `${shown.state.service} ${shown.state.canaryVersion}: ${headline(shown)} · cQED`;
+    }
+    return page === "overview" ? "cQED" : `${page[0]?.toUpperCase()}${page.slice(1)} · cQED`;
+}
+
+effect(() => {
+    document.title = titleNow();
+});
 
 export function Frame() {
     return (

@@ -4,7 +4,15 @@ import { duration } from "../format";
 const STALE_MS = 15_000;
 
 /** How old the data is, growing while nothing comes. freshMs < 0 or null: never seen. */
-export function Freshness({ freshMs, atMs, staleMs = STALE_MS }: { freshMs: number | null; atMs: number; staleMs?: number }) {
+export function Freshness({
+    freshMs,
+    atMs,
+    staleMs = STALE_MS,
+}: {
+    freshMs: number | null;
+    atMs: number;
+    staleMs?: number;
+}) {
     if (freshMs === null || freshMs < 0) {
         return (
             <span class="fresh is-never" data-testid="freshness">

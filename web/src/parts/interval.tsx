@@ -70,6 +70,19 @@ function Label({ x, y, children, kind }: { x: number; y: number; children: strin
     );
 }
 
+function Zone({ kind, from, to }: { kind: string; from: number; to: number }) {
+    return to > from ? <rect class={kind} x={`${from}%`} width={`${to - from}%`} y="8" height="32" /> : null;
+}
+
+/** Where the effect may lie. Which side of its limit a query must keep shows in the verdict on its value. */
+function toleratedRange(e: Evidence, tolerate: number, effect: number): [number, number] {
+    if (e.kind === "traffic") {
+        return [-tolerate, tolerate];
+    }
+    const below = isComparison(e) || e.kind === "slo" || (e.state === "pass") === effect < tolerate;
+    return below ? [-Infinity, tolerate] : [tolerate, Infinity];
+}
+
 export function IntervalPlot({ e }: { e: Evidence }) {
     const tolerate = num(e.tolerate);
     const effect = num(e.effect);
@@ -79,14 +92,14 @@ export function IntervalPlot({ e }: { e: Evidence }) {
     const scale = scaleOf([num(e.low), num(e.high), effect, tolerate], tolerate);
     const zero = at(scale, 0);
     const limit = at(scale, tolerate);
-    const bothSides = e.kind === "traffic";
-    const left = bothSides ? at(scale, -tolerate) : 0;
+    const fine = toleratedRange(e, tolerate, effect).map((v) => at(scale, v)) as [number, number];
     return (
         <svg class={`interval is-${e.state}`} height="56" role="img" aria-label={sentence(e)} data-testid="interval">
-            {(isComparison(e) || bothSides) && Number.isFinite(tolerate) && (
+            {Number.isFinite(tolerate) && (
                 <>
-                    <rect class="tolerated" x={`${left}%`} width={`${Math.max(0, limit - left)}%`} y="8" height="32" />
-                    <rect class="harm" x={`${limit}%`} width={`${100 - limit}%`} y="8" height="32" />
+                    <Zone kind="harm" from={0} to={fine[0]} />
+                    <Zone kind="tolerated" from={fine[0]} to={fine[1]} />
+                    <Zone kind="harm" from={fine[1]} to={100} />
                 </>
             )}
             <line class="zero" x1={`${zero}%`} x2={`${zero}%`} y1="8" y2="40" />
@@ -96,9 +109,11 @@ export function IntervalPlot({ e }: { e: Evidence }) {
             <Label x={zero} y={54} kind="tick">
                 0
             </Label>
-            {Number.isFinite(tolerate) && (Math.abs(limit - zero) > 6) && (
+            {Number.isFinite(tolerate) && Math.abs(limit - zero) > 6 && (
                 <Label x={limit} y={54} kind="tick">
-                    {isComparison(e) || bothSides ? `tolerated ${inUnit(tolerate, e.unit)}` : `limit ${inUnit(tolerate, e.unit)}`}
+                    {isComparison(e) || e.kind === "traffic"
+                        ? `tolerated ${inUnit(tolerate, e.unit)}`
+                        : `limit ${inUnit(tolerate, e.unit)}`}
                 </Label>
             )}
         </svg>

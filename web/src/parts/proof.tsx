@@ -61,11 +61,22 @@ async function signatureStep(checkpoint: Checkpoint): Promise<Step> {
     const check = await checkSignature(checkpoint, await api.verifierKey());
     switch (check) {
         case "good":
-            return { outcome: "good", text: "the checkpoint's signature is by the ledger's key", detail: checkpoint.origin };
+            return {
+                outcome: "good",
+                text: "the checkpoint's signature is by the ledger's key",
+                detail: checkpoint.origin,
+            };
         case "bad":
-            return { outcome: "bad", text: "the checkpoint is not signed by the ledger's key", detail: checkpoint.origin };
+            return {
+                outcome: "bad",
+                text: "the checkpoint is not signed by the ledger's key",
+                detail: checkpoint.origin,
+            };
         case "unsupported":
-            return { outcome: "open", text: "this browser cannot check Ed25519 signatures; `cqed ledger verify` can" };
+            return {
+                outcome: "open",
+                text: "this browser cannot check Ed25519 signatures; `cqed ledger verify` can",
+            };
     }
 }
 
@@ -76,15 +87,19 @@ async function proveEntry(entry: LedgerEntry): Promise<Step[]> {
     const hex = toHex(leaf);
     const root = await rootOfPath(leaf, entry.seq, checkpoint.size, proof.path.map(fromHex));
     const rootHex = root ? toHex(root) : "";
+    const reached = rootHex === checkpoint.root ? "the root" : "another root than that";
     return [
         {
             outcome: hex === entry.leaf ? "good" : "bad",
-            text: hex === entry.leaf ? "the entry's canonical bytes give its leaf hash" : `the entry hashes to ${shortHash(hex)}, its leaf is`,
+            text:
+                hex === entry.leaf
+                    ? "the entry's canonical bytes give its leaf hash"
+                    : `the entry hashes to ${shortHash(hex)}, its leaf is`,
             detail: shortHash(entry.leaf),
         },
         {
             outcome: rootHex === checkpoint.root ? "good" : "bad",
-            text: `${proof.path.length} hashes lead from it to ${rootHex === checkpoint.root ? "the root" : "another root than that"} of ${count(checkpoint.size)} entries`,
+            text: `${proof.path.length} hashes lead from it to ${reached} of ${count(checkpoint.size)} entries`,
             detail: shortHash(rootHex),
         },
         await signatureStep(checkpoint),
@@ -111,7 +126,11 @@ export function EntryProof({ entry }: { entry: LedgerEntry }) {
     const { busy, problem, result } = state.value;
     return (
         <div class="proof">
-            <button onClick={() => void run(state, () => proveEntry(entry))} disabled={busy !== ""} data-testid="prove-entry">
+            <button
+                onClick={() => void run(state, () => proveEntry(entry))}
+                disabled={busy !== ""}
+                data-testid="prove-entry"
+            >
                 {busy || "Prove it in this browser"}
             </button>
             {problem && <p class="problem">{problem}</p>}
@@ -147,7 +166,11 @@ async function checkAll(say: (done: number, of: number) => void): Promise<Step[]
             : { outcome: "bad", text: `entry ${wrong} does not give its leaf hash` },
         root === checkpoint.root
             ? { outcome: "good", text: "together they give the signed root", detail: shortHash(root) }
-            : { outcome: "bad", text: "together they give another root than the signed one", detail: shortHash(root) },
+            : {
+                  outcome: "bad",
+                  text: "together they give another root than the signed one",
+                  detail: shortHash(root),
+              },
         await signatureStep(checkpoint),
     ];
 }
@@ -160,12 +183,18 @@ export function WholeProof() {
     };
     return (
         <>
-            <button onClick={() => void run(state, () => checkAll(say))} disabled={busy !== ""} data-testid="prove-all">
+            <button
+                onClick={() => void run(state, () => checkAll(say))}
+                disabled={busy !== ""}
+                data-testid="prove-all"
+            >
                 {busy || "Recompute in this browser"}
             </button>
             {problem && <p class="problem">{problem}</p>}
             {result && <Steps steps={result} />}
-            {result && <Conclusion steps={result} good="the whole ledger is what was signed" testid="prove-all-result" />}
+            {result && (
+                <Conclusion steps={result} good="the whole ledger is what was signed" testid="prove-all-result" />
+            )}
         </>
     );
 }

@@ -6,6 +6,7 @@ import { linkTo } from "../route";
 import { isFinal } from "../state";
 import { CheckTally, StateBadge, toneOf } from "./badge";
 import { icons } from "./icons";
+import { cause } from "./verdict";
 
 export function Versions({ rollout }: { rollout: Rollout }) {
     return (
@@ -35,14 +36,20 @@ export function RolloutRow({ rollout, compact = false }: { rollout: Rollout; com
     const { state } = rollout;
     const final = isFinal(rollout);
     return (
-        <a class={`rollout-row ${final ? "is-final" : "is-live"}`} href={linkTo.rollout(rollout.id)} data-testid="rollout-row" data-rollout={rollout.id} data-state={state.state}>
+        <a
+            class={`rollout-row ${final ? "is-final" : "is-live"}`}
+            href={linkTo.rollout(rollout.id)}
+            data-testid="rollout-row"
+            data-rollout={rollout.id}
+            data-state={state.state}
+        >
             {!compact && <b class="service-name">{state.service}</b>}
             <Versions rollout={rollout} />
             <StateBadge state={state.state} />
             {final ? null : <MiniBar rollout={rollout} />}
             {final ? null : <span class="weight">{weight(state.desiredPct)}</span>}
             {final ? null : <CheckTally rollout={rollout} />}
-            <span class="sentence">{rollout.reasons?.[0]?.sentence ?? ""}</span>
+            <span class="sentence">{cause(rollout) || rollout.reasons?.[0]?.sentence}</span>
             <span class="quiet when">
                 {final && state.endedMs > 0
                     ? `${ago(state.endedMs, now.value)}, took ${duration(state.endedMs - state.createdMs)}`

@@ -31,11 +31,22 @@ export function Split({ rollout }: { rollout: Rollout }) {
         <section class="card split" aria-label="traffic split">
             <h2>Traffic on the canary</h2>
             <dl>
-                <Row name="desired" value={desired} note={`at most ${weight(rollout.state.allowedPct)} allowed`} tone="desired" />
+                <Row
+                    name="desired"
+                    value={desired}
+                    note={`at most ${weight(rollout.state.allowedPct)} allowed`}
+                    tone="desired"
+                />
                 <Row
                     name="observed"
                     value={exposure?.known ? exposure.observedPct : null}
-                    note={exposure?.known ? (late ? "not in force yet" : "by the actuator") : exposure?.error || "not observed yet"}
+                    note={
+                        exposure?.known
+                            ? late
+                                ? "not in force yet"
+                                : "by the actuator"
+                            : exposure?.error || "not observed yet"
+                    }
                     tone={exposure && !exposure.known ? "bad" : late ? "warn" : "observed"}
                 />
                 <Row

@@ -26,11 +26,20 @@ function HoldProgress({ rollout, holdMs }: { rollout: Rollout; holdMs: number })
     const share = holdMs > 0 ? Math.min(1, held / holdMs) : 1;
     return (
         <>
-            <span class="track" role="progressbar" aria-valuenow={Math.round(share * 100)} aria-valuemin={0} aria-valuemax={100} aria-label="hold">
+            <span
+                class="track"
+                role="progressbar"
+                aria-valuenow={Math.round(share * 100)}
+                aria-valuemin={0}
+                aria-valuemax={100}
+                aria-label="hold"
+            >
                 <span class="fill" style={{ width: `${share * 100}%` }} />
             </span>
             <span class="quiet">
-                {share < 1 ? `held ${duration(held)} of ${duration(holdMs)}` : `held ${duration(held)}, ${duration(holdMs)} asked`}
+                {share < 1
+                    ? `held ${duration(held)} of ${duration(holdMs)}`
+                    : `held ${duration(held)}, ${duration(holdMs)} asked`}
             </span>
         </>
     );
@@ -43,7 +52,13 @@ export function Stepper({ rollout }: { rollout: Rollout }) {
             {rollout.steps.map((step, index) => {
                 const place = placeOf(rollout, index);
                 return (
-                    <li key={index} class={`is-${place}`} aria-current={place === "here" ? "step" : undefined} data-testid="step" data-place={place}>
+                    <li
+                        key={index}
+                        class={`is-${place}`}
+                        aria-current={place === "here" ? "step" : undefined}
+                        data-testid="step"
+                        data-place={place}
+                    >
                         <span class="knob">{place === "past" ? (undone ? icons.cross : icons.tick) : index + 1}</span>
                         <b>{weight(step.weightPct)}</b>
                         {place === "here" ? (

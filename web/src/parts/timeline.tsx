@@ -52,14 +52,26 @@ function ofRecord(entry: LedgerEntry): Moment | null {
         case "human":
             return { ...base, kind: "human", ...ofAct((body["act"] ?? body) as Body) };
         case "intent":
-            return { ...base, kind: "intent", title: `told ${String(body["actuator"] ?? "the actuator")}`, text: `${weight(body["weightPct"] as number)} for the canary`, tone: "quiet" };
+            return {
+                ...base,
+                kind: "intent",
+                title: `told ${String(body["actuator"] ?? "the actuator")}`,
+                text: `${weight(body["weightPct"] as number)} for the canary`,
+                tone: "quiet",
+            };
         case "observation": {
             const seen = num(body["observedPct"] as number);
             const text = Number.isNaN(seen) ? String(body["error"] || "not known") : `${weight(seen)} is in force`;
             return { ...base, kind: "observation", title: "observed", text, tone: "quiet" };
         }
         case "rollout":
-            return { ...base, kind: "rollout", title: "asked for", text: "the rollout and its policy were recorded", tone: "calm" };
+            return {
+                ...base,
+                kind: "rollout",
+                title: "asked for",
+                text: "the rollout and its policy were recorded",
+                tone: "calm",
+            };
         default:
             return null;
     }

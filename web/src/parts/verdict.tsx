@@ -25,6 +25,17 @@ function ofState(rollout: Rollout): string | null {
     }
 }
 
+/** Why a rollout was undone: its first decision to, or else the evidence that still shows it. */
+export function cause(rollout: Rollout): string {
+    const { state } = rollout.state;
+    if (state !== "rolled_back" && state !== "rolling_back") {
+        return "";
+    }
+    const decided = rollout.history?.find((entry) => entry.verdict === "rollback");
+    const failing = rollout.snapshot?.checks.find((c) => c.critical && c.state === "fail");
+    return decided?.sentence ?? failing?.sentence ?? "";
+}
+
 export function headline(rollout: Rollout): string {
     const at = weight(rollout.state.desiredPct);
     const said = ofState(rollout);
@@ -61,13 +72,20 @@ function toneNow(rollout: Rollout): Tone {
 }
 
 export function Verdict({ rollout }: { rollout: Rollout }) {
-    const reasons = rollout.reasons ?? [];
+    const why = cause(rollout);
+    const reasons = (rollout.reasons ?? []).filter((reason) => reason.sentence !== why);
     return (
-        <section class={`verdict tone-${toneNow(rollout)}`} aria-label="verdict" data-testid="verdict" data-verdict={rollout.verdict ?? ""}>
+        <section
+            class={`verdict tone-${toneNow(rollout)}`}
+            aria-label="verdict"
+            data-testid="verdict"
+            data-verdict={rollout.verdict ?? ""}
+        >
             <h2 aria-live="polite" data-testid="verdict-headline">
                 {headline(rollout)}
             </h2>
             <ul data-testid="reasons">
+                {why && <li data-testid="cause">{why}</li>}
                 {reasons.map((reason) => (
                     <li key={reason.code + reason.sentence}>
                         {reason.sentence} <code>{reason.code}</code>

@@ -14,7 +14,7 @@ function VerifyResult({ found }: { found: Verification }) {
                 {found.ok ? icons.pass : icons.fail}
                 {found.ok
                     ? `Verified: ${count(found.checked)} of ${count(found.size)} entries, root ${shortHash(found.root)}`
-                    : `${found.findings.length} finding${found.findings.length === 1 ? "" : "s"} in ${count(found.size)} entries`}
+                    : `Not sound: ${count(found.size)} entries, findings: ${found.findings.length}`}
             </p>
             {found.findings.length > 0 && (
                 <ul class="findings" data-testid="verify-findings">
