@@ -33,6 +33,7 @@ class Refusal extends Error {
 export class FakeApi {
     listeners = new Set();
     refuseEvents = false;
+    holdBack = null; // a promise: answers wait for it
     acts = [];
 
     constructor(dist, world = fakeWorld()) {
@@ -141,10 +142,12 @@ export class FakeApi {
         const body = request.method === "POST" ? JSON.parse(await textOf(request)) : null;
         const answer = this.find(request.method, parts, url.searchParams, body);
         const isText = typeof answer === "string";
+        const text = isText ? answer : JSON.stringify(answer);
+        await this.holdBack; // as it was when it was asked for, however late it comes
         response.writeHead(body ? 202 : 200, {
             "Content-Type": isText ? "text/plain; charset=utf-8" : "application/json",
         });
-        response.end(isText ? answer : JSON.stringify(answer));
+        response.end(text);
     }
 
     find(method, [, , what, id, more], query, body) {

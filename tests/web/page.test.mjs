@@ -211,6 +211,32 @@ describe("live", () => {
         assert.match(await page.title(), /Rolling back/);
     });
 
+    test("an answer that an event overtook does not bring the past back", async () => {
+        const page = await open("#/");
+        const { id } = api.world.rollouts[0];
+        await new App(page).goto(`#/rollouts/${id}`);
+        await new App(page).isLive();
+        const view = new RolloutView(page);
+        await view.isIn("progressing");
+        let release;
+        api.holdBack = new Promise((done) => (release = done));
+        const asked = page.waitForRequest((request) => request.url().endsWith(id));
+        const answered = page.waitForResponse((response) => response.url().endsWith(id));
+        api.record("gate", id, {}); // the page asks for the rollout anew
+        await asked;
+        await new Promise((done) => setTimeout(done, 100)); // the question is with the server
+        api.change(id, (r) => {
+            r.state.state = "rolled_back";
+            r.state.desiredPct = 0;
+        });
+        await view.isIn("rolled_back");
+        release();
+        await answered;
+        await page.waitForTimeout(200);
+        assert.equal(await textOf(view.headline), "Rolled back to v2");
+        assert.equal(await view.state.getAttribute("data-state"), "rolled_back");
+    });
+
     test("new services appear by themselves", async () => {
         const page = await open("#/", { world: emptyWorld() });
         await new App(page).isLive();
@@ -462,9 +488,9 @@ describe("everyone can use it", () => {
         await new App(page).goto(`#/rollouts/${api.world.rollouts[0].id}`);
         await new RolloutView(page).ask("promote", { reason: "x", actor: "ann" });
         assert.deepEqual(await seriousFindings(page), []);
+        await page.goto("about:blank");
         api.world = emptyWorld();
         await page.goto(`${api.url}/#/rollouts`);
-        await page.reload();
         await new App(page).empty.waitFor();
         assert.deepEqual(await seriousFindings(page), []);
     });

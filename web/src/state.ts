@@ -33,30 +33,53 @@ export function isFinal(rollout: Rollout): boolean {
 export const liveRollouts = computed(() => (rollouts.value ?? []).filter((r) => !isFinal(r)));
 export const pastRollouts = computed(() => (rollouts.value ?? []).filter(isFinal));
 
-export function takeServices(list: Service[]): void {
-    services.value = list;
-    servicesAtMs.value = Date.now();
+// An answer can be older than an event that overtook it. So events and questions are numbered in the order in which
+// they happened here, and an answer does not replace what an event said after it was asked for.
+let order = 0;
+let servicesOrder = 0;
+const rolloutOrder = new Map<string, number>();
+
+/** Call before asking the server; its answer is taken with this number. */
+export function beforeAsking(): number {
+    return ++order;
+}
+
+export function takeServices(list: Service[], asked = ++order): void {
+    if (asked >= servicesOrder) {
+        servicesOrder = asked;
+        services.value = list;
+        servicesAtMs.value = Date.now();
+    }
 }
 
 /** Lists and events come without a history: the known one is kept. */
-function withHistory(fresh: Rollout, known: Rollout | undefined): Rollout {
+function merge(fresh: Rollout, known: Rollout | undefined, asked: number): Rollout {
     const history: HistoryEntry[] | undefined = fresh.history ?? known?.history;
-    return history ? { ...fresh, history } : fresh;
+    const outdated = known && asked < (rolloutOrder.get(fresh.id) ?? 0);
+    if (!outdated) {
+        rolloutOrder.set(fresh.id, asked);
+    }
+    const newest = outdated ? known : fresh;
+    return history ? { ...newest, history } : newest;
 }
 
-export function takeRollout(fresh: Rollout): void {
+export function takeRollout(fresh: Rollout, asked = ++order): void {
     const list = rollouts.peek() ?? [];
     const at = list.findIndex((r) => r.id === fresh.id);
-    const merged = withHistory(fresh, list[at]);
+    const merged = merge(fresh, list[at], asked);
     rollouts.value = at < 0 ? [merged, ...list] : list.map((r, i) => (i === at ? merged : r));
 }
 
-function takeRollouts(fresh: Rollout[]): void {
-    const known = new Map((rollouts.peek() ?? []).map((r) => [r.id, r]));
-    rollouts.value = fresh.map((r) => withHistory(r, known.get(r.id)));
+function takeRollouts(fresh: Rollout[], asked: number): void {
+    const known = rollouts.peek() ?? [];
+    const listed = new Set(fresh.map((r) => r.id));
+    const heardOfSince = known.filter((r) => !listed.has(r.id) && asked < (rolloutOrder.get(r.id) ?? 0));
+    const before = (r: Rollout) => known.find((k) => k.id === r.id);
+    rollouts.value = [...heardOfSince, ...fresh.map((r) => merge(r, before(r), asked))];
 }
 
 export async function refresh(): Promise<void> {
+    const asked = beforeAsking();
     try {
         const [newStatus, newServices, newRollouts] = await Promise.all([
             api.status(),
@@ -64,8 +87,8 @@ export async function refresh(): Promise<void> {
             api.rollouts(),
         ]);
         status.value = newStatus;
-        takeServices(newServices.services);
-        takeRollouts(newRollouts.rollouts);
+        takeServices(newServices.services, asked);
+        takeRollouts(newRollouts.rollouts, asked);
         trouble.value = "";
     } catch (error) {
         trouble.value = (error as Error).message;

@@ -15,7 +15,7 @@ import { Stepper } from "../parts/stepper";
 import { Timeline } from "../parts/timeline";
 import { Verdict } from "../parts/verdict";
 import { linkTo } from "../route";
-import { isFinal, ledgerHead, rollouts, takeRollout } from "../state";
+import { beforeAsking, isFinal, ledgerHead, rollouts, takeRollout } from "../state";
 
 const MAX_RECORDS = 1000;
 
@@ -24,9 +24,10 @@ function useRollout(id: string) {
     const problem = useSignal("");
     const records = useSignal<LedgerEntry[]>([]);
     const fetchNow = async () => {
+        const asked = beforeAsking();
         try {
             const [rollout, page] = await Promise.all([api.rollout(id), api.ledger(0, MAX_RECORDS, id)]);
-            takeRollout(rollout);
+            takeRollout(rollout, asked);
             records.value = page.entries;
             problem.value = "";
         } catch (error) {

@@ -71,7 +71,7 @@ export function TargetsPage() {
                 </Empty>
             )}
             {list && list.length > 0 && (
-                <div class="card scroll">
+                <div class="card scroll" tabIndex={0} role="region" aria-label="targets">
                     <table>
                         <thead>
                             <tr>
