@@ -1,8 +1,7 @@
 # The page: web/ is bundled into <build>/web/dist, and into a C table that becomes a part of cqed_serve.
 #
-# node_modules lives once, in web/, for all build folders. web/install runs `npm ci` only when the lock file has
-# changed, and lets only one build folder at a time do so. The bundle itself takes less than a second, so each
-# build folder makes its own; a depfile names every source it was made of.
+# node_modules lives once, in web/, for all build folders; tools/libraries lets one of them fetch it. The bundle itself
+# takes less than a second, so each build folder makes its own; a depfile names every source it was made of.
 find_program(NODE node REQUIRED)
 set(WEB ${CMAKE_SOURCE_DIR}/web)
 set(WEB_OUT ${CMAKE_BINARY_DIR}/web)
@@ -10,8 +9,8 @@ set(WEB_INSTALLED ${WEB}/node_modules/.installed)
 
 add_custom_command(
     OUTPUT ${WEB_INSTALLED}
-    COMMAND ${WEB}/install
-    DEPENDS ${WEB}/package.json ${WEB}/package-lock.json ${WEB}/install
+    COMMAND ${CMAKE_SOURCE_DIR}/tools/libraries web
+    DEPENDS ${WEB}/package.json ${WEB}/package-lock.json
     COMMENT "Fetching the page's libraries (npm ci)"
     VERBATIM)
 add_custom_command(
