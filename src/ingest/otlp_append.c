@@ -206,31 +206,52 @@ static enum store_result put_gauge(struct otlp_intake *r, uint64_t ref, const st
     return store_batch_add(r->batch, ref, t->t_ms, v, STORE_ORIGIN_UNKNOWN);
 }
 
-/* The first series (the value, or the count) decides for the point. */
+/* What adding to one series would say. */
+static enum store_result judge(const struct otlp_intake *r, uint64_t ref, const struct timing *t,
+                               double v)
+{
+    struct sample newest;
+    if (t->t_ms > r->now_ms && t->t_ms - r->now_ms > STORE_AHEAD_MAX_MS)
+        return STORE_TOO_FAR_AHEAD;
+    if (!store_batch_newest(r->batch, ref, &newest) || t->t_ms > newest.t_ms)
+        return STORE_OK;
+    if (t->t_ms < newest.t_ms || t->delta)
+        return STORE_OUT_OF_ORDER;
+    return memcmp(&v, &newest.v, sizeof v) == 0 ? STORE_DUPLICATE : STORE_CONFLICTING;
+}
+
+static bool is_fine(enum store_result result)
+{
+    return result == STORE_OK || result == STORE_DUPLICATE;
+}
+
+static enum store_result put(struct otlp_intake *r, const struct otlp_point *p, uint64_t ref,
+                             size_t i, const struct timing *t)
+{
+    if (p->flags & OTLP_NO_RECORDED_VALUE)
+        return store_batch_add(r->batch, ref, t->t_ms, stale_nan(), STORE_ORIGIN_UNKNOWN);
+    if (otlp_component_of(r->family, p, i).counter)
+        return put_counter(r, ref, t, r->values[i]);
+    return put_gauge(r, ref, t, r->values[i]);
+}
+
+/* All series of the point, or none. */
 static enum store_result put_point(struct otlp_intake *r, const struct otlp_point *p,
                                    const struct otlp_stream *s)
 {
     struct timing t = timing_of(r, p);
     enum store_result result = STORE_OK;
     bool ends = p->flags & OTLP_NO_RECORDED_VALUE;
+    for (size_t i = 0; s->n > 1 && is_fine(result) && i < s->n; i++)
+        result = judge(r, s->refs[i], &t, ends ? stale_nan() : r->values[i]);
     r->n_samples += s->n;
-    for (size_t i = 0; i < s->n; i++) {
-        enum store_result one;
-        if (ends)
-            one = store_batch_add(r->batch, s->refs[i], t.t_ms, stale_nan(), STORE_ORIGIN_UNKNOWN);
-        else if (otlp_component_of(r->family, p, i).counter)
-            one = put_counter(r, s->refs[i], &t, r->values[i]);
-        else
-            one = put_gauge(r, s->refs[i], &t, r->values[i]);
-        if (one == STORE_OK || one == STORE_DUPLICATE)
-            continue;
-        result = one;
-        if (i == 0)
-            break;
-    }
-    if (result == STORE_OK && t.t_ms > r->family_newest_ms)
+    for (size_t i = 0; is_fine(result) && i < s->n; i++)
+        result = put(r, p, s->refs[i], i, &t);
+    if (!is_fine(result))
+        return result;
+    if (t.t_ms > r->family_newest_ms)
         r->family_newest_ms = t.t_ms;
-    if (result == STORE_OK && t.t_ms > r->resource_newest_ms)
+    if (t.t_ms > r->resource_newest_ms)
         r->resource_newest_ms = t.t_ms;
     return result;
 }

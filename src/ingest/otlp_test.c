@@ -95,35 +95,11 @@ static void refuse(struct rig *r, uint64_t rejected, const char *message, const 
     assert_int_equal(r->result.rejected, rejected);
 }
 
-static void dump(struct rig *r, struct buf *out)
-{
-    struct arena arena = ARENA_INIT;
-    struct err err = ERR_INIT;
-    struct matcher m;
-    struct store_series_data *series;
-    size_t n;
-    buf_add_cstr(out, "");
-    assert_true(matcher_init(&m, &arena, MATCH_REGEX, STR(LABEL_NAME), STR(".+"), &err));
-    assert_true(store_select(r->store, &arena, &m, 1, INT64_MIN, INT64_MAX, 0, &series, &n, &err));
-    for (size_t i = 0; i < n; i++) {
-        labels_print(series[i].labels, out);
-        for (size_t k = 0; k < series[i].n; k++) {
-            buf_printf(out, " %lld:", (long long)series[i].samples[k].t_ms);
-            if (is_stale_nan(series[i].samples[k].v))
-                buf_add_cstr(out, "stale");
-            else
-                num_add_double(out, series[i].samples[k].v);
-        }
-        buf_add_char(out, '\n');
-    }
-    arena_release(&arena);
-}
-
 static void assert_holds(struct rig *r, const char *expected)
 {
     struct buf out = BUF_INIT;
-    dump(r, &out);
-    assert_string_equal(out.n ? out.p : "", expected);
+    otlp_dump(r->store, &out);
+    assert_string_equal(out.p, expected);
     buf_release(&out);
 }
 
@@ -423,7 +399,7 @@ static void exponential_scene(struct rig *r)
             200000) ",'count':'22','sum':9,'scale':1,'zeroCount':'2','positive':{"
                     "'offset':-1,'bucketCounts':['1','2','4','8']},'negative':{'offset':0,"
                     "'bucketCounts':['5']}}]}}"));
-    dump(r, &out);
+    otlp_dump(r->store, &out);
     assert_non_null(strstr(out.p, "size_bucket{le=\"0.00006103515625\"} 200000:7\n"));
     assert_non_null(strstr(out.p, "size_bucket{le=\"0.5\"} 200000:7\n"));
     assert_non_null(strstr(out.p, "size_bucket{le=\"1\"} 200000:8\n"));
@@ -456,6 +432,20 @@ static void summary_scene(struct rig *r)
                 200000) ",'count':'4','sum':2,'quantileValues':[{'quantile':0.5,'value':0.25},"
                         "{'quantile':0.99,'value':1}]}]}}"));
     assert_holds(r, "rpc{quantile=\"0.5\"} 200000:0.25\nrpc{quantile=\"0.99\"} 200000:1\n"
+                    "rpc_count 200000:4\nrpc_sum 200000:2\n");
+    refuse(r, 1, "rpc: quantiles are not ascending from 0 to 1",
+           BARE("{'name':'rpc','summary':{'dataPoints':[{" AT(
+               210000) ",'quantileValues':[{'quantile':0.5,'value':0.25},"
+                       "{'quantile':0.5,'value':1}]}]}}"));
+    /* A point is taken whole or not at all: its count is new, one quantile is not. */
+    take(r, BARE("{'name':'rpc','gauge':{'dataPoints':[{" AT(
+                220000) ",'asDouble':7,'attributes':[{'key':'quantile',"
+                        "'value':{'stringValue':'0.5'}}]}]}}"));
+    refuse(
+        r, 1, "rpc: conflicting: the series has another value at this time",
+        BARE("{'name':'rpc','summary':{'dataPoints':[{" AT(
+            220000) ",'count':'5','sum':3,'quantileValues':[{'quantile':0.5,'value':0.25}]}]}}"));
+    assert_holds(r, "rpc{quantile=\"0.5\"} 200000:0.25 220000:7\nrpc{quantile=\"0.99\"} 200000:1\n"
                     "rpc_count 200000:4\nrpc_sum 200000:2\n");
 }
 

@@ -1,6 +1,6 @@
 /* otlp_testing.h -- what OTLP's tests and measurements share: requests are written once, as OTLP's
  * JSON with ' for ", and sent as JSON, as protobuf, or as protobuf with every message's fields in
- * reverse. */
+ * reverse; and what a store holds is told as text. */
 #ifndef CQED_INGEST_OTLP_TESTING_H
 #define CQED_INGEST_OTLP_TESTING_H
 
@@ -8,6 +8,8 @@
 #include "base/num.h"
 #include "codec/digest.h"
 #include "codec/json.h"
+#include "model/labels.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 
@@ -218,6 +220,30 @@ static inline void otlp_encode(struct buf *out, const char *json, bool reverse)
     CHECK(root);
     pb_encode(out, pb_request, root, reverse);
     json_decref(root);
+}
+
+/* All that the store holds, a line a series: name{labels} time:value ..., stale markers as such. */
+static inline void otlp_dump(struct store *store, struct buf *out)
+{
+    struct arena arena = ARENA_INIT;
+    struct matcher m;
+    struct store_series_data *series;
+    size_t n;
+    buf_add_cstr(out, "");
+    CHECK(matcher_init(&m, &arena, MATCH_REGEX, STR(LABEL_NAME), STR(".+"), NULL));
+    CHECK(store_select(store, &arena, &m, 1, INT64_MIN, INT64_MAX, 0, &series, &n, NULL));
+    for (size_t i = 0; i < n; i++) {
+        labels_print(series[i].labels, out);
+        for (size_t k = 0; k < series[i].n; k++) {
+            buf_printf(out, " %lld:", (long long)series[i].samples[k].t_ms);
+            if (is_stale_nan(series[i].samples[k].v))
+                buf_add_cstr(out, "stale");
+            else
+                num_add_double(out, series[i].samples[k].v);
+        }
+        buf_add_char(out, '\n');
+    }
+    arena_release(&arena);
 }
 
 #endif

@@ -115,8 +115,9 @@ static const char *exponential_values(const struct otlp_point *p, double *bucket
 static const char *summary_values(const struct otlp_point *p, double *values)
 {
     for (size_t i = 0; i < p->n_bounds; i++) {
-        if (!(p->bounds[i] >= 0 && p->bounds[i] <= 1))
-            return "a quantile is not in 0 to 1";
+        if (!(p->bounds[i] >= 0 && p->bounds[i] <= 1) ||
+            (i > 0 && p->bounds[i] <= p->bounds[i - 1]))
+            return "quantiles are not ascending from 0 to 1";
         values[i] = p->values[i];
     }
     return NULL;
