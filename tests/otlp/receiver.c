@@ -1,11 +1,10 @@
 /* An OTLP/HTTP receiver for real SDKs: our HTTP server, our decoders and a store in FOLDER, without
- * the daemon. Says its port on the first line of its output; GET /dump tells what the store holds,
- * GET /seen how many requests came and how; ends with its input.
+ * the daemon. Says its port on the first line of its output; GET /series tells what the store
+ * holds, GET /seen how many requests came and how; ends with its input.
  *
  *     otlp_receiver FOLDER */
 #include "base/clock.h"
 #include "ingest/ingest.h"
-#include "ingest/otlp_testing.h"
 #include "io/http_server.h"
 
 #include <stdatomic.h>
@@ -43,12 +42,44 @@ static void receive(void *context, struct http_request *request, struct http_res
     }
 }
 
-static void dump(void *context, struct http_request *request, struct http_response *response)
+static void write_series(struct json_writer *w, const struct store_series_data *series)
+{
+    json_open_object(w);
+    json_key(w, "labels");
+    json_open_object(w);
+    for (size_t i = 0; i < series->labels.n; i++) {
+        json_key_str(w, series->labels.v[i].name);
+        json_put_str(w, series->labels.v[i].value);
+    }
+    json_close_object(w);
+    json_key(w, "values");
+    json_open_array(w);
+    for (size_t i = 0; i < series->n; i++)
+        json_put_double(w, series->samples[i].v);
+    json_close_array(w);
+    json_close_object(w);
+}
+
+static void list_series(void *context, struct http_request *request, struct http_response *response)
 {
     struct receiver *r = context;
-    (void)request;
-    response->content_type = "text/plain";
-    otlp_dump(r->store, &response->body);
+    struct err err = ERR_INIT;
+    struct matcher any;
+    struct store_series_data *series;
+    size_t n;
+    if (!matcher_init(&any, request->arena, MATCH_REGEX, STR(LABEL_NAME), STR(".+"), &err) ||
+        !store_select(r->store, request->arena, &any, 1, INT64_MIN, INT64_MAX, 0, &series, &n,
+                      &err)) {
+        http_respond_error(response, &err);
+        return;
+    }
+    struct json_writer w;
+    json_writer_init(&w, &response->body);
+    json_open_array(&w);
+    for (size_t i = 0; i < n; i++)
+        write_series(&w, &series[i]);
+    json_close_array(&w);
+    json_writer_end(&w);
 }
 
 static void seen(void *context, struct http_request *request, struct http_response *response)
@@ -61,8 +92,9 @@ static void seen(void *context, struct http_request *request, struct http_respon
 
 static bool serve(struct receiver *r, struct err *err)
 {
-    static const struct http_route routes[] = {
-        {"POST", "/v1/metrics", receive, 0}, {"GET", "/dump", dump, 0}, {"GET", "/seen", seen, 0}};
+    static const struct http_route routes[] = {{"POST", "/v1/metrics", receive, 0},
+                                               {"GET", "/series", list_series, 0},
+                                               {"GET", "/seen", seen, 0}};
     struct http_server *server =
         http_server_start(&(struct http_server_options){.listen = "127.0.0.1:0",
                                                         .routes = routes,

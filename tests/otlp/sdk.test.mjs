@@ -1,5 +1,5 @@
 // The official OpenTelemetry SDK exports to otlp_receiver, gzipped, in both encodings; what the store then holds is
-// compared as text. OTLP_RECEIVER names the program. Times are replaced by their order in each series.
+// compared. OTLP_RECEIVER names the program.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -58,14 +58,16 @@ function service(name, Exporter, temporalityPreference, views = []) {
 
 // The series of one job: {'name{a="b"}': [values in order of time]}, without the labels that all of them have.
 async function held(job) {
-  const text = await (await fetch(`${url}/dump`)).text();
   const series = {};
-  for (const line of text.split('\n').filter((l) => l.includes(`job="shop/${job}"`))) {
-    const [, name, labels, samples] = line.match(/^(\w+)\{(.*)\} (.*)$/);
-    const own = labels.split(', ').filter((l) => !/^(job|instance|version|otel_scope_\w+)=/.test(l));
+  for (const { labels, values } of await (await fetch(`${url}/series`)).json()) {
+    const { __name__: name, job: owner, instance, version, ...rest } = labels;
+    if (owner !== `shop/${job}`)
+      continue;
+    const { otel_scope_name: scope, otel_scope_version: scopeVersion, ...own } = rest;
+    assert.equal(instance, 'i-1');
     if (name !== 'target_info')
-      assert.match(labels, /instance="i-1".*otel_scope_name="app", otel_scope_version="1.0".*version="v2"/);
-    series[`${name}{${own}}`] = samples.split(' ').map((s) => Number(s.split(':')[1]));
+      assert.deepEqual({ version, scope, scopeVersion }, { version: 'v2', scope: 'app', scopeVersion: '1.0' });
+    series[`${name}{${Object.entries(own).map(([k, v]) => `${k}="${v}"`)}}`] = values;
   }
   return series;
 }
