@@ -172,7 +172,9 @@ void tick(void *arg)
     for (struct rollout *r = d->rollouts; r; r = r->next) {
         if (rollout_is_next(d, r)) {
             actuate(d, r);
-            decide_on(d, r, now_ms);
+            /* The first look waits for the actuator's first answer; it comes with the answer. */
+            if (!r->busy || r->exposure.at_ms > 0)
+                decide_on(d, r, now_ms);
         } else if (rollout_is_guarding(d, r)) {
             actuate(d, r);
         } else if (!rollout_state_is_final(r->state.state)) {

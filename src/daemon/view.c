@@ -22,6 +22,38 @@ static json_t *steps_of(const struct rollout_policy *policy)
     return steps;
 }
 
+/* The ledger writes numbers that are not known as text, to read them back exactly; here they are
+ * null. */
+json_t *evidence_view(struct arena *arena, const json_t *recorded)
+{
+    static const char *const numbers[] = {"effect",
+                                          "low",
+                                          "high",
+                                          "tolerate",
+                                          "harmLogE",
+                                          "harmLogLimit",
+                                          "minimumDetectableEffect",
+                                          "observedPct",
+                                          "measuredPct",
+                                          "budgetRemaining"};
+    json_t *shown = json_own(arena, json_copy((json_t *)recorded));
+    const char *key;
+    json_t *value;
+    size_t i;
+    void *next;
+    json_object_foreach_safe(shown, next, key, value)
+    {
+        if (json_is_object(value) || json_is_array(value))
+            (void)json_object_set(shown, key, evidence_view(arena, value));
+        for (i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+            if (json_is_string(value) && strcmp(key, numbers[i]) == 0)
+                (void)json_object_set_new(shown, key, json_null());
+        }
+    }
+    json_array_foreach(shown, i, value)(void) json_array_set(shown, i, evidence_view(arena, value));
+    return shown;
+}
+
 json_t *rollout_view(struct arena *arena, const struct rollout *r, bool with_history)
 {
     json_t *view = json_pack("{s:s, s:s, s:o, s:o, s:s}", "id", r->id, "policy", r->policy->name,

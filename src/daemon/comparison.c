@@ -1,0 +1,152 @@
+#include "daemon/comparison.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define CARRY_MS 60000  /* sums are written at least each 10 s */
+#define LEARN_MS 600000 /* how far back stable is learned from */
+
+/* --- Life --- */
+
+struct comparison *comparison_new(const struct rollout_policy *policy)
+{
+    struct comparison *c = calloc(1, sizeof *c);
+    if (!c)
+        check_no_memory(sizeof *c);
+    c->checks = calloc(policy->n_checks, sizeof *c->checks);
+    if (!c->checks)
+        check_no_memory(policy->n_checks * sizeof *c->checks);
+    size_t comparing = 0;
+    for (size_t i = 0; i < policy->n_checks; i++) {
+        c->checks[i].spec = &policy->checks[i];
+        comparing += policy->checks[i].against_stable && policy->checks[i].critical ? 1 : 0;
+    }
+    c->n_checks = policy->n_checks;
+    c->alpha = policy->false_rollback / (double)(comparing ? comparing : 1);
+    return c;
+}
+
+void comparison_free(struct comparison *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->n_checks; i++)
+        judge_stream_free(c->checks[i].stream);
+    free(c->checks);
+    free(c);
+}
+
+/* --- Feeding the judge --- */
+
+/* False while stable has no histogram yet. */
+static bool set_edges(struct daemon *d, struct check *check, const struct slo_arm *stable,
+                      struct judge_config *config)
+{
+    check->is_latency = slo_engine_latency_edge(d->engine, check->spec->slo, &config->slo_edge);
+    if (!check->is_latency)
+        return true;
+    if (!stable || stable->n_edges == 0 || stable->n_edges > JUDGE_MAX_EDGES)
+        return false;
+    check->n_edges = config->n_edges = stable->n_edges;
+    memcpy(check->edges, stable->edges, stable->n_edges * sizeof *stable->edges);
+    memcpy(config->edges, stable->edges, stable->n_edges * sizeof *stable->edges);
+    return true;
+}
+
+static bool feed_bucket(struct check *check, const struct arm_series *stable,
+                        const struct arm_series *canary, int64_t from_ms, int64_t to_ms,
+                        struct err *err)
+{
+    double stable_hist[JUDGE_MAX_EDGES], canary_hist[JUDGE_MAX_EDGES];
+    struct judge_bucket bucket = {.start_ms = from_ms,
+                                  .length_ms = to_ms - from_ms,
+                                  .stable = count_arm(stable, from_ms, to_ms),
+                                  .canary = count_arm(canary, from_ms, to_ms)};
+    bucket.stable_reported = bucket.stable.total > 0;
+    bucket.canary_reported = bucket.canary.total > 0;
+    if (check->is_latency) {
+        count_buckets(check, stable, from_ms, to_ms, stable_hist);
+        count_buckets(check, canary, from_ms, to_ms, canary_hist);
+        bucket.stable_hist = stable_hist;
+        bucket.canary_hist = canary_hist;
+    }
+    check->stable.total += bucket.stable.total;
+    check->stable.bad += bucket.stable.bad;
+    check->canary.total += bucket.canary.total;
+    check->canary.bad += bucket.canary.bad;
+    return judge_stream_feed(check->stream, &bucket, err);
+}
+
+static void add_point(struct check *check, int64_t t_ms)
+{
+    check->points[check->n_points++ % N_POINTS] = (struct point){.t_ms = t_ms,
+                                                                 .stable = check->stable,
+                                                                 .canary = check->canary,
+                                                                 .effect = (double)NAN,
+                                                                 .low = (double)NAN,
+                                                                 .high = (double)NAN};
+}
+
+static void learn(struct check *check, const struct arm_series *stable, int64_t from_ms,
+                  int64_t to_ms)
+{
+    double hist[JUDGE_MAX_EDGES];
+    struct judge_bucket bucket = {.start_ms = from_ms,
+                                  .length_ms = to_ms - from_ms,
+                                  .stable_reported = true,
+                                  .stable = count_arm(stable, from_ms, to_ms)};
+    if (check->is_latency) {
+        count_buckets(check, stable, from_ms, to_ms, hist);
+        bucket.stable_hist = hist;
+        bucket.canary_hist = hist;
+    }
+    judge_stream_learn(check->stream, &bucket);
+}
+
+bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
+                  const struct slo_arm *stable, struct arena *arena, struct err *err)
+{
+    struct judge_config config = judge_config_default(EVIDENCE_RATIO);
+    double edge;
+    if (slo_engine_latency_edge(d->engine, check->spec->slo, &edge))
+        config = judge_config_default(EVIDENCE_LATENCY);
+    config.alpha = r->comparison->alpha;
+    config.beta = r->policy->missed_harm;
+    config.tolerate = check->spec->tolerate;
+    config.dispersion = r->policy->dispersion;
+    if (!set_edges(d, check, stable, &config))
+        return false;
+    check->stream = judge_stream_new(&config);
+    check->fed_until_ms = r->exposed_since_ms;
+    struct arm_series before;
+    int64_t from_ms = r->exposed_since_ms - LEARN_MS;
+    if (!select_arm(d, arena, check, r->state.stable_version, from_ms, r->exposed_since_ms, &before,
+                    err))
+        return false;
+    learn(check, &before, from_ms, r->exposed_since_ms);
+    return true;
+}
+
+bool feed(struct daemon *d, struct rollout *r, struct check *check, struct arena *arena,
+          int64_t now_ms, struct err *err)
+{
+    struct arm_series stable, canary;
+    int64_t bucket_ms = r->policy->bucket_ms;
+    if (now_ms < check->fed_until_ms + bucket_ms)
+        return true;
+    int64_t from_ms = check->fed_until_ms - CARRY_MS;
+    if (!select_arm(d, arena, check, r->state.stable_version, from_ms, now_ms, &stable, err) ||
+        !select_arm(d, arena, check, r->state.canary_version, from_ms, now_ms, &canary, err))
+        return false;
+    while (check->fed_until_ms + bucket_ms <= now_ms) {
+        int64_t to_ms = check->fed_until_ms + bucket_ms;
+        struct err refusal = ERR_INIT;
+        if (!feed_bucket(check, &stable, &canary, check->fed_until_ms, to_ms, &refusal)) {
+            (void)snprintf(check->refusal, sizeof check->refusal, "%s", refusal.message);
+            check->refused = check->refusal;
+        }
+        check->fed_until_ms = to_ms;
+        add_point(check, to_ms);
+    }
+    return true;
+}

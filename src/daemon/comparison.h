@@ -1,0 +1,87 @@
+/* comparison.h -- the streams of one rollout: for each check the two arms' counters, cut into
+ * buckets, through the judge. Private to daemon/.
+ *
+ * The buckets are read from the store's own SLI series and begin at the first exposure, so that a
+ * restarted process sees the same buckets and comes to the same verdict. */
+#ifndef CQED_DAEMON_COMPARISON_H
+#define CQED_DAEMON_COMPARISON_H
+
+#include "daemon/internal.h"
+
+#define N_POINTS 600 /* of a curve */
+#define N_SPLITS 256
+
+/* One bucket of a curve. */
+struct point {
+    int64_t t_ms;
+    struct arm_counts stable, canary; /* cumulative */
+    double effect, low, high;
+};
+
+struct check {
+    const struct check_spec *spec;
+    struct judge_stream *stream; /* NULL until there was exposure, and for queries */
+    bool is_latency;
+    size_t n_edges;
+    double edges[JUDGE_MAX_EDGES];
+    int64_t fed_until_ms;
+    struct arm_counts stable, canary; /* cumulative */
+    const char *refused;              /* why a bucket was impossible; NULL = none was */
+    char refusal[512];
+    struct point points[N_POINTS]; /* a ring */
+    size_t n_points;
+};
+
+/* What one arm had counted when something new was heard of it. */
+struct heard {
+    double total;
+    int64_t newest_ms; /* event time of its newest sample */
+    uint32_t times;    /* how often something new was heard since the ring began */
+};
+
+struct split {
+    struct heard stable, canary;
+};
+
+struct comparison {
+    struct check *checks;
+    size_t n_checks;
+    double alpha;                  /* each arm comparison's share */
+    struct split splits[N_SPLITS]; /* a ring */
+    size_t n_splits;
+    int64_t split_since_ms; /* the step it belongs to */
+};
+
+/* arms.c: the arms' counters, from the store. */
+struct arm_series {
+    struct promql_series *good, *total, *buckets;
+    size_t n_good, n_total, n_buckets;
+};
+
+bool select_arm(const struct daemon *, struct arena *, const struct check *, const char *version,
+                int64_t from_ms, int64_t to_ms, struct arm_series *, struct err *);
+/* In (from_ms, to_ms]. */
+struct arm_counts count_arm(const struct arm_series *, int64_t from_ms, int64_t to_ms);
+void count_buckets(const struct check *, const struct arm_series *, int64_t from_ms, int64_t to_ms,
+                   double *out);
+/* NULL when nothing was ever heard of that version. */
+const struct slo_arm *find_arm(const struct slo_arm *, size_t n, const char *version);
+
+/* comparison.c: feeding the judge. False with ERR_NONE while stable has no histogram yet. */
+bool start_stream(struct daemon *, struct rollout *, struct check *, const struct slo_arm *stable,
+                  struct arena *, struct err *);
+/* All whole buckets up to now. */
+bool feed(struct daemon *, struct rollout *, struct check *, struct arena *, int64_t now_ms,
+          struct err *);
+
+/* split.c: the measured split. */
+void note_split(struct daemon *, struct rollout *, const char *slo, struct arena *);
+/* True when there is enough traffic to say something. */
+bool judge_split(const struct rollout *, struct arena *, int64_t now_ms, double *measured_pct,
+                 struct evidence *);
+
+/* evidence.c */
+struct evidence unknown_evidence(const struct check_spec *);
+void set_blind(struct evidence *, const char *code, const char *sentence);
+
+#endif
