@@ -184,7 +184,7 @@ static struct group *group_of(struct aggregator *a, const struct column *column,
 static bool add_column(struct sink *sink, struct column *column, struct err *err)
 {
     struct aggregator *a = (struct aggregator *)sink;
-    if (!has_any(column->v, a->e->n_steps))
+    if (!has_values(column->v, a->e->n_steps))
         return true;
     struct group *g = group_of(a, column, err);
     if (!g)

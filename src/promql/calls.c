@@ -187,7 +187,7 @@ static bool put_absent(struct presence *p, const struct promql_expr *expr, struc
                        struct err *err)
 {
     struct column column = {labels_of_absent(p->e->arena, expr->args[0]), false, p->v};
-    return !has_any(p->v, p->e->n_steps) || sink->put(sink, &column, err);
+    return !has_values(p->v, p->e->n_steps) || sink->put(sink, &column, err);
 }
 
 bool call_absent(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,

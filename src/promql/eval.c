@@ -13,7 +13,7 @@
 
 /* --- Limits --- */
 
-bool touch(struct query *q, uint64_t samples, struct err *err)
+bool touch_samples(struct query *q, uint64_t samples, struct err *err)
 {
     q->touched += samples;
     if (q->touched <= q->options.max_samples)
@@ -33,7 +33,7 @@ bool spend_slow(struct query *q, struct err *err)
 
 /* --- Notes --- */
 
-void note(struct query *q, enum note_kind kind, size_t position, const char *format, ...)
+void add_note(struct query *q, enum note_kind kind, size_t position, const char *format, ...)
 {
     char message[400];
     va_list args;
@@ -58,7 +58,7 @@ void note(struct query *q, enum note_kind kind, size_t position, const char *for
 
 bool new_values(struct evaluation *e, double **out, struct err *err)
 {
-    if (!touch(e->query, e->n_steps, err))
+    if (!touch_samples(e->query, e->n_steps, err))
         return false;
     *out = arena_alloc(e->arena, e->n_steps * sizeof **out);
     return true;
@@ -70,7 +70,7 @@ void fill_absent(double *v, size_t n)
         v[i] = ABSENT;
 }
 
-bool has_any(const double *v, size_t n)
+bool has_values(const double *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!is_absent(v[i]))
@@ -91,7 +91,7 @@ static bool collect(struct sink *sink, struct column *column, struct err *err)
     struct columns *to = c->columns;
     size_t n = c->e->n_steps;
     double *v;
-    if (!has_any(column->v, n))
+    if (!has_values(column->v, n))
         return true;
     if (!new_values(c->e, &v, err))
         return false;

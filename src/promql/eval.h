@@ -55,11 +55,11 @@ struct query {
 };
 
 /* Warnings and infos; each text once. `position` is that of what they are about. */
-void note(struct query *, enum note_kind, size_t position, const char *format, ...)
+void add_note(struct query *, enum note_kind, size_t position, const char *format, ...)
     PRINTF_LIKE(4, 5);
 
 /* Count samples: ERR_LIMIT over max_samples. */
-MUST_CHECK bool touch(struct query *, uint64_t samples, struct err *);
+MUST_CHECK bool touch_samples(struct query *, uint64_t samples, struct err *);
 /* Count work, in anything like loop turns: ERR_TIMEOUT past the deadline. */
 MUST_CHECK bool spend_slow(struct query *, struct err *);
 MUST_CHECK static inline bool spend(struct query *q, uint64_t work, struct err *err)
@@ -100,7 +100,7 @@ MUST_CHECK bool eval_columns(struct evaluation *, const struct promql_expr *, st
 /* Room for a column's values, not filled; counts as touched. */
 MUST_CHECK bool new_values(struct evaluation *, double **out, struct err *);
 void fill_absent(double *v, size_t n);
-bool has_any(const double *v, size_t n);
+bool has_values(const double *v, size_t n);
 
 /* --- Matrices (select.c) --- */
 

@@ -308,10 +308,10 @@ static void note_counter(struct ranger *r, struct labels labels)
             return;
     }
     if (name.n > 0)
-        note(r->e->query, NOTE_INFO, r->expr->args[0]->position,
-             "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
-             "\"%.200s\"",
-             arena_cstr(r->e->arena, name));
+        add_note(r->e->query, NOTE_INFO, r->expr->args[0]->position,
+                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+                 "\"%.200s\"",
+                 arena_cstr(r->e->arena, name));
 }
 
 static size_t longest(const struct matrix *m)
@@ -343,7 +343,7 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
         struct column column = {m.v[i].labels, !f->keeps_name || m.v[i].drop_name, v};
         if (!range_column(&r, &m.v[i], v, err))
             return false;
-        if (!has_any(v, e->n_steps))
+        if (!has_values(v, e->n_steps))
             continue;
         if (f->of_counter && !m.v[i].drop_name)
             note_counter(&r, m.v[i].labels);
@@ -369,10 +369,10 @@ bool eval_call(struct evaluation *e, const struct promql_expr *expr, struct sink
 void note_quantile(struct query *q, double quantile, size_t position)
 {
     if (!(quantile >= 0 && quantile <= 1))
-        note(q, NOTE_WARNING, position, "quantile value should be between 0 and 1, got %s",
-             isnan(quantile)   ? "NaN"
-             : isinf(quantile) ? (quantile > 0 ? "+Inf" : "-Inf")
-                               : arena_printf(q->arena, "%g", quantile));
+        add_note(q, NOTE_WARNING, position, "quantile value should be between 0 and 1, got %s",
+                 isnan(quantile)   ? "NaN"
+                 : isinf(quantile) ? (quantile > 0 ? "+Inf" : "-Inf")
+                                   : arena_printf(q->arena, "%g", quantile));
 }
 
 /* NaN sorts lowest. */

@@ -64,10 +64,10 @@ static void add_bucket(struct histograms *hs, const struct column *c, double le)
 static void note_bad_le(struct query *q, const struct column *c, size_t position)
 {
     struct str name = labels_get(c->labels, LABEL_NAME), le = labels_get(c->labels, LE);
-    note(q, NOTE_WARNING, position,
-         "bucket label \"le\" is missing or has a malformed value of \"%.100s\"%s%.200s%s",
-         arena_cstr(q->arena, le), name.n ? " for metric name \"" : "", arena_cstr(q->arena, name),
-         name.n ? "\"" : "");
+    add_note(q, NOTE_WARNING, position,
+             "bucket label \"le\" is missing or has a malformed value of \"%.100s\"%s%.200s%s",
+             arena_cstr(q->arena, le), name.n ? " for metric name \"" : "",
+             arena_cstr(q->arena, name), name.n ? "\"" : "");
 }
 
 static bool gather(struct histograms *hs, const struct promql_expr *expr, struct err *err)
@@ -179,11 +179,11 @@ static double bucket_quantile(double phi, struct bucket *b, size_t n, bool *forc
 static void note_forced(struct query *q, struct labels labels, size_t position)
 {
     struct str name = labels_get(labels, LABEL_NAME);
-    note(q, NOTE_INFO, position,
-         "input to histogram_quantile needed to be fixed for monotonicity (see "
-         "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
-         "%s%.150s%s",
-         name.n ? " for metric name \"" : "", arena_cstr(q->arena, name), name.n ? "\"" : "");
+    add_note(q, NOTE_INFO, position,
+             "input to histogram_quantile needed to be fixed for monotonicity (see "
+             "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
+             "%s%.150s%s",
+             name.n ? " for metric name \"" : "", arena_cstr(q->arena, name), name.n ? "\"" : "");
 }
 
 bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *expr,
@@ -208,7 +208,7 @@ bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *exp
         }
         if (forced)
             note_forced(e->query, hs.v[k].labels, expr->args[1]->position);
-        if (has_any(v, e->n_steps) && !sink->put(sink, &column, err))
+        if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;
@@ -261,7 +261,7 @@ bool call_histogram_fraction(struct evaluation *e, const struct promql_expr *exp
             if (!spend(e->query, hs.v[k].n, err))
                 return false;
         }
-        if (has_any(v, e->n_steps) && !sink->put(sink, &column, err))
+        if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;

@@ -191,7 +191,7 @@ bool merger_put(struct merger *m, const struct column *column, bool *overlap, st
     *overlap = false;
     if (!spend(m->e->query, n, err))
         return false;
-    if (!has_any(column->v, n))
+    if (!has_values(column->v, n))
         return true;
     size_t at = label_index_put(&m->index, column->labels, &added);
     if (added)

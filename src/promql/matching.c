@@ -196,7 +196,7 @@ static bool match_pair(struct matcher_state *m, const struct column *many, const
             m->v[i] = m->swapped ? binary_value(expr->op, b, a, bools, false)
                                  : binary_value(expr->op, a, b, bools, false);
     }
-    if (!has_any(m->v, m->e->n_steps))
+    if (!has_values(m->v, m->e->n_steps))
         return spend(m->e->query, m->e->n_steps, err);
     struct column out = {result_labels(m, many, one),
                          many->drop_name || bools || !is_comparison(expr->op), m->v};

@@ -7,7 +7,7 @@
 
 /* --- Tokens --- */
 
-bool advance(struct parser *p)
+bool next_token(struct parser *p)
 {
     return lex_next(&p->lexer, &p->token, p->err);
 }
@@ -22,7 +22,7 @@ bool parse_complain(struct parser *p, size_t position, const char *format, ...)
     return lex_error(p->lexer.all, position, p->err, ERR_BAD_INPUT, "%s", message);
 }
 
-bool not_implemented(struct parser *p, size_t position, const char *what)
+bool parse_not_implemented(struct parser *p, size_t position, const char *what)
 {
     return lex_error(p->lexer.all, position, p->err, ERR_NOT_IMPLEMENTED, "%s not implemented",
                      what);
@@ -33,14 +33,14 @@ bool at_symbol(const struct parser *p, const char *symbol)
     return p->token.kind == TOKEN_SYMBOL && str_is(p->token.text, symbol);
 }
 
-bool is_word(struct str text, const char *word)
+bool word_is(struct str text, const char *word)
 {
     return text.n == strlen(word) && strncasecmp(text.p, word, text.n) == 0;
 }
 
 bool at_word(const struct parser *p, const char *word)
 {
-    return p->token.kind == TOKEN_WORD && is_word(p->token.text, word);
+    return p->token.kind == TOKEN_WORD && word_is(p->token.text, word);
 }
 
 /* A word or symbol that was probably meant instead of the next token. */
@@ -58,7 +58,7 @@ static const char *meant(const struct parser *p, bool operator)
                : NULL;
 }
 
-bool unexpected(struct parser *p, const char *where, const char *what)
+bool unexpected_token(struct parser *p, const char *where, const char *what)
 {
     const char *near = meant(p, !*where);
     const char *quote = p->token.kind == TOKEN_END ? "" : "\"";
@@ -68,18 +68,18 @@ bool unexpected(struct parser *p, const char *where, const char *what)
                           near ? near : "", near ? "\"?" : "");
 }
 
-bool expect(struct parser *p, const char *symbol, const char *where)
+bool expect_symbol(struct parser *p, const char *symbol, const char *where)
 {
     char quoted[8];
     if (at_symbol(p, symbol))
-        return advance(p);
+        return next_token(p);
     (void)snprintf(quoted, sizeof quoted, "\"%s\"", symbol);
-    return unexpected(p, where, quoted);
+    return unexpected_token(p, where, quoted);
 }
 
 /* --- Nodes --- */
 
-struct promql_expr *new_node(struct parser *p, enum node_kind kind, enum promql_type type,
+struct promql_expr *node_new(struct parser *p, enum node_kind kind, enum promql_type type,
                              size_t position)
 {
     struct promql_expr *e = ARENA_NEW(p->arena, struct promql_expr);
@@ -90,7 +90,7 @@ struct promql_expr *new_node(struct parser *p, enum node_kind kind, enum promql_
     return e;
 }
 
-bool set_args(struct parser *p, struct promql_expr *e, struct promql_expr **args, size_t n)
+bool node_set_args(struct parser *p, struct promql_expr *e, struct promql_expr **args, size_t n)
 {
     e->args = args;
     e->n_args = n;
@@ -109,10 +109,10 @@ static struct promql_expr *with_arg(struct parser *p, struct promql_expr *e,
 {
     struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 1);
     args[0] = arg;
-    return set_args(p, e, args, 1) ? e : NULL;
+    return node_set_args(p, e, args, 1) ? e : NULL;
 }
 
-const char *type_name(enum promql_type type)
+const char *promql_type_name(enum promql_type type)
 {
     static const char *const names[] = {"scalar", "string", "instant vector", "range vector"};
     return names[type];
@@ -126,7 +126,7 @@ static bool is_reserved(struct str word)
     static const char *const words[] = {"bool",       "on",          "ignoring",
                                         "group_left", "group_right", "atan2"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (is_word(word, words[i]))
+        if (word_is(word, words[i]))
             return true;
     }
     return false;
@@ -137,14 +137,14 @@ static struct promql_expr *parse_word(struct parser *p)
     struct token word = p->token;
     enum aggregate_op op;
     if (is_reserved(word.text)) {
-        unexpected(p, "an expression", "an operand");
+        unexpected_token(p, "an expression", "an operand");
         return NULL;
     }
-    if (!advance(p))
+    if (!next_token(p))
         return NULL;
-    if (is_word(word.text, "inf") || is_word(word.text, "nan")) {
-        struct promql_expr *e = new_node(p, NODE_NUMBER, PROMQL_SCALAR, word.position);
-        e->number = is_word(word.text, "inf") ? (double)INFINITY : (double)NAN;
+    if (word_is(word.text, "inf") || word_is(word.text, "nan")) {
+        struct promql_expr *e = node_new(p, NODE_NUMBER, PROMQL_SCALAR, word.position);
+        e->number = word_is(word.text, "inf") ? (double)INFINITY : (double)NAN;
         return e;
     }
     if (find_aggregate(word.text, &op) && (at_symbol(p, "(") || at_grouping(p)))
@@ -157,23 +157,23 @@ static struct promql_expr *parse_word(struct parser *p)
 static struct promql_expr *parse_literal(struct parser *p)
 {
     bool text = p->token.kind == TOKEN_STRING;
-    struct promql_expr *e = new_node(p, text ? NODE_STRING : NODE_NUMBER,
+    struct promql_expr *e = node_new(p, text ? NODE_STRING : NODE_NUMBER,
                                      text ? PROMQL_STRING : PROMQL_SCALAR, p->token.position);
     e->string = p->token.text;
     e->number =
         p->token.kind == TOKEN_DURATION ? (double)p->token.duration_ms / 1000 : p->token.number;
-    return advance(p) ? e : NULL;
+    return next_token(p) ? e : NULL;
 }
 
 static struct promql_expr *parse_paren(struct parser *p)
 {
     size_t position = p->token.position;
-    if (!advance(p))
+    if (!next_token(p))
         return NULL;
     struct promql_expr *inner = parse_expr(p, 0);
-    if (!inner || !expect(p, ")", "parentheses"))
+    if (!inner || !expect_symbol(p, ")", "parentheses"))
         return NULL;
-    return with_arg(p, new_node(p, NODE_PAREN, inner->type, position), inner);
+    return with_arg(p, node_new(p, NODE_PAREN, inner->type, position), inner);
 }
 
 /* Unary minus binds looser than ^ and tighter than the rest. */
@@ -181,7 +181,7 @@ static struct promql_expr *parse_sign(struct parser *p)
 {
     size_t position = p->token.position;
     bool minus = at_symbol(p, "-");
-    if (!advance(p))
+    if (!next_token(p))
         return NULL;
     struct promql_expr *inner = parse_expr(p, 6);
     if (!inner)
@@ -191,10 +191,10 @@ static struct promql_expr *parse_sign(struct parser *p)
             p, position,
             "unary expression only allowed on expressions of type scalar or instant vector, "
             "got %s",
-            type_name(inner->type));
+            promql_type_name(inner->type));
         return NULL;
     }
-    return minus ? with_arg(p, new_node(p, NODE_NEGATE, inner->type, position), inner) : inner;
+    return minus ? with_arg(p, node_new(p, NODE_NEGATE, inner->type, position), inner) : inner;
 }
 
 static struct promql_expr *parse_primary(struct parser *p)
@@ -212,7 +212,7 @@ static struct promql_expr *parse_primary(struct parser *p)
     if (p->token.kind == TOKEN_END && str_trim(p->lexer.all).n == 0)
         parse_complain(p, 0, "no expression found in input");
     else
-        unexpected(p, "", "an expression");
+        unexpected_token(p, "", "an expression");
     return NULL;
 }
 
@@ -237,7 +237,7 @@ static bool at_binary_op(const struct parser *p, enum binary_op *op)
     if (p->token.kind != TOKEN_SYMBOL && p->token.kind != TOKEN_WORD)
         return false;
     for (size_t i = 0; i < sizeof binary_ops / sizeof *binary_ops; i++) {
-        if (is_word(p->token.text, binary_ops[i].text)) {
+        if (word_is(p->token.text, binary_ops[i].text)) {
             *op = (enum binary_op)i;
             return true;
         }
@@ -253,7 +253,7 @@ static bool parse_bool(struct parser *p, struct promql_expr *e)
     if (!is_comparison(e->op))
         return parse_complain(p, p->token.position,
                               "bool modifier can only be used on comparison operators");
-    return advance(p);
+    return next_token(p);
 }
 
 static bool at_fill(const struct parser *p)
@@ -269,18 +269,18 @@ static bool parse_matching(struct parser *p, struct promql_expr *e)
     if (!at_word(p, "on") && !at_word(p, "ignoring"))
         return true;
     m->on = at_word(p, "on");
-    if (!advance(p) || !parse_names(p, &m->labels))
+    if (!next_token(p) || !parse_names(p, &m->labels))
         return false;
     if (at_fill(p))
-        return not_implemented(p, p->token.position,
-                               "the modifiers fill, fill_left, fill_right are");
+        return parse_not_implemented(p, p->token.position,
+                                     "the modifiers fill, fill_left, fill_right are");
     if (!at_word(p, "group_left") && !at_word(p, "group_right"))
         return true;
     if (is_set_op(e->op))
         return parse_complain(p, p->token.position, "no grouping allowed for \"%s\" operation",
                               binary_op_text(e->op));
     m->card = at_word(p, "group_left") ? MANY_TO_ONE : ONE_TO_MANY;
-    return advance(p) && (!at_symbol(p, "(") || parse_names(p, &m->include));
+    return next_token(p) && (!at_symbol(p, "(") || parse_names(p, &m->include));
 }
 
 /* A label cannot decide the match and be copied over at once. */
@@ -310,7 +310,7 @@ static bool check_binary(struct parser *p, struct promql_expr *e, size_t positio
             p, position,
             "binary expression must contain only scalar and instant vector types, "
             "got %s",
-            type_name(l_good ? r : l));
+            promql_type_name(l_good ? r : l));
     if (is_set_op(e->op) && !vectors)
         return parse_complain(p, position,
                               "set operator \"%s\" not allowed in binary scalar expression",
@@ -327,10 +327,10 @@ static bool check_binary(struct parser *p, struct promql_expr *e, size_t positio
 static struct promql_expr *parse_binary(struct parser *p, struct promql_expr *left,
                                         enum binary_op op)
 {
-    struct promql_expr *e = new_node(p, NODE_BINARY, PROMQL_VECTOR, left->position);
+    struct promql_expr *e = node_new(p, NODE_BINARY, PROMQL_VECTOR, left->position);
     size_t position = p->token.position;
     e->op = op;
-    if (!advance(p) || !parse_matching(p, e))
+    if (!next_token(p) || !parse_matching(p, e))
         return NULL;
     struct promql_expr *right = parse_expr(p, binary_ops[op].precedence + (op == OP_POW ? 0 : 1));
     if (!right)
@@ -338,7 +338,7 @@ static struct promql_expr *parse_binary(struct parser *p, struct promql_expr *le
     struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 2);
     args[0] = left;
     args[1] = right;
-    return set_args(p, e, args, 2) && check_binary(p, e, position) ? e : NULL;
+    return node_set_args(p, e, args, 2) && check_binary(p, e, position) ? e : NULL;
 }
 
 struct promql_expr *parse_expr(struct parser *p, int min_precedence)
@@ -368,11 +368,11 @@ struct promql_expr *promql_parse(struct arena *arena, struct str text, struct er
         return NULL;
     }
     p.lexer = (struct lexer){.all = arena_str(arena, text), .arena = arena};
-    if (!advance(&p))
+    if (!next_token(&p))
         return NULL;
     struct promql_expr *e = parse_expr(&p, 0);
     if (e && p.token.kind != TOKEN_END) {
-        unexpected(&p, "", "an operator or the end");
+        unexpected_token(&p, "", "an operator or the end");
         return NULL;
     }
     if (e)

@@ -22,21 +22,22 @@ struct parser {
 struct promql_expr *parse_expr(struct parser *, int min_precedence);
 
 /* --- Tokens (parse.c) --- */
-MUST_CHECK bool advance(struct parser *);
+MUST_CHECK bool next_token(struct parser *);
 bool at_symbol(const struct parser *, const char *symbol);
 bool at_word(const struct parser *, const char *word); /* any case */
-bool is_word(struct str text, const char *word);
-MUST_CHECK bool expect(struct parser *, const char *symbol, const char *where);
+bool word_is(struct str text, const char *word);
+MUST_CHECK bool expect_symbol(struct parser *, const char *symbol, const char *where);
 /* "unexpected X in WHERE, expected WHAT; did you mean ...". Always false. */
-bool unexpected(struct parser *, const char *where, const char *what);
+bool unexpected_token(struct parser *, const char *where, const char *what);
 bool parse_complain(struct parser *, size_t position, const char *format, ...) PRINTF_LIKE(3, 4);
-bool not_implemented(struct parser *, size_t position, const char *what);
+bool parse_not_implemented(struct parser *, size_t position, const char *what);
 
 /* --- Nodes (parse.c); args may be NULL --- */
-struct promql_expr *new_node(struct parser *, enum node_kind, enum promql_type, size_t position);
+struct promql_expr *node_new(struct parser *, enum node_kind, enum promql_type, size_t position);
 /* False when the tree would be too deep. */
-MUST_CHECK bool set_args(struct parser *, struct promql_expr *, struct promql_expr **, size_t n);
-const char *type_name(enum promql_type);
+MUST_CHECK bool node_set_args(struct parser *, struct promql_expr *, struct promql_expr **,
+                              size_t n);
+const char *promql_type_name(enum promql_type);
 
 /* --- Selectors and what may stand behind them (parse_selector.c) --- */
 struct promql_expr *parse_selector(struct parser *, struct str metric, size_t position);

@@ -9,7 +9,7 @@ static bool parse_args(struct parser *p, struct promql_expr *e, const char *name
 {
     struct promql_expr **args = NULL;
     size_t n = 0, capacity = 0;
-    if (!expect(p, "(", name))
+    if (!expect_symbol(p, "(", name))
         return false;
     while (!at_symbol(p, ")")) {
         struct promql_expr *arg = parse_expr(p, 0);
@@ -19,16 +19,16 @@ static bool parse_args(struct parser *p, struct promql_expr *e, const char *name
         args[n++] = arg;
         if (!at_symbol(p, ",")) {
             if (!at_symbol(p, ")"))
-                return unexpected(p, "call", "\",\" or \")\"");
+                return unexpected_token(p, "call", "\",\" or \")\"");
             continue;
         }
-        if (!advance(p))
+        if (!next_token(p))
             return false;
         if (at_symbol(p, ")"))
             return parse_complain(p, p->token.position,
                                   "trailing commas not allowed in function call args");
     }
-    return set_args(p, e, args, n) && advance(p);
+    return node_set_args(p, e, args, n) && next_token(p);
 }
 
 /* --- Calls --- */
@@ -53,12 +53,12 @@ static bool check_args(struct parser *p, const struct promql_expr *e)
     for (size_t i = 0; i < e->n_args; i++) {
         enum promql_type want = function_arg(f, i);
         if (e->args[i]->type != want)
-            return parse_complain(p, e->args[i]->position,
-                                  "expected type %s in call to function \"%s\", got %s%s",
-                                  type_name(want), f->name, type_name(e->args[i]->type),
-                                  want == PROMQL_MATRIX && e->args[i]->type == PROMQL_VECTOR
-                                      ? "; did you forget a range like [5m]?"
-                                      : "");
+            return parse_complain(
+                p, e->args[i]->position, "expected type %s in call to function \"%s\", got %s%s",
+                promql_type_name(want), f->name, promql_type_name(e->args[i]->type),
+                want == PROMQL_MATRIX && e->args[i]->type == PROMQL_VECTOR
+                    ? "; did you forget a range like [5m]?"
+                    : "");
     }
     return true;
 }
@@ -79,11 +79,12 @@ struct promql_expr *parse_call(struct parser *p, struct token name)
         return NULL;
     }
     if (f->missing) {
-        not_implemented(p, name.position,
-                        arena_printf(p->arena, "function \"%s\" (%s) is", f->name, f->missing));
+        parse_not_implemented(
+            p, name.position,
+            arena_printf(p->arena, "function \"%s\" (%s) is", f->name, f->missing));
         return NULL;
     }
-    struct promql_expr *e = new_node(p, NODE_CALL, f->returns, name.position);
+    struct promql_expr *e = node_new(p, NODE_CALL, f->returns, name.position);
     e->function = f;
     return parse_args(p, e, f->name) && check_args(p, e) ? e : NULL;
 }
@@ -108,7 +109,7 @@ const char *aggregate_op_name(enum aggregate_op op)
 bool find_aggregate(struct str word, enum aggregate_op *op)
 {
     for (size_t i = 0; i < N_AGGREGATES; i++) {
-        if (is_word(word, aggregates[i].name)) {
+        if (word_is(word, aggregates[i].name)) {
             *op = (enum aggregate_op)i;
             return true;
         }
@@ -124,7 +125,7 @@ bool at_grouping(const struct parser *p)
 static bool parse_grouping(struct parser *p, struct promql_expr *e)
 {
     e->without = at_word(p, "without");
-    return advance(p) && parse_names(p, &e->grouping);
+    return next_token(p) && parse_names(p, &e->grouping);
 }
 
 static bool check_aggregate(struct parser *p, const struct promql_expr *e)
@@ -142,17 +143,17 @@ static bool check_aggregate(struct parser *p, const struct promql_expr *e)
     if (what->type != PROMQL_VECTOR)
         return parse_complain(p, what->position,
                               "expected type instant vector in aggregation expression %s, got %s",
-                              name, type_name(what->type));
+                              name, promql_type_name(what->type));
     if (e->args[0]->type != parameter)
-        return parse_complain(p, e->args[0]->position,
-                              "expected type %s in aggregation parameter of %s, got %s",
-                              type_name(parameter), name, type_name(e->args[0]->type));
+        return parse_complain(
+            p, e->args[0]->position, "expected type %s in aggregation parameter of %s, got %s",
+            promql_type_name(parameter), name, promql_type_name(e->args[0]->type));
     return true;
 }
 
 struct promql_expr *parse_aggregate(struct parser *p, enum aggregate_op op, size_t position)
 {
-    struct promql_expr *e = new_node(p, NODE_AGGREGATE, PROMQL_VECTOR, position);
+    struct promql_expr *e = node_new(p, NODE_AGGREGATE, PROMQL_VECTOR, position);
     bool grouped = at_grouping(p);
     e->aggregate = op;
     if (grouped && !parse_grouping(p, e))

@@ -43,10 +43,10 @@ static bool parse_match_type(struct parser *p, enum match_type *out)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (at_symbol(p, match_type_symbol(types[i]))) {
             *out = types[i];
-            return advance(p);
+            return next_token(p);
         }
     }
-    return unexpected(p, "label matching", "=, !=, =~ or !~");
+    return unexpected_token(p, "label matching", "=, !=, =~ or !~");
 }
 
 /* Metric names may be given once, in front or in the braces. */
@@ -68,10 +68,10 @@ static bool parse_matcher(struct parser *p, struct matcher_list *list)
     struct token name = p->token;
     enum match_type type = MATCH_EQUAL;
     if (name.kind != TOKEN_WORD && name.kind != TOKEN_STRING)
-        return unexpected(p, "label matching", "a label name or \"}\"");
+        return unexpected_token(p, "label matching", "a label name or \"}\"");
     if (name.kind == TOKEN_STRING && !str_is_utf8(name.text))
         return parse_complain(p, name.position, "the quoted name is not UTF-8");
-    if (!advance(p))
+    if (!next_token(p))
         return false;
     if (name.kind == TOKEN_STRING && (at_symbol(p, ",") || at_symbol(p, "}")))
         return set_name(p, list, name.text, name.position);
@@ -82,32 +82,32 @@ static bool parse_matcher(struct parser *p, struct matcher_list *list)
         return false;
     struct token value = p->token;
     if (value.kind != TOKEN_STRING)
-        return unexpected(p, "label matching", "a quoted string");
+        return unexpected_token(p, "label matching", "a quoted string");
     if (type == MATCH_EQUAL && str_is(name.text, LABEL_NAME))
-        return advance(p) && set_name(p, list, value.text, name.position);
-    return advance(p) && add_matcher(p, list, type, name.text, value.text, value.position);
+        return next_token(p) && set_name(p, list, value.text, name.position);
+    return next_token(p) && add_matcher(p, list, type, name.text, value.text, value.position);
 }
 
 static bool parse_braces(struct parser *p, struct matcher_list *list)
 {
-    if (!advance(p))
+    if (!next_token(p))
         return false;
     while (!at_symbol(p, "}")) {
         if (!parse_matcher(p, list))
             return false;
         if (at_symbol(p, ",")) {
-            if (!advance(p))
+            if (!next_token(p))
                 return false;
         } else if (!at_symbol(p, "}")) {
-            return unexpected(p, "label matching", "\",\" or \"}\"");
+            return unexpected_token(p, "label matching", "\",\" or \"}\"");
         }
     }
-    return advance(p);
+    return next_token(p);
 }
 
 struct promql_expr *parse_selector(struct parser *p, struct str metric, size_t position)
 {
-    struct promql_expr *e = new_node(p, NODE_SELECTOR, PROMQL_VECTOR, position);
+    struct promql_expr *e = node_new(p, NODE_SELECTOR, PROMQL_VECTOR, position);
     struct matcher_list list = {0};
     bool some = false;
     if (metric.n && !set_name(p, &list, metric, position))
@@ -136,7 +136,7 @@ static bool parse_seconds(struct parser *p, const char *what, double *out)
     double sign = 1;
     if (at_symbol(p, "-") || at_symbol(p, "+")) {
         sign = at_symbol(p, "-") ? -1 : 1;
-        if (!advance(p))
+        if (!next_token(p))
             return false;
     }
     if (p->token.kind == TOKEN_DURATION)
@@ -145,12 +145,12 @@ static bool parse_seconds(struct parser *p, const char *what, double *out)
         *out = sign * p->token.number;
     else if (at_symbol(p, "(") || at_word(p, "step") || at_word(p, "range") ||
              at_word(p, "max_of") || at_word(p, "min_of"))
-        return not_implemented(p, p->token.position, "duration expressions are");
+        return parse_not_implemented(p, p->token.position, "duration expressions are");
     else
-        return unexpected(p, "", what);
+        return unexpected_token(p, "", what);
     if (!(fabs(*out) <= MAX_SECONDS))
         return parse_complain(p, p->token.position, "%s out of range", what);
-    return advance(p);
+    return next_token(p);
 }
 
 static bool parse_ms(struct parser *p, const char *what, int64_t *out_ms)
@@ -169,7 +169,7 @@ static bool parse_positive_ms(struct parser *p, int64_t *out_ms)
         return false;
     if (at_symbol(p, "+") || at_symbol(p, "-") || at_symbol(p, "*") || at_symbol(p, "/") ||
         at_symbol(p, "%") || at_symbol(p, "^"))
-        return not_implemented(p, p->token.position, "duration expressions are");
+        return parse_not_implemented(p, p->token.position, "duration expressions are");
     return *out_ms > 0 || parse_complain(p, position, "duration must be greater than 0");
 }
 
@@ -178,17 +178,17 @@ static bool parse_positive_ms(struct parser *p, int64_t *out_ms)
 static struct promql_expr *make_subquery(struct parser *p, struct promql_expr *inner,
                                          int64_t range_ms, int64_t step_ms, size_t position)
 {
-    struct promql_expr *e = new_node(p, NODE_SUBQUERY, PROMQL_MATRIX, inner->position);
+    struct promql_expr *e = node_new(p, NODE_SUBQUERY, PROMQL_MATRIX, inner->position);
     struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 1);
     if (inner->type != PROMQL_VECTOR) {
         parse_complain(p, position, "subquery is only allowed on instant vector, got %s",
-                       type_name(inner->type));
+                       promql_type_name(inner->type));
         return NULL;
     }
     args[0] = inner;
     e->range_ms = range_ms;
     e->step_ms = step_ms;
-    return set_args(p, e, args, 1) ? e : NULL;
+    return node_set_args(p, e, args, 1) ? e : NULL;
 }
 
 static struct promql_expr *make_matrix(struct parser *p, struct promql_expr *e, int64_t range_ms,
@@ -214,12 +214,12 @@ static struct promql_expr *parse_brackets(struct parser *p, struct promql_expr *
 {
     int64_t range_ms, step_ms = 0;
     size_t position = p->token.position;
-    if (!advance(p) || !parse_positive_ms(p, &range_ms))
+    if (!next_token(p) || !parse_positive_ms(p, &range_ms))
         return NULL;
     bool subquery = at_symbol(p, ":");
-    if (subquery && (!advance(p) || (!at_symbol(p, "]") && !parse_positive_ms(p, &step_ms))))
+    if (subquery && (!next_token(p) || (!at_symbol(p, "]") && !parse_positive_ms(p, &step_ms))))
         return NULL;
-    if (!expect(p, "]", "range"))
+    if (!expect_symbol(p, "]", "range"))
         return NULL;
     return subquery ? make_subquery(p, e, range_ms, step_ms, position)
                     : make_matrix(p, e, range_ms, position);
@@ -243,7 +243,7 @@ static bool parse_offset(struct parser *p, struct promql_expr *e)
     if (e->has_offset)
         return parse_complain(p, p->token.position, "offset may not be set multiple times");
     e->has_offset = true;
-    return advance(p) && parse_ms(p, "a duration", &e->offset_ms);
+    return next_token(p) && parse_ms(p, "a duration", &e->offset_ms);
 }
 
 static bool parse_at(struct parser *p, struct promql_expr *e)
@@ -252,11 +252,12 @@ static bool parse_at(struct parser *p, struct promql_expr *e)
         return false;
     if (e->at != AT_NONE)
         return parse_complain(p, p->token.position, "@ <timestamp> may not be set multiple times");
-    if (!advance(p))
+    if (!next_token(p))
         return false;
     if (at_word(p, "start") || at_word(p, "end")) {
         e->at = at_word(p, "start") ? AT_START : AT_END;
-        return advance(p) && expect(p, "(", "@ modifier") && expect(p, ")", "@ modifier");
+        return next_token(p) && expect_symbol(p, "(", "@ modifier") &&
+               expect_symbol(p, ")", "@ modifier");
     }
     e->at = AT_TIME;
     return parse_ms(p, "a timestamp, start() or end()", &e->at_ms);
@@ -274,7 +275,8 @@ struct promql_expr *parse_postfix(struct parser *p, struct promql_expr *e)
             if (!parse_at(p, e))
                 return NULL;
         } else if (at_word(p, "anchored") || at_word(p, "smoothed")) {
-            (void)not_implemented(p, p->token.position, "the modifiers anchored and smoothed are");
+            (void)parse_not_implemented(p, p->token.position,
+                                        "the modifiers anchored and smoothed are");
             return NULL;
         } else {
             return e;
@@ -289,26 +291,26 @@ bool parse_names(struct parser *p, struct names *out)
 {
     struct str *v = NULL;
     size_t n = 0, capacity = 0;
-    if (!expect(p, "(", "grouping"))
+    if (!expect_symbol(p, "(", "grouping"))
         return false;
     while (!at_symbol(p, ")")) {
         bool quoted = p->token.kind == TOKEN_STRING;
         if (p->token.kind != TOKEN_WORD && !quoted)
-            return unexpected(p, "grouping", "a label name");
+            return unexpected_token(p, "grouping", "a label name");
         if (quoted ? !str_is_utf8(p->token.text) : !label_name_is_legacy(p->token.text))
             return parse_complain(p, p->token.position, "invalid label name \"%.60s\" in grouping",
                                   arena_cstr(p->arena, p->token.text));
         v = arena_grow(p->arena, v, n, &capacity, sizeof *v);
         v[n++] = p->token.text;
-        if (!advance(p))
+        if (!next_token(p))
             return false;
         if (at_symbol(p, ",")) {
-            if (!advance(p))
+            if (!next_token(p))
                 return false;
         } else if (!at_symbol(p, ")")) {
-            return unexpected(p, "grouping", "\",\" or \")\"");
+            return unexpected_token(p, "grouping", "\",\" or \")\"");
         }
     }
     *out = (struct names){v, n};
-    return advance(p);
+    return next_token(p);
 }

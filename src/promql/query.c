@@ -73,7 +73,7 @@ static bool fill_series(const struct evaluation *e, const struct column *column,
     size_t n = 0;
     for (size_t i = 0; i < e->n_steps; i++)
         n += !is_absent(column->v[i]);
-    if (!touch(e->query, n, err))
+    if (!touch_samples(e->query, n, err))
         return false;
     struct sample *samples = arena_alloc(e->arena, n * sizeof *samples);
     *out = (struct promql_series){column->labels, n, samples};

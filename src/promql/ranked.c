@@ -245,7 +245,7 @@ static bool put_chosen(struct ranking *r, const struct member_list *g, struct ch
             if (!kept[k * steps + i])
                 column.v[i] = ABSENT;
         }
-        if (has_any(column.v, steps) && !sink->put(sink, &column, err))
+        if (has_values(column.v, steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;
@@ -258,9 +258,9 @@ static bool check_parameter(const struct ranking *r, struct err *err)
         if (isnan(r->parameter[i]))
             return err_set(err, ERR_CONFLICT, "%s value is NaN", ratio ? "Ratio" : "Parameter");
         if (ratio && fabs(r->parameter[i]) > 1)
-            note(r->e->query, NOTE_WARNING, r->expr->args[0]->position,
-                 "ratio value should be between -1 and 1, got %g, capping to %g", r->parameter[i],
-                 r->parameter[i] > 0 ? 1.0 : -1.0);
+            add_note(r->e->query, NOTE_WARNING, r->expr->args[0]->position,
+                     "ratio value should be between -1 and 1, got %g, capping to %g",
+                     r->parameter[i], r->parameter[i] > 0 ? 1.0 : -1.0);
     }
     return true;
 }

@@ -47,7 +47,7 @@ static bool select_series(struct evaluation *e, const struct promql_expr *expr, 
     for (size_t i = 0; i < *n; i++)
         samples += (*out)[i].n;
     sort_series(*out, *n);
-    return touch(e->query, samples, err) && spend(e->query, *n, err);
+    return touch_samples(e->query, samples, err) && spend(e->query, *n, err);
 }
 
 static void last_reference(const struct evaluation *e, const struct promql_expr *expr,
@@ -93,7 +93,7 @@ bool eval_selector(struct evaluation *e, const struct promql_expr *expr, bool ti
         if (!spend(e->query, e->n_steps + series[i].n, err))
             return false;
         look_back(e, expr, &series[i], times, v);
-        if (has_any(v, e->n_steps) && !sink->put(sink, &column, err))
+        if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;
@@ -172,7 +172,7 @@ static bool put_series(struct sink *sink, struct column *column, struct err *err
     size_t n = 0;
     for (size_t i = 0; i < e->n_steps; i++)
         n += !is_absent(column->v[i]);
-    if (!touch(e->query, n, err))
+    if (!touch_samples(e->query, n, err))
         return false;
     struct sample *samples = arena_alloc(e->arena, n * sizeof *samples);
     out->v = arena_grow(e->arena, out->v, out->n, &m->capacity, sizeof *out->v);

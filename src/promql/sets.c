@@ -57,7 +57,7 @@ static bool put_kept(struct presence *p, const struct columns *columns, bool wit
         keep(p, &columns->v[i], with_partner);
         if (!spend(p->e->query, p->e->n_steps, err))
             return false;
-        if (has_any(columns->v[i].v, p->e->n_steps) && !sink->put(sink, &columns->v[i], err))
+        if (has_values(columns->v[i].v, p->e->n_steps) && !sink->put(sink, &columns->v[i], err))
             return false;
     }
     return true;
