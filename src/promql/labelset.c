@@ -170,21 +170,24 @@ static bool overlaps(const double *a, const double *b, size_t n)
     return false;
 }
 
-static bool merger_add(struct merger *m, const struct column *column, struct err *err)
+static bool merger_add(struct merger *m, const struct column *column, enum merger_values values,
+                       struct err *err)
 {
     struct columns *to = &m->columns;
-    size_t n = m->e->n_steps;
-    double *v;
-    if (!new_values(m->e, &v, err))
-        return false;
-    memcpy(v, column->v, n * sizeof *v);
+    double *v = column->v;
+    if (values == VALUES_COPIED) {
+        if (!new_values(m->e, &v, err))
+            return false;
+        memcpy(v, column->v, m->e->n_steps * sizeof *v);
+    }
     to->v = arena_grow(m->e->arena, to->v, to->n, &to->capacity, sizeof *to->v);
     to->v[to->n] = *column;
     to->v[to->n++].v = v;
     return true;
 }
 
-bool merger_put(struct merger *m, const struct column *column, bool *overlap, struct err *err)
+bool merger_put(struct merger *m, const struct column *column, enum merger_values values,
+                bool *overlap, struct err *err)
 {
     size_t n = m->e->n_steps;
     bool added;
@@ -195,7 +198,7 @@ bool merger_put(struct merger *m, const struct column *column, bool *overlap, st
         return true;
     size_t at = label_index_put(&m->index, column->labels, &added);
     if (added)
-        return merger_add(m, column, err);
+        return merger_add(m, column, values, err);
     struct column *have = &m->columns.v[at];
     *overlap = overlaps(have->v, column->v, n);
     if (*overlap)
@@ -207,13 +210,18 @@ bool merger_put(struct merger *m, const struct column *column, bool *overlap, st
     return true;
 }
 
-bool merger_put_unique(struct merger *m, const struct column *column, struct err *err)
+bool same_labelset(struct err *err)
+{
+    return err_set(err, ERR_CONFLICT, "vector cannot contain metrics with the same labelset");
+}
+
+bool merger_put_unique(struct merger *m, const struct column *column, enum merger_values values,
+                       struct err *err)
 {
     bool overlap;
-    if (!merger_put(m, column, &overlap, err))
+    if (!merger_put(m, column, values, &overlap, err))
         return false;
-    return !overlap ||
-           err_set(err, ERR_CONFLICT, "vector cannot contain metrics with the same labelset");
+    return !overlap || same_labelset(err);
 }
 
 bool merger_drain(struct merger *m, struct sink *sink, struct err *err)

@@ -52,11 +52,15 @@ struct merger {
 };
 
 void merger_init(struct merger *, struct evaluation *);
-/* Copies the column. *overlap tells that another one with these labels has a value at the same
- * step; then nothing is added. */
-MUST_CHECK bool merger_put(struct merger *, const struct column *, bool *overlap, struct err *);
+/* *overlap tells that another column with these labels has a value at the same step; then nothing
+ * is added. The values are copied, unless the caller gives them away. */
+enum merger_values { VALUES_COPIED, VALUES_GIVEN };
+MUST_CHECK bool merger_put(struct merger *, const struct column *, enum merger_values,
+                           bool *overlap, struct err *);
 /* As above, but overlap fails: "vector cannot contain metrics with the same labelset". */
-MUST_CHECK bool merger_put_unique(struct merger *, const struct column *, struct err *);
+MUST_CHECK bool merger_put_unique(struct merger *, const struct column *, enum merger_values,
+                                  struct err *);
+bool same_labelset(struct err *); /* that error; always false */
 MUST_CHECK bool merger_drain(struct merger *, struct sink *, struct err *);
 
 #endif

@@ -67,10 +67,10 @@ static void columns_merge_where_they_do_not_overlap(void **state)
     struct column b = {make(&arena, "1", "2", ""), false, second};
     struct column c = {make(&arena, "1", "2", ""), false, third};
     merger_init(&m, &e);
-    assert_true(merger_put(&m, &a, &overlap, &err) && !overlap);
-    assert_true(merger_put(&m, &b, &overlap, &err) && !overlap);
-    assert_true(merger_put(&m, &c, &overlap, &err) && overlap);
-    assert_false(merger_put_unique(&m, &c, &err));
+    assert_true(merger_put(&m, &a, VALUES_COPIED, &overlap, &err) && !overlap);
+    assert_true(merger_put(&m, &b, VALUES_COPIED, &overlap, &err) && !overlap);
+    assert_true(merger_put(&m, &c, VALUES_COPIED, &overlap, &err) && overlap);
+    assert_false(merger_put_unique(&m, &c, VALUES_GIVEN, &err));
     assert_int_equal(err.code, ERR_CONFLICT);
     assert_int_equal(m.columns.n, 1);
     assert_true(m.columns.v[0].v[0] == 1 && m.columns.v[0].v[1] == 2);

@@ -183,24 +183,25 @@ static struct labels result_labels(struct matcher_state *m, const struct column 
     return labels;
 }
 
+/* The values go to `out`, which may be those of the many side. */
 static bool match_pair(struct matcher_state *m, const struct column *many, const struct column *one,
-                       struct err *err)
+                       double *out, enum merger_values values, struct err *err)
 {
     const struct promql_expr *expr = m->expr;
     bool overlap, bools = expr->returns_bool;
     for (size_t i = 0; i < m->e->n_steps; i++) {
         double a = many->v[i], b = one->v[i];
         if (is_absent(a) || is_absent(b))
-            m->v[i] = ABSENT;
+            out[i] = ABSENT;
         else
-            m->v[i] = m->swapped ? binary_value(expr->op, b, a, bools, false)
-                                 : binary_value(expr->op, a, b, bools, false);
+            out[i] = m->swapped ? binary_value(expr->op, b, a, bools, false)
+                                : binary_value(expr->op, a, b, bools, false);
     }
-    if (!has_values(m->v, m->e->n_steps))
+    if (!has_values(out, m->e->n_steps))
         return spend(m->e->query, m->e->n_steps, err);
-    struct column out = {result_labels(m, many, one),
-                         many->drop_name || bools || !is_comparison(expr->op), m->v};
-    if (!merger_put(&m->out, &out, &overlap, err))
+    struct column column = {result_labels(m, many, one),
+                            many->drop_name || bools || !is_comparison(expr->op), out};
+    if (!merger_put(&m->out, &column, values, &overlap, err))
         return false;
     return !overlap || many_to_one(m, err);
 }
@@ -210,8 +211,11 @@ static bool match_group(struct matcher_state *m, const struct group *g, struct e
     if (!check_one_side(m, g, err) || !check_many_side(m, g, err))
         return false;
     for (size_t i = 0; i < g->n_many; i++) {
+        const struct column *many = &m->many.v[g->many[i]];
+        bool in_place = g->n_one == 1; /* its values are needed no more */
         for (size_t k = 0; k < g->n_one; k++) {
-            if (!match_pair(m, &m->many.v[g->many[i]], &m->one.v[g->one[k]], err))
+            if (!match_pair(m, many, &m->one.v[g->one[k]], in_place ? many->v : m->v,
+                            in_place ? VALUES_GIVEN : VALUES_COPIED, err))
                 return false;
         }
     }

@@ -55,17 +55,9 @@ struct to_result {
     struct sink sink;
     struct evaluation *e;
     struct promql_result *result;
-    struct merger merger;
+    struct label_index index;
+    size_t capacity;
 };
-
-/* Names go here, and so two columns may turn out to be one series, or to collide. */
-static bool put_result(struct sink *sink, struct column *column, struct err *err)
-{
-    struct to_result *r = (struct to_result *)sink;
-    if (column->drop_name)
-        column->labels = labels_drop_name(r->e->arena, column->labels);
-    return merger_put_unique(&r->merger, column, err);
-}
 
 static bool fill_series(const struct evaluation *e, const struct column *column,
                         struct promql_series *out, struct err *err)
@@ -81,6 +73,47 @@ static bool fill_series(const struct evaluation *e, const struct column *column,
         if (!is_absent(column->v[i]))
             *samples++ = (struct sample){step_time(e, i), column->v[i]};
     }
+    return spend(e->query, e->n_steps, err);
+}
+
+/* Two series that are one by their labels take turns, or the question has no answer. */
+static bool merge_series(const struct evaluation *e, struct promql_series *into,
+                         const struct promql_series *from, struct err *err)
+{
+    size_t i = 0, k = 0, n = into->n + from->n;
+    struct sample *merged = arena_alloc(e->arena, n * sizeof *merged);
+    while (i < into->n || k < from->n) {
+        if (i < into->n && k < from->n && into->samples[i].t_ms == from->samples[k].t_ms)
+            return same_labelset(err);
+        bool first = k == from->n || (i < into->n && into->samples[i].t_ms < from->samples[k].t_ms);
+        merged[i + k] = first ? into->samples[i] : from->samples[k];
+        i += first;
+        k += !first;
+    }
+    into->n = n;
+    into->samples = merged;
+    return touch_samples(e->query, n, err) && spend(e->query, n, err);
+}
+
+/* Names go here, and so two columns may turn out to be one series. */
+static bool put_result(struct sink *sink, struct column *column, struct err *err)
+{
+    struct to_result *r = (struct to_result *)sink;
+    struct promql_result *out = r->result;
+    struct promql_series series;
+    bool added;
+    if (column->drop_name)
+        column->labels = labels_drop_name(r->e->arena, column->labels);
+    if (!fill_series(r->e, column, &series, err))
+        return false;
+    if (series.n == 0)
+        return true;
+    size_t at = label_index_put(&r->index, series.labels, &added);
+    if (!added)
+        return merge_series(r->e, &out->series[at], &series, err);
+    out->series =
+        arena_grow(r->e->arena, out->series, out->n_series, &r->capacity, sizeof *out->series);
+    out->series[out->n_series++] = series;
     return true;
 }
 
@@ -94,16 +127,8 @@ static bool vector_result(struct evaluation *e, const struct promql_expr *expr,
                           struct promql_result *out, struct err *err)
 {
     struct to_result r = {.sink = {put_result}, .e = e, .result = out};
-    merger_init(&r.merger, e);
-    if (!eval_vector(e, expr, &r.sink, err))
-        return false;
-    out->n_series = r.merger.columns.n;
-    out->series = ARENA_ARRAY(e->arena, struct promql_series, out->n_series);
-    for (size_t i = 0; i < out->n_series; i++) {
-        if (!fill_series(e, &r.merger.columns.v[i], &out->series[i], err))
-            return false;
-    }
-    return true;
+    label_index_init(&r.index, e->arena);
+    return eval_vector(e, expr, &r.sink, err);
 }
 
 static bool matrix_result(struct evaluation *e, const struct promql_expr *expr,

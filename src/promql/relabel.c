@@ -50,7 +50,7 @@ static bool put_relabelled(struct relabel *r, struct column *column, struct str 
     to.labels = labels_with(r->arena, column->labels, r->target, arena_str(r->arena, value));
     if (str_is(r->target, LABEL_NAME))
         to.drop_name = false;
-    return merger_put_unique(&r->merger, &to, err);
+    return merger_put_unique(&r->merger, &to, VALUES_COPIED, err);
 }
 
 static bool replace(struct sink *sink, struct column *column, struct err *err)
@@ -59,7 +59,7 @@ static bool replace(struct sink *sink, struct column *column, struct err *err)
     buf_clear(&r->value);
     if (!regex_expand(r->regex, labels_get_str(column->labels, r->source), r->replacement,
                       &r->value))
-        return merger_put_unique(&r->merger, column, err);
+        return merger_put_unique(&r->merger, column, VALUES_COPIED, err);
     return put_relabelled(r, column, buf_str(&r->value), err);
 }
 

@@ -70,12 +70,12 @@ static bool put_or(struct presence *p, const struct columns *left, const struct 
     struct merger m;
     merger_init(&m, p->e);
     for (size_t i = 0; i < left->n; i++) {
-        if (!merger_put_unique(&m, &left->v[i], err))
+        if (!merger_put_unique(&m, &left->v[i], VALUES_GIVEN, err))
             return false;
     }
     for (size_t i = 0; i < right->n; i++) {
         keep(p, &right->v[i], false);
-        if (!merger_put_unique(&m, &right->v[i], err))
+        if (!merger_put_unique(&m, &right->v[i], VALUES_GIVEN, err))
             return false;
     }
     return merger_drain(&m, sink, err);
