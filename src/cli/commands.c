@@ -76,6 +76,11 @@ static const struct option_spec ledger_verify_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec ledger_replay_options[] = {
+    {"data", 'd', "DIR", "replay the ledger in this folder, without a server"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const char exits_of_watch[] = "Exit: 0 succeeded, 1 rolled back, cancelled or superseded, "
                                      "4 --timeout is over, 5 unreachable.";
 
@@ -261,6 +266,16 @@ const struct command commands[] = {
                 "1 tampering found.",
      .example = "cqed ledger verify\ncqed ledger verify --data data",
      .options = ledger_verify_options},
+    {.name = "ledger replay",
+     .arguments = "",
+     .talks = true,
+     .prints = true,
+     .run = run_ledger_replay,
+     .summary = "decide everything again from its evidence and compare",
+     .details = "Runs here, with this program's rules. Exit: 0 every decision is the same byte for "
+                "byte, 1 one differs.",
+     .example = "cqed ledger replay\ncqed ledger replay --data data",
+     .options = ledger_replay_options},
     {.name = "version",
      .arguments = "",
      .prints = true,

@@ -133,7 +133,7 @@ static bool write_reports(struct asking *a, int code, int64_t waited_ms)
     bool done = (!junit || write_junit(junit, a->answer, code, waited_ms, &err)) &&
                 (!summary || write_summary(summary, a->answer, code, waited_ms, &err));
     if (!done)
-        complain(a->cli, "%s", err.message);
+        tell_error(a->cli, "%s", err.message);
     return done;
 }
 

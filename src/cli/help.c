@@ -91,9 +91,9 @@ int unknown_command(struct cli *cli, const char *first, const char *second)
     }
     const char *nearest = str_nearest(str_from(word), names, n);
     if (nearest)
-        complain(cli, "there is no command '%s': did you mean `cqed %s`?", word, nearest);
+        tell_error(cli, "there is no command '%s': did you mean `cqed %s`?", word, nearest);
     else
-        complain(cli, "there is no command '%s'", word);
+        tell_error(cli, "there is no command '%s'", word);
     if (print_group(NULL, first)) {
         (void)print_group(cli->err, first);
     } else {

@@ -78,7 +78,7 @@ int unknown_command(struct cli *, const char *first, const char *second);
 /* --- run.c --- */
 
 /* Say "cqed: ..." on standard error. */
-void complain(struct cli *, const char *format, ...) PRINTF_LIKE(2, 3);
+void tell_error(struct cli *, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Say why something failed; returns the fitting exit code. */
 int fail(struct cli *, const struct err *);
 /* A wrong use of this command: says why and how it is used. Returns EXIT_USAGE. */

@@ -278,9 +278,10 @@ static bool verify_open(struct cli *cli, struct ledger *ledger, const uint8_t *k
         buf_add_cstr(&report, why.message);
     add_findings(v, buf_str(&report));
     struct sha256 root = ledger_root(ledger);
+    if (v->ok)
+        v->root = hex_of(&cli->arena, &root);
     v->checked = (int64_t)checked;
     v->size = (int64_t)ledger_size(ledger);
-    v->root = hex_of(&cli->arena, &root);
     ledger_verifier_key(ledger, &text);
     v->key = arena_cstr(&cli->arena, str_trim(buf_str(&text)));
     buf_release(&text);

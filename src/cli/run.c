@@ -8,7 +8,7 @@
 
 /* --- Saying why not --- */
 
-void complain(struct cli *cli, const char *format, ...)
+void tell_error(struct cli *cli, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -20,7 +20,7 @@ void complain(struct cli *cli, const char *format, ...)
 
 int fail(struct cli *cli, const struct err *err)
 {
-    complain(cli, "%s", err->message);
+    tell_error(cli, "%s", err->message);
     switch (err->code) {
     case ERR_BAD_INPUT:
     case ERR_NOT_FOUND:
@@ -46,7 +46,7 @@ int misuse(struct cli *cli, const char *format, ...)
     va_start(args, format);
     const char *text = arena_vprintf(&cli->arena, format, args);
     va_end(args);
-    complain(cli, "%s", text);
+    tell_error(cli, "%s", text);
     const struct command *c = cli->command;
     if (c)
         (void)fprintf(cli->err, "usage: cqed %s%s%s [options]; `cqed %s --help` says more\n",
@@ -148,7 +148,7 @@ static int run_in_group(struct cli *cli, const char *group, int argc, char *cons
         return EXIT_DONE;
     }
     if (taken == argc) {
-        complain(cli, "`cqed %s` needs one more word:", group);
+        tell_error(cli, "`cqed %s` needs one more word:", group);
         (void)print_group(cli->err, group);
         return EXIT_USAGE;
     }

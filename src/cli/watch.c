@@ -207,8 +207,8 @@ static bool reconnect(struct watching *w)
 
 static int time_over(struct watching *w, int64_t timeout_ms)
 {
-    complain(w->cli, "rollout %s is still live after %s", w->id,
-             text_duration(&w->cli->arena, timeout_ms));
+    tell_error(w->cli, "rollout %s is still live after %s", w->id,
+               text_duration(&w->cli->arena, timeout_ms));
     return EXIT_TIMED_OUT;
 }
 

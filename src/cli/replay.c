@@ -1,0 +1,80 @@
+/* cqed ledger replay: every recorded decision is asked again, here, and must come out the same. */
+#include "decide/replay.h"
+
+#include "cli/source.h"
+
+#include <inttypes.h>
+
+struct replaying {
+    struct cli *cli;
+    struct replay replay;
+    json_t *findings; /* array, for --json */
+    uint64_t entries;
+};
+
+static void take_finding(void *arg, const struct replay_finding *f)
+{
+    struct replaying *r = arg;
+    struct cli *cli = r->cli;
+    struct arena arena = ARENA_INIT;
+    if (cli->json)
+        (void)json_array_append_new(
+            r->findings, json_pack("{s:I, s:s, s:s, s:s}", "seq", (json_int_t)f->seq, "subject",
+                                   f->subject, "path", f->path, "text", f->text));
+    else
+        (void)fprintf(cli->out, "%sentry %" PRIu64 " (%s)%s%s%s: %s\n", paint_on(cli, PAINT_BAD),
+                      f->seq, clean(&arena, f->subject), paint_off(cli), f->path[0] ? " " : "",
+                      clean(&arena, f->path), clean(&arena, f->text));
+    arena_release(&arena);
+}
+
+static bool take_entry(void *arg, const json_t *entry)
+{
+    struct replaying *r = arg;
+    r->entries++;
+    (void)replay_entry(&r->replay, (uint64_t)json_get_i64(entry, "seq", 0),
+                       json_get_cstr(entry, "kind", ""), json_get_cstr(entry, "subject", ""),
+                       json_object_get(entry, "body"));
+    return true;
+}
+
+static void print_outcome(struct replaying *r)
+{
+    struct cli *cli = r->cli;
+    const struct replay *p = &r->replay;
+    bool same = p->n_findings == 0;
+    if (cli->json) {
+        print_json(cli,
+                   json_own(&cli->arena,
+                            json_pack("{s:b, s:I, s:I, s:I, s:I, s:O}", "ok", same, "entries",
+                                      (json_int_t)r->entries, "rollouts", (json_int_t)p->n_rollouts,
+                                      "decisions", (json_int_t)p->n_decisions, "gates",
+                                      (json_int_t)p->n_gates, "findings", r->findings)));
+        return;
+    }
+    (void)fprintf(cli->out,
+                  "%s%s%s: %" PRIu64 " decisions of %" PRIu64 " rollouts and %" PRIu64
+                  " gates asked again, from %" PRIu64 " entries; %" PRIu64 " findings\n",
+                  paint_on(cli, same ? PAINT_GOOD : PAINT_BAD), same ? "the same" : "not the same",
+                  paint_off(cli), p->n_decisions, p->n_rollouts, p->n_gates, r->entries,
+                  p->n_findings);
+}
+
+int run_ledger_replay(struct cli *cli)
+{
+    struct source source;
+    struct err err = ERR_INIT;
+    struct replaying r = {.cli = cli, .findings = json_own(&cli->arena, json_array())};
+    if (!source_open(&source, cli, &err))
+        return fail(cli, &err);
+    replay_init(&r.replay, take_finding, &r);
+    bool read = source_read(&source, 0, NULL, take_entry, &r, &err);
+    if (read)
+        print_outcome(&r);
+    bool same = r.replay.n_findings == 0;
+    replay_release(&r.replay);
+    source_close(&source);
+    if (!read)
+        return fail(cli, &err);
+    return same ? EXIT_DONE : EXIT_NEGATIVE;
+}
