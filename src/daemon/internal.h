@@ -131,6 +131,7 @@ double budget_remaining(struct daemon *, struct arena *, const char *slo, int64_
 json_t *gate_answer(struct daemon *, struct arena *, const char *name, struct err *);
 
 /* view.c: control state as JSON; docs/manual/api.md. */
+json_t *evidence_view(struct arena *, const json_t *recorded);
 json_t *rollout_view(struct arena *, const struct rollout *, bool with_history);
 json_t *rollouts_view(struct daemon *, struct arena *);
 json_t *gates_view(struct daemon *, struct arena *);

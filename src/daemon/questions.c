@@ -36,9 +36,9 @@ static struct evidence new_evidence(const struct check_spec *spec, enum evidence
 static const char *limits_of(struct arena *arena, const struct check_spec *spec)
 {
     if (!isnan(spec->below) && !isnan(spec->above))
-        return arena_printf(arena, "over %g and under %g", spec->above, spec->below);
-    return !isnan(spec->below) ? arena_printf(arena, "under %g", spec->below)
-                               : arena_printf(arena, "over %g", spec->above);
+        return arena_printf(arena, "over %.10g and under %.10g", spec->above, spec->below);
+    return !isnan(spec->below) ? arena_printf(arena, "under %.10g", spec->below)
+                               : arena_printf(arena, "over %.10g", spec->above);
 }
 
 static bool keeps_limits(const struct check_spec *spec, double v)
@@ -94,7 +94,7 @@ struct evidence answer_query(struct daemon *d, struct arena *arena, const struct
     e.state = good ? EVIDENCE_PASS : EVIDENCE_FAIL;
     e.code = good ? "within_limit" : "over_limit";
     e.sentence =
-        arena_printf(arena, "the value is %g; it must be %s", e.effect, limits_of(arena, spec));
+        arena_printf(arena, "the value is %.10g; it must be %s", e.effect, limits_of(arena, spec));
     return e;
 }
 
@@ -268,7 +268,7 @@ json_t *gate_answer(struct daemon *d, struct arena *arena, const char *name, str
                          snapshot_to_json(arena, &seen), "state", state, "reasons", reasons));
     if (!record(d, LEDGER_GATE, gate->name, now_ms, body, &seq, err))
         return NULL;
-    json_t *checks = json_object_get(json_object_get(body, "seen"), "checks");
+    json_t *checks = evidence_view(arena, json_object_get(json_object_get(body, "seen"), "checks"));
     return json_own(arena, json_pack("{s:s, s:s, s:i, s:O, s:O, s:I}", "gate", gate->name, "state",
                                      state, "exitCode", exit_code_of(answer.state), "checks",
                                      checks, "reasons", reasons, "seq", (json_int_t)seq));

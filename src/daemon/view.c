@@ -61,8 +61,10 @@ json_t *rollout_view(struct arena *arena, const struct rollout *r, bool with_his
                              steps_of(r->policy), "verdict", r->verdict);
     (void)json_object_set_new(
         view, "reasons", r->reasons_json ? json_incref((json_t *)r->reasons_json) : json_array());
-    (void)json_object_set_new(
-        view, "snapshot", r->snapshot_json ? json_incref((json_t *)r->snapshot_json) : json_null());
+    if (r->snapshot_json)
+        (void)json_object_set(view, "snapshot", evidence_view(arena, r->snapshot_json));
+    else
+        (void)json_object_set_new(view, "snapshot", json_null());
     if (with_history)
         (void)json_object_set(view, "history", r->history);
     return json_own(arena, view);
