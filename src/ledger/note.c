@@ -200,6 +200,8 @@ static bool take_size(struct str s, uint64_t *size)
 bool checkpoint_parse(struct str text, struct checkpoint *c, struct err *err)
 {
     struct str size, root, extension;
+    if (!is_text(text))
+        return err_set(err, ERR_BAD_INPUT, "a checkpoint is UTF-8 text of whole lines");
     if (!str_cut(&text, '\n', &c->origin) || c->origin.n == 0)
         return err_set(err, ERR_BAD_INPUT, "a checkpoint starts with its origin");
     if (!str_cut(&text, '\n', &size) || !take_size(size, &c->size))

@@ -156,7 +156,9 @@ static void malformed_checkpoints_are_refused(void **state)
                                       "o\n8\n" ROOT64 "=\n",
                                       "o\n8\nAAAA\n",
                                       "o\n8\n" ROOT64 "\n\n",
-                                      "o\n8\n" ROOT64 "\nextension"};
+                                      "o\n8\n" ROOT64 "\nextension",
+                                      "o\x01\n8\n" ROOT64 "\n",
+                                      "o\xff\n8\n" ROOT64 "\n"};
     struct checkpoint c;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(checkpoint_parse(str_from(bad[i]), &c, NULL));
