@@ -9,8 +9,8 @@ static bool is_openmetrics(const struct exposition *e)
     return e->format == EXPOSITION_OPENMETRICS_1;
 }
 
-/* HELP: \\ and \n; in OpenMetrics \" as well. */
-static struct str unescape_help(const struct exposition *e, struct str s)
+/* \\ and \n, and \" where it is said. */
+static struct str unescape(const struct exposition *e, struct str s, bool quotes)
 {
     if (s.n == 0 || !memchr(s.p, '\\', s.n))
         return s;
@@ -18,8 +18,7 @@ static struct str unescape_help(const struct exposition *e, struct str s)
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i], next = i + 1 < s.n ? s.p[i + 1] : '\0';
-        bool escape =
-            c == '\\' && (next == '\\' || next == 'n' || (next == '"' && is_openmetrics(e)));
+        bool escape = c == '\\' && (next == '\\' || next == 'n' || (next == '"' && quotes));
         out[n++] = !escape ? c : next == 'n' ? '\n' : next;
         i += escape;
     }
@@ -31,52 +30,67 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The next word of a comment; *rest goes on behind one blank. */
-static struct str take_word(struct str *rest)
+/* Blanks in front of a part: any number here, none in OpenMetrics, whose one space behind the part
+ * before is gone already. */
+static void skip_blanks(const struct exposition *e, struct str *rest)
 {
-    size_t n = 0;
-    while (rest->n > 0 && is_blank(rest->p[0]))
+    while (!is_openmetrics(e) && rest->n > 0 && is_blank(rest->p[0]))
         *rest = str_make(rest->p + 1, rest->n - 1);
-    while (n < rest->n && !is_blank(rest->p[n]))
-        n++;
-    struct str word = str_make(rest->p, n);
-    n += n < rest->n;
-    *rest = str_make(rest->p + n, rest->n - n);
-    return word;
 }
 
-/* A family's name, which stands in quotes when it is not a plain one. */
-static bool take_family(struct exposition *e, struct str *rest, struct str *family, struct err *err)
+/* The first n bytes of a comment; the rest goes on behind one blank, its p is NULL at the end. */
+static struct str take_bytes(struct str *rest, size_t n)
 {
-    while (rest->n > 0 && is_blank(rest->p[0]))
-        *rest = str_make(rest->p + 1, rest->n - 1);
-    if (rest->n == 0 || rest->p[0] != '"') {
-        *family = take_word(rest);
-        return metric_name_is_legacy(*family) ||
-               err_set(err, ERR_BAD_INPUT, "line %zu: '" STR_FMT "' is not a metric name", e->line,
-                       STR_ARG(*family));
-    }
+    struct str bytes = str_make(rest->p, n);
+    *rest = n < rest->n ? str_make(rest->p + n + 1, rest->n - n - 1) : str_make(NULL, 0);
+    return bytes;
+}
+
+static struct str take_word(const struct exposition *e, struct str *rest)
+{
+    size_t n = 0;
+    skip_blanks(e, rest);
+    while (n < rest->n && !is_blank(rest->p[n]))
+        n++;
+    return take_bytes(rest, n);
+}
+
+static bool take_quoted_family(const struct exposition *e, struct str *rest, struct str *family,
+                               struct err *err)
+{
     size_t n = 1;
     while (n < rest->n && rest->p[n] != '"')
         n += rest->p[n] == '\\' ? 2 : 1;
-    if (n >= rest->n)
-        return err_set(err, ERR_BAD_INPUT, "line %zu: the metric name has no closing quote",
+    if (n >= rest->n || (n + 1 < rest->n && !is_blank(rest->p[n + 1])))
+        return err_set(err, ERR_BAD_INPUT,
+                       "line %zu: the metric name has no closing quote with a blank behind it",
                        e->line);
-    *family = unescape_help(e, str_make(rest->p + 1, n - 1));
-    *rest = str_make(rest->p + n + 1, rest->n - n - 1);
-    if (rest->n > 0 && is_blank(rest->p[0]))
-        *rest = str_make(rest->p + 1, rest->n - 1);
+    struct str quoted = take_bytes(rest, n + 1);
+    *family = unescape(e, str_make(quoted.p + 1, n - 1), true);
     return (family->n > 0 && str_is_utf8(*family)) ||
            err_set(err, ERR_BAD_INPUT, "line %zu: the metric name is empty or not valid UTF-8",
                    e->line);
 }
 
+/* A family's name, which stands in quotes when it is not a plain one. */
+static bool take_family(const struct exposition *e, struct str *rest, struct str *family,
+                        struct err *err)
+{
+    skip_blanks(e, rest);
+    if (rest->n > 0 && rest->p[0] == '"')
+        return take_quoted_family(e, rest, family, err);
+    *family = take_word(e, rest);
+    return metric_name_is_legacy(*family) ||
+           err_set(err, ERR_BAD_INPUT, "line %zu: '" STR_FMT "' is not a metric name", e->line,
+                   STR_ARG(*family));
+}
+
 static bool take_type(struct exposition *e, struct exposition_comment *c, struct str text,
                       struct err *err)
 {
-    text = str_trim(text);
+    text = is_openmetrics(e) ? text : str_trim(text);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        if (!str_is(text, types[i]))
+        if (!str_is(text, types[i]) || (is_openmetrics(e) && str_is(text, "untyped")))
             continue;
         c->type = str_is(text, "untyped") ? STR("unknown") : str_from(types[i]);
         e->family = c->family;
@@ -91,7 +105,7 @@ static bool take_type(struct exposition *e, struct exposition_comment *c, struct
 static bool take_unit(const struct exposition *e, struct exposition_comment *c, struct str text,
                       struct err *err)
 {
-    c->unit = str_trim(text);
+    c->unit = text;
     size_t n = c->unit.n;
     if (n == 0 || (c->family.n > n && c->family.p[c->family.n - n - 1] == '_' &&
                    str_ends(c->family, c->unit)))
@@ -106,7 +120,7 @@ static bool take_help(const struct exposition *e, struct exposition_comment *c, 
 {
     if (!str_is_utf8(text))
         return err_set(err, ERR_BAD_INPUT, "line %zu: the help text is not valid UTF-8", e->line);
-    c->help = unescape_help(e, text);
+    c->help = unescape(e, text, is_openmetrics(e));
     return true;
 }
 
@@ -118,17 +132,22 @@ static bool read_comment_line(struct exposition *e, struct str line, struct expo
         e->eof = true;
         return true;
     }
-    struct str word = take_word(&rest);
+    if (is_openmetrics(e) && rest.n > 0 && rest.p[0] == ' ')
+        rest = str_make(rest.p + 1, rest.n - 1);
+    struct str word = take_word(e, &rest);
     bool unit = str_is(word, "UNIT") && is_openmetrics(e);
     if (!unit && !str_is(word, "HELP") && !str_is(word, "TYPE")) {
         if (!is_openmetrics(e))
             return true;
         return err_set(err, ERR_BAD_INPUT,
-                       "line %zu: OpenMetrics knows no comments but HELP, TYPE, UNIT and EOF",
+                       "line %zu: OpenMetrics knows no comments but \"# HELP \", \"# TYPE \", "
+                       "\"# UNIT \" and \"# EOF\"",
                        e->line);
     }
     if (!take_family(e, &rest, &c->family, err))
         return false;
+    if (is_openmetrics(e) && !rest.p)
+        return err_set(err, ERR_BAD_INPUT, "line %zu: no text behind the metric name", e->line);
     if (unit)
         return take_unit(e, c, rest, err);
     return str_is(word, "TYPE") ? take_type(e, c, rest, err) : take_help(e, c, rest, err);

@@ -128,6 +128,20 @@ static void comments_say_what_a_family_is(void **state)
                   "a: type=[] help=[] unit=[]\nmy.metric: type=[gauge] help=[] unit=[]\n");
 }
 
+static void families_in_quotes(void **state)
+{
+    (void)state;
+    assert_parses(OPEN, "# TYPE \"my.metric\" gauge\n# HELP \"q\\\"\\\\\\n\" A help.\n# EOF\n",
+                  "my.metric: type=[gauge] help=[] unit=[]\n"
+                  "q\"\\\n: type=[] help=[A help.] unit=[]\n");
+    assert_fails(TEXT, "# TYPE \"a gauge\n",
+                 "line 1: the metric name has no closing quote with a blank behind it");
+    assert_fails(TEXT, "# TYPE \"a\"gauge\n",
+                 "line 1: the metric name has no closing quote with a blank behind it");
+    assert_fails(TEXT, "# TYPE \"\" gauge\n",
+                 "line 1: the metric name is empty or not valid UTF-8");
+}
+
 static void names_in_quotes(void **state)
 {
     (void)state;
@@ -168,8 +182,21 @@ static void openmetrics_is_strict_about_its_end(void **state)
     assert_fails(OPEN, "a  1\n# EOF\n", "line 1: expected a value, found ' 1'");
     assert_fails(OPEN, "a 1 \n# EOF\n",
                  "line 1: expected a timestamp in seconds, found the end of the line");
-    assert_fails(OPEN, "# hello\n# EOF\n",
-                 "line 1: OpenMetrics knows no comments but HELP, TYPE, UNIT and EOF");
+#define NO_COMMENT                                                                                 \
+    "line 1: OpenMetrics knows no comments but \"# HELP \", \"# TYPE \", \"# UNIT \" and \"# "     \
+    "EOF\""
+    assert_fails(OPEN, "# hello\n# EOF\n", NO_COMMENT);
+    assert_fails(OPEN, "# EOFa 1", NO_COMMENT);
+    assert_fails(OPEN, "#  TYPE c counter\n# EOF\n", NO_COMMENT);
+    assert_fails(OPEN, "#\tTYPE c counter\n# EOF\n", NO_COMMENT);
+    assert_fails(OPEN, "# TYPE  c counter\n# EOF\n", "line 1: '' is not a metric name");
+    assert_fails(OPEN, "# TYPE c  counter\n# EOF\n",
+                 "line 1: ' counter' is not a metric type (family c)");
+    assert_fails(OPEN, "# TYPE c counter \n# EOF\n",
+                 "line 1: 'counter ' is not a metric type (family c)");
+    assert_fails(OPEN, "# TYPE c untyped\n# EOF\n",
+                 "line 1: 'untyped' is not a metric type (family c)");
+    assert_fails(OPEN, "# HELP c\n# EOF\n", "line 1: no text behind the metric name");
     assert_fails(OPEN, "# UNIT a_seconds bytes\n# EOF\n",
                  "line 1: unit 'bytes' is not the end of the name 'a_seconds'");
     assert_parses(TEXT, "# EOF\na 1\n", "a -> 1\n");
@@ -305,6 +332,7 @@ int main(void)
         cmocka_unit_test(timestamps_are_milliseconds_here_and_seconds_there),
         cmocka_unit_test(escapes_are_exact),
         cmocka_unit_test(comments_say_what_a_family_is),
+        cmocka_unit_test(families_in_quotes),
         cmocka_unit_test(names_in_quotes),
         cmocka_unit_test(exemplars_are_left_out),
         cmocka_unit_test(openmetrics_is_strict_about_its_end),

@@ -1,5 +1,4 @@
 /* The manager against a real server, a real loop and a real store. */
-#include "ingest/discovery.h"
 #include "ingest/ingest.h"
 
 #include "base/clock.h"
@@ -464,30 +463,6 @@ static void targets_are_relabeled_and_unique(void **state)
     regex_free(rules[1].regex);
 }
 
-static void assert_groups_fail(const char *path, const char *text, const char *message)
-{
-    struct arena arena = ARENA_INIT;
-    struct target_group *groups;
-    struct err err = ERR_INIT;
-    size_t n;
-    assert_false(target_groups_parse(&arena, path, str_from(text), &groups, &n, &err));
-    assert_string_equal(err.message, message);
-    arena_release(&arena);
-}
-
-static void wrong_files_of_targets_are_explained(void **state)
-{
-    (void)state;
-    assert_groups_fail("a.json", "{}", "a.json: a file of targets is a list of groups");
-    assert_groups_fail("a.json", "[1]", "a.json: group 1: it is an object with a list `targets`");
-    assert_groups_fail("a.json", "[{\"targets\":[1]}]",
-                       "a.json: group 1: a target is text, \"host:port\"");
-    assert_groups_fail("a.json", "[{\"targets\":[],\"labels\":{\"a\":1}}]",
-                       "a.json: group 1: a label's value is text");
-    assert_groups_fail("a.yml", "- targets: [[]]\n", "a.yml:1:13: a target is text, host:port");
-    assert_groups_fail("a.txt", "", "a.txt: a file of targets ends in .json, .yml or .yaml");
-}
-
 #define WITH_MANAGER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -502,7 +477,6 @@ int main(void)
         WITH_MANAGER(unchanged_targets_go_on_and_removed_ones_end),
         WITH_MANAGER(files_of_targets_are_followed),
         WITH_MANAGER(targets_are_relabeled_and_unique),
-        cmocka_unit_test(wrong_files_of_targets_are_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
