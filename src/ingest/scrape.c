@@ -173,37 +173,44 @@ static bool is_unchanged(const struct target *t, const struct target_definition 
            t->interval_ms == d->interval_ms && t->timeout_ms == d->timeout_ms;
 }
 
-/* The old target that goes on as this one: the very same, or one whose samples have the same labels
- * and that nothing else goes on as. */
+/* The old target that goes on as this one: the very same, or (any_url) one whose samples have the
+ * same labels, when nothing goes on as it yet. */
 static struct target *take_same(struct map *by_labels, struct arena *arena,
-                                const struct target_definition *d)
+                                const struct target_definition *d, bool any_url)
 {
-    struct target *first = map_get(by_labels, identity(arena, "", d->labels)), *fallback = NULL;
-    for (struct target *t = first; t; t = t->same_labels) {
-        if (t->wanted)
-            continue;
-        if (strcmp(t->url, d->url) == 0)
-            return t;
-        fallback = fallback ? fallback : t;
-    }
-    return fallback;
+    struct target *t = map_get(by_labels, identity(arena, "", d->labels));
+    while (t && (t->wanted || !(any_url || strcmp(t->url, d->url) == 0)))
+        t = t->same_labels;
+    if (t)
+        t->wanted = true;
+    return t;
 }
 
-static struct target *make_target(struct scrape_manager *m, struct map *by_labels,
-                                  struct arena *arena, const struct target_definition *d)
+static void go_on_as(struct target *t, const struct target_definition *d)
 {
-    struct target *t = take_same(by_labels, arena, d);
-    if (!t)
-        t = new_target(m, d);
-    else if (is_unchanged(t, d))
+    if (is_unchanged(t, d)) {
         target_keep(t, d);
-    else {
-        halt(t);
-        target_change(t, d);
-        begin(t);
+        return;
     }
-    t->wanted = true;
-    return t;
+    halt(t);
+    target_change(t, d);
+    begin(t);
+}
+
+/* Exact matches first, so that they are not taken for others. */
+static void make_targets(struct scrape_manager *m, struct map *by_labels, const struct round *r,
+                         struct target **targets)
+{
+    for (size_t i = 0; i < r->n; i++)
+        targets[i] = take_same(by_labels, r->arena, &r->found[i], false);
+    for (size_t i = 0; i < r->n; i++) {
+        if (!targets[i])
+            targets[i] = take_same(by_labels, r->arena, &r->found[i], true);
+        if (targets[i])
+            go_on_as(targets[i], &r->found[i]);
+        else
+            targets[i] = new_target(m, &r->found[i]);
+    }
 }
 
 static struct map *index_targets(struct scrape_manager *m, struct arena *arena)
@@ -243,8 +250,7 @@ static void look_again(void *arg)
     struct target **targets = calloc(r.n + 1, sizeof *targets);
     if (!targets)
         check_no_memory(r.n * sizeof *targets);
-    for (size_t i = 0; i < r.n; i++)
-        targets[i] = make_target(m, by_labels, &arena, &r.found[i]);
+    make_targets(m, by_labels, &r, targets);
     end_unwanted(m);
     free(m->targets);
     m->targets = targets;

@@ -213,22 +213,34 @@ static bool last_error_has(struct fixture *f, const char *text)
     return strstr(status(f).last_error, text) != NULL;
 }
 
-/* A busy machine may delay some, but the next comes in its own place again: most of them, and at
- * least eight, are whole intervals behind the first. */
+/* How many samples are whole intervals away from sample k, give or take 20 ms. */
+static size_t in_place_with(const struct store_series_data *d, size_t k)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        int64_t off = (d->samples[i].t_ms - d->samples[k].t_ms) % 100;
+        off += off < 0 ? 100 : 0;
+        n += off <= 20 || off >= 80;
+    }
+    return n;
+}
+
+/* A busy machine delays some, but the next comes in its own place again: most of them, and at least
+ * eight, are whole intervals apart. */
 static bool most_are_in_place(struct fixture *f)
 {
     struct matcher m;
     struct store_series_data *found;
     struct err err = ERR_INIT;
-    size_t n, in_place = 0;
+    size_t n, best = 0;
     assert_true(matcher_init(&m, &f->s.arena, MATCH_EQUAL, STR(LABEL_NAME), STR("up"), &err));
     assert_true(
         store_select(f->s.store, &f->s.arena, &m, 1, INT64_MIN, INT64_MAX, 0, &found, &n, &err));
-    for (size_t i = 0; n == 1 && i < found[0].n; i++) {
-        int64_t late = (found[0].samples[i].t_ms - found[0].samples[0].t_ms) % 100;
-        in_place += late <= 20 || late >= 80;
+    for (size_t k = 0; n == 1 && k < found[0].n; k++) {
+        size_t in_place = in_place_with(&found[0], k);
+        best = in_place > best ? in_place : best;
     }
-    return in_place >= 8 && in_place * 2 >= found[0].n;
+    return best >= 8 && best * 2 >= found[0].n;
 }
 
 static void intervals_hold_without_drift(void **state)
@@ -436,6 +448,46 @@ static void files_of_targets_are_followed(void **state)
     assert_true(look(f, "a").ended);
 }
 
+static bool is_scraped(struct fixture *f)
+{
+    size_t n;
+    struct target_status *v = statuses(f, &n);
+    bool all = true;
+    for (size_t i = 0; i < n; i++)
+        all = all && v[i].last_scrape_ms > 0;
+    return all;
+}
+
+/* Two addresses under the same labels; one gives way to a third. */
+static void a_new_address_takes_the_place_of_the_old_one(void **state)
+{
+    struct fixture *f = *state;
+    struct str both[] = {STR("127.0.0.1:1"), f->target}, others[] = {STR("127.0.0.1:2"), f->target};
+    struct scrape_static second = {.targets = others, .n_targets = 2};
+    struct scrape_config again = f->config;
+    struct relabel rule = {.action = RELABEL_REPLACE,
+                           .regex = regex_new(STR(".*"), NULL),
+                           .target_label = STR("instance"),
+                           .replacement = STR("one")};
+    f->statics = (struct scrape_static){.targets = both, .n_targets = 2};
+    f->config.relabels = again.relabels = &rule;
+    f->config.n_relabels = again.n_relabels = 1;
+    again.statics = &second;
+    scrape_manager_apply(f->manager, &f->config, 1);
+    turn_until(f, is_scraped);
+    scrape_manager_apply(f->manager, &again, 1);
+    size_t n;
+    struct target_status *v = statuses(f, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(v[0].url, "http://127.0.0.1:2/metrics");
+    assert_string_equal(v[1].url, arena_printf(&f->s.arena, "http://%s/metrics", f->address));
+    assert_true(v[1].last_scrape_ms > 0);
+    assert_false(look(f, "up").ended);
+    scrape_manager_apply(f->manager, NULL, 0);
+    assert_true(look(f, "up").ended);
+    regex_free(rule.regex);
+}
+
 static void targets_are_relabeled_and_unique(void **state)
 {
     struct fixture *f = *state;
@@ -476,6 +528,7 @@ int main(void)
         WITH_MANAGER(too_slow_and_too_large),
         WITH_MANAGER(unchanged_targets_go_on_and_removed_ones_end),
         WITH_MANAGER(files_of_targets_are_followed),
+        WITH_MANAGER(a_new_address_takes_the_place_of_the_old_one),
         WITH_MANAGER(targets_are_relabeled_and_unique),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
