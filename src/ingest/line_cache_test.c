@@ -77,12 +77,13 @@ static void a_longer_key_is_not_its_beginning(void **state)
 {
     struct line_cache c = {0};
     (void)state;
+    static const char text[] = "ab 1", other[] = "a 1", longer[] = "abc 1";
     assert_sees(&c, KEYS("ab", "a"), "aa");
     line_cache_begin(&c);
-    assert_null(line_cache_expected(&c, false, "ab", "ab" + 2)); /* nothing stands behind it */
-    assert_null(line_cache_expected(&c, true, "ab 1", "ab 1" + 4));
-    assert_null(line_cache_expected(&c, false, "a 1", "a 1" + 3));
-    assert_non_null(line_cache_expected(&c, false, "abc 1", "abc 1" + 5)); /* the caller looks */
+    assert_null(line_cache_expected(&c, false, text, &text[2])); /* nothing stands behind it */
+    assert_null(line_cache_expected(&c, true, text, &text[4]));
+    assert_null(line_cache_expected(&c, false, other, &other[3]));
+    assert_non_null(line_cache_expected(&c, false, longer, &longer[5])); /* the caller looks */
     line_cache_release(&c);
 }
 
