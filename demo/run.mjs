@@ -39,6 +39,7 @@ const said = new Map()
 
 function tell(rollout) {
   const { state, verdict, reasons } = rollout
+  if (verdict === 'wait' && Date.now() - state.createdMs < 1500) return // the proxy is being asked
   const key = [state.state, state.desiredPct, state.automation, state.pauseCode, verdict, state.stepSinceMs > 0].join()
   const last = said.get(rollout.id)
   const now = Date.now()
@@ -102,8 +103,8 @@ async function spentBy(version) {
 async function releaseAndFollow(follower, version, behaviour) {
   const fromMs = Date.now()
   title(`Release ${version}: ${descriptions[version]}`)
-  const { id } = await stage.release(version, behaviour)
-  line('announced', `by CI, as ${id}`, { who: version, pct: 0 })
+  const { id } = await stage.release(version, behaviour, rollout =>
+    line('announced', `by CI, as ${rollout.id}`, { who: version, pct: 0 }))
   return { id, version, fromMs, until: (what, test, options) =>
     follower.until(stage.programs, id, `${version}: ${what}`, test, { part: stage.cqed.program, ...options }) }
 }
@@ -177,7 +178,7 @@ async function killedRelease(follower) {
   await stage.cqed.kill9()
   const goneMs = Date.now()
   line('kill -9', `cQED is gone, at step ${before.state.step + 1} of ${before.steps.length}`, { who: 'v6', pct: 5 })
-  await sleep(5000)
+  await sleep(4000)
   const share = stage.traffic.share('v6', goneMs)
   const missed = stage.traffic.between(goneMs).filter(failed).length
   line('measured', `${share.toFixed(1)}% of customers on v6, ${missed} failed, while nobody is at the wheel`, { who: 'v6', pct: 5 })
@@ -250,6 +251,7 @@ async function play() {
   title('cQED: production evidence decides what happens to a change')
   stage = new Stage({ folder, binary })
   await stage.openProxy()
+  await fetch(`http://127.0.0.1:${stage.haproxy.port}/`) // ours is slow the first time; cQED's start is measured next
   const startMs = await stage.cqed.start()
   await sleep(1000)
   const idleMib = stage.cqed.memory()

@@ -55,15 +55,16 @@ export class Stage {
    * Deploy into the canary slot and announce it. The slot changes hands only when it has next to no customers; after
    * a promotion it has them all until cQED, told of the next release, hands them back to stable.
    */
-  async release(version, behaviour, deployment = {}) {
+  async release(version, behaviour, onAnnounced = () => {}) {
     const release = await this.shop.launch(version, behaviour)
     this.shop.writeTargets(release)
     await this.telemetryOf(version)
     const busy = (await this.haproxy.canaryPct()) > 0
     if (!busy) await this.shop.point('canary', release)
     const announced = await this.cqed.announce(
-      { service: 'shop', version, stableVersion: this.shop.slots.stable.version, author: 'ci', changeKind: 'normal', ...deployment },
+      { service: 'shop', version, stableVersion: this.shop.slots.stable.version, author: 'ci', changeKind: 'normal' },
       `${version}-${Date.now()}`)
+    onAnnounced(announced)
     if (busy) {
       await this.programs.until('traffic is back on stable', async () => (await this.haproxy.canaryPct()) < 6,
         { part: this.cqed.program, everyMs: 10 })
