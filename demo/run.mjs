@@ -178,7 +178,7 @@ async function killedRelease(follower) {
   await stage.cqed.kill9()
   const goneMs = Date.now()
   line('kill -9', `cQED is gone, at step ${before.state.step + 1} of ${before.steps.length}`, { who: 'v6', pct: 5 })
-  await sleep(4000)
+  await sleep(2500) // less than telemetry.maxAge, or the next cQED would begin blind
   const share = stage.traffic.share('v6', goneMs)
   const missed = stage.traffic.between(goneMs).filter(failed).length
   line('measured', `${share.toFixed(1)}% of customers on v6, ${missed} failed, while nobody is at the wheel`, { who: 'v6', pct: 5 })

@@ -36,9 +36,9 @@ const colours = { rollback: red, rolled_back: red, pause: yellow, promote: green
 /** One line of the timeline: when, who, at which weight, what, and why below when it is long. */
 export function line(what, text, { who = '', pct = null, atMs } = {}) {
   const head = `${clock(atMs).padStart(7)}  ${who.padEnd(3)} ${(pct === null ? '' : `${pct}%`).padStart(4)}  `
-  const lines = wrap(text, Math.max(40, (process.stdout.columns ?? 130) - head.length - 11))
-  console.log(dim(head) + (colours[what] ?? (x => x))(what.padEnd(10)) + ' ' + lines[0])
-  for (const more of lines.slice(1)) console.log(' '.repeat(head.length + 11) + more)
+  const lines = wrap(text, Math.max(40, (process.stdout.columns ?? 130) - head.length - 12))
+  console.log(dim(head) + (colours[what] ?? (x => x))(what.padEnd(11)) + ' ' + lines[0])
+  for (const more of lines.slice(1)) console.log(' '.repeat(head.length + 12) + more)
 }
 
 export const good = text => console.log(`${green('✓')} ${text}`)
