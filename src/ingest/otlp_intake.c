@@ -292,5 +292,6 @@ bool otlp_intake_commit(struct otlp_intake *r, struct err *err)
 void otlp_intake_cancel(struct otlp_intake *r)
 {
     store_batch_cancel(r->batch);
+    *r->result = (struct otlp_result){0};
     end(r);
 }

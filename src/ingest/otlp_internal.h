@@ -1,6 +1,6 @@
 /* otlp_internal.h -- what the files of the OTLP translator share.
  *
- *     otlp_proto.c, otlp_json.c --points--> otlp_intake.c (resource, scope, metric)
+ *     otlp_proto*.c, otlp_json.c --points--> otlp_intake.c (resource, scope, metric)
  *                                                         otlp_append.c (point) --> the store
  *
  * with otlp_labels.c for the labels of what is new and otlp_values.c for a point's numbers.

@@ -9,99 +9,7 @@
 
 #include <cmocka.h>
 
-#include "ingest/otlp_testing.h"
-#include "store/testing.h"
-
-enum encoding { AS_JSON, AS_PROTOBUF, AS_PROTOBUF_REVERSED, N_ENCODINGS };
-
-/* The watch begins at 100 s. */
-struct rig {
-    enum encoding encoding;
-    struct store *store;
-    struct metadata_store *metadata;
-    struct otlp *otlp;
-    struct otlp_result result;
-    struct err err;
-};
-
-static void rig_open(struct rig *r)
-{
-    r->store = test_open(NULL);
-    r->metadata = metadata_store_new();
-    r->otlp = otlp_new(r->store, r->metadata, 100000);
-}
-
-static void rig_close(struct rig *r)
-{
-    otlp_free(r->otlp);
-    metadata_store_free(r->metadata);
-    store_close(r->store);
-}
-
-/* Run a scene once in every encoding, each against a store of its own. */
-static void in_each_encoding(void (*scene)(struct rig *))
-{
-    for (enum encoding e = AS_JSON; e < N_ENCODINGS; e++) {
-        struct rig r = {.encoding = e, .err = ERR_INIT};
-        void *state = NULL;
-        assert_int_equal(test_make_folder(&state), 0);
-        rig_open(&r);
-        scene(&r);
-        rig_close(&r);
-        assert_int_equal(test_remove_folder(&state), 0);
-    }
-}
-
-static bool send_at(struct rig *r, int64_t now_ms, const char *request)
-{
-    char *json = otlp_unquote(request);
-    struct buf body = BUF_INIT;
-    bool done;
-    if (r->encoding == AS_JSON) {
-        done = otlp_metrics_json(r->otlp, str_from(json), now_ms, &r->result, &r->err);
-    } else {
-        otlp_encode(&body, json, r->encoding == AS_PROTOBUF_REVERSED);
-        done = otlp_metrics_protobuf(r->otlp, buf_str(&body), now_ms, &r->result, &r->err);
-    }
-    if (!done)
-        print_message("%s\n", r->err.message);
-    buf_release(&body);
-    free(json);
-    return done;
-}
-
-#define BARE(metrics) "{'resourceMetrics':[{'scopeMetrics':[{'metrics':[" metrics "]}]}]}"
-#define AT(ms) "'timeUnixNano':'" #ms "000000'"
-#define FROM(ms) "'startTimeUnixNano':'" #ms "000000',"
-#define SUM(name, temporality, points)                                                             \
-    "{'name':'" name "','sum':{'isMonotonic':true,'aggregationTemporality':" temporality           \
-    ",'dataPoints':[" points "]}}"
-#define CUMULATIVE "2"
-#define DELTA "1"
-
-/* Send, and all points must be taken. */
-static void take(struct rig *r, const char *request)
-{
-    assert_true(send_at(r, 1000000, request));
-    assert_string_equal(r->result.message, "");
-    assert_int_equal(r->result.rejected, 0);
-}
-
-/* Send, and this many must be refused with this message. */
-static void refuse(struct rig *r, uint64_t rejected, const char *message, const char *request)
-{
-    assert_true(send_at(r, 1000000, request));
-    assert_string_equal(r->result.message, message);
-    assert_int_equal(r->result.rejected, rejected);
-}
-
-static void assert_holds(struct rig *r, const char *expected)
-{
-    struct buf out = BUF_INIT;
-    otlp_dump(r->store, &out);
-    assert_string_equal(out.p, expected);
-    buf_release(&out);
-}
+#include "ingest/otlp_rig_testing.h"
 
 static void assert_metadata(struct rig *r, const char *expected)
 {
@@ -272,7 +180,7 @@ static void delta_scene(struct rig *r)
 
     /* What was added up outlives the process. */
     rig_close(r);
-    rig_open(r);
+    rig_open(r, NULL);
     take(r, BARE(SUM("hits", DELTA, "{" FROM(220000) AT(240000) ",'asInt':'1'}")));
     assert_holds(r, "hits_total 190000:0 200000:5 210000:7 220000:10 240000:11\n");
 }
@@ -498,7 +406,7 @@ static void too_many_attributes_are_refused(void **state)
     struct rig r = {.encoding = AS_JSON, .err = ERR_INIT};
     struct buf request = BUF_INIT;
     (void)state;
-    rig_open(&r);
+    rig_open(&r, NULL);
     buf_add_cstr(&request, "{'resourceMetrics':[{'scopeMetrics':[{'metrics':[{'name':'a','gauge':{"
                            "'dataPoints':[{" AT(200000) ",'asInt':'1','attributes':[");
     for (int i = 0; i < 129; i++)
@@ -527,7 +435,7 @@ static void malformed_json_names_the_field(void **state)
     struct rig r = {.err = ERR_INIT};
     struct buf deep = BUF_INIT;
     (void)state;
-    rig_open(&r);
+    rig_open(&r, NULL);
     assert_malformed_json(&r, "", "");
     assert_malformed_json(&r, "[]", "not an object");
     assert_malformed_json(&r, "{'resourceMetrics':{}}", "resourceMetrics is not an array");
@@ -565,7 +473,7 @@ static void malformed_protobuf_names_the_message(void **state)
 {
     struct rig r = {.err = ERR_INIT};
     (void)state;
-    rig_open(&r);
+    rig_open(&r, NULL);
     ASSERT_MALFORMED(&r, "\x0a", "ExportMetricsServiceRequest, byte 1 of 1");
     ASSERT_MALFORMED(&r, "\x0a\x05\x12", "truncated");
     ASSERT_MALFORMED(&r, "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "truncated");
@@ -597,7 +505,7 @@ static void a_golden_request_is_read(void **state)
                                  "\x00\x00\x00\x00\x00\x00\x00";
     struct rig r = {.err = ERR_INIT};
     (void)state;
-    rig_open(&r);
+    rig_open(&r, NULL);
     assert_true(otlp_metrics_protobuf(r.otlp, str_make(golden, sizeof golden - 1), 1000000,
                                       &r.result, &r.err));
     assert_int_equal(r.result.accepted, 1);
@@ -628,7 +536,7 @@ static void damaged_requests_do_no_harm(void **state)
     struct buf body = BUF_INIT;
     char *json = otlp_unquote(request);
     (void)state;
-    rig_open(&r);
+    rig_open(&r, NULL);
     otlp_encode(&body, json, false);
     for (size_t n = 0; n < body.n; n++) {
         char *exact = malloc(n ? n : 1); /* so that ASan sees one byte too far */
@@ -647,8 +555,6 @@ static void damaged_requests_do_no_harm(void **state)
     free(json);
     rig_close(&r);
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_make_folder, test_remove_folder)
 
 int main(void)
 {
