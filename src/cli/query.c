@@ -169,10 +169,14 @@ static void print_result(struct cli *cli, const json_t *data, const struct range
 
 /* --- Asking --- */
 
-/* "1:7: what": the query again with a mark under its place. */
+/* "1:7: what", as it is or behind Prometheus's words: the query again with a mark under its place.
+ */
 static void point_at_error(struct cli *cli, const char *query, const char *message)
 {
-    struct str rest = str_from(message), line_text, column_text;
+    static const char lead[] = "invalid parameter \"query\": ";
+    bool has_lead = strncmp(message, lead, sizeof lead - 1) == 0;
+    struct str rest = str_from(has_lead ? message + sizeof lead - 1 : message);
+    struct str line_text, column_text;
     int64_t line, column;
     if (!str_cut(&rest, ':', &line_text) || !rest.p || !str_cut(&rest, ':', &column_text) ||
         !rest.p || !num_parse_i64(line_text, &line) || !num_parse_i64(column_text, &column) ||

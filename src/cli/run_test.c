@@ -149,10 +149,16 @@ static void queries_print_values_bars_and_the_place_of_an_error(void **state)
            1);
     answer(c, "GET", "/api/v1/query", 400,
            "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"1:5: unclosed\"}", 1);
+    answer(c, "GET", "/api/v1/query", 400,
+           "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":"
+           "\"invalid parameter \\\"query\\\": 1:1: empty\"}",
+           1);
     assert_int_equal(RUN(c, "query", "up"), EXIT_DONE);
     assert_string_equal(c->out, "VALUE  SERIES\n0.1    up{job=\"a\\\"b\"}\n");
     assert_int_equal(RUN(c, "query", "sum("), EXIT_USAGE);
     assert_string_equal(c->err, "cqed: 1:5: unclosed\n  sum(\n      ^\n");
+    assert_int_equal(RUN(c, "query", "up"), EXIT_USAGE);
+    assert_has(c->err, "1:1: empty\n  up\n  ^\n");
     assert_int_equal(RUN(c, "query", "up", "--step", "5s"), EXIT_USAGE);
 }
 
