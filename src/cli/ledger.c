@@ -65,14 +65,17 @@ static const char *say_gate(struct arena *arena, const json_t *body)
                         first_sentence(arena, json_object_get(body, "reasons")));
 }
 
-static const char *say_plain(struct arena *arena, const json_t *body)
+static const char *say_start(struct arena *arena, const json_t *body)
 {
-    struct buf text = BUF_INIT;
-    json_canonical(body, &text);
-    const char *line = clean(
-        arena, arena_printf(arena, "%.100s%s", text.p ? text.p : "", text.n > 100 ? "..." : ""));
-    buf_release(&text);
-    return line;
+    return arena_printf(arena, "cqed %s with configuration %.12s",
+                        clean_get(arena, body, "version"), clean_get(arena, body, "configDigest"));
+}
+
+static const char *say_config(struct arena *arena, const json_t *body)
+{
+    return arena_printf(arena, "configuration %.12s -> %.12s",
+                        clean_get(arena, body, "configDigestBefore"),
+                        clean_get(arena, body, "configDigest"));
 }
 
 static const char *say(struct arena *arena, const char *kind, const json_t *body)
@@ -80,14 +83,15 @@ static const char *say(struct arena *arena, const char *kind, const json_t *body
     static const struct {
         enum ledger_kind kind;
         const char *(*say)(struct arena *, const json_t *);
-    } sayings[] = {{LEDGER_ROLLOUT, say_rollout},         {LEDGER_HUMAN, say_act},
-                   {LEDGER_DECISION, say_decision},       {LEDGER_INTENT, say_intent},
-                   {LEDGER_OBSERVATION, say_observation}, {LEDGER_GATE, say_gate}};
+    } sayings[] = {{LEDGER_START, say_start},       {LEDGER_CONFIG, say_config},
+                   {LEDGER_ROLLOUT, say_rollout},   {LEDGER_HUMAN, say_act},
+                   {LEDGER_DECISION, say_decision}, {LEDGER_INTENT, say_intent},
+                   {LEDGER_GATE, say_gate},         {LEDGER_OBSERVATION, say_observation}};
     for (size_t i = 0; i < COUNT_OF(sayings); i++) {
         if (strcmp(kind, ledger_kind_name(sayings[i].kind)) == 0)
             return sayings[i].say(arena, body);
     }
-    return body ? say_plain(arena, body) : "";
+    return "";
 }
 
 /* The last `limit` entries that were read; older ones give way. */

@@ -20,12 +20,13 @@ enum paint paint_of_state(const char *state)
         const char *state;
         enum paint paint;
     } paints[] = {
-        {"pass", PAINT_GOOD},         {"succeeded", PAINT_GOOD},  {"advance", PAINT_GOOD},
-        {"promote", PAINT_GOOD},      {"end", PAINT_GOOD},        {"resume", PAINT_GOOD},
-        {"fail", PAINT_BAD},          {"error", PAINT_BAD},       {"rollback", PAINT_BAD},
-        {"rolling_back", PAINT_BAD},  {"rolled_back", PAINT_BAD}, {"cancelled", PAINT_BAD},
-        {"insufficient", PAINT_WARN}, {"ask", PAINT_WARN},        {"pause", PAINT_WARN},
-        {"paused", PAINT_WARN},       {"blind", PAINT_BLIND},
+        {"pass", PAINT_GOOD},    {"succeeded", PAINT_GOOD},   {"start", PAINT_GOOD},
+        {"advance", PAINT_GOOD}, {"promote", PAINT_GOOD},     {"succeed", PAINT_GOOD},
+        {"resume", PAINT_GOOD},  {"fail", PAINT_BAD},         {"error", PAINT_BAD},
+        {"rollback", PAINT_BAD}, {"rolling_back", PAINT_BAD}, {"rolled_back", PAINT_BAD},
+        {"cancel", PAINT_BAD},   {"cancelled", PAINT_BAD},    {"insufficient", PAINT_WARN},
+        {"ask", PAINT_WARN},     {"would", PAINT_WARN},       {"pause", PAINT_WARN},
+        {"paused", PAINT_WARN},  {"blind", PAINT_BLIND},
     };
     for (size_t i = 0; state && i < COUNT_OF(paints); i++) {
         if (strcmp(paints[i].state, state) == 0)
@@ -100,7 +101,10 @@ const char *text_percent(struct arena *arena, double ratio)
     if (isnan(ratio))
         return "-";
     double pct = 100 * ratio;
-    return arena_printf(arena, fabs(pct) >= 99 && fabs(pct) < 100 ? "%.5g%%" : "%.3g%%", pct);
+    /* Nearly all is not all: 100% is printed for 1 alone. */
+    if (pct > 99 && pct < 100)
+        return pct < 99.9999 ? arena_printf(arena, "%.6g%%", pct) : "over 99.9999%";
+    return arena_printf(arena, "%.3g%%", pct);
 }
 
 const char *text_weight(struct arena *arena, double pct)
@@ -129,7 +133,9 @@ const char *text_in_unit(struct arena *arena, double v, const char *unit)
 const char *text_duration(struct arena *arena, int64_t ms)
 {
     struct buf out = BUF_INIT;
-    num_add_duration(&out, ms < 10000 ? ms : ms / 1000 * 1000);
+    if (ms >= 1000 && ms < 10000 && ms % 1000 != 0)
+        return arena_printf(arena, "%.1fs", (double)(ms / 100) / 10);
+    num_add_duration(&out, ms < 1000 ? ms : ms / 1000 * 1000);
     const char *text = arena_cstr(arena, buf_str(&out));
     buf_release(&out);
     return text;

@@ -222,7 +222,7 @@ static void print_history(struct cli *cli, const json_t *history)
         const json_t *d = json_array_get(history, i);
         const char *verdict = clean_get(arena, d, "verdict");
         (void)fprintf(
-            cli->out, "%s  %4s  %s%-9s%s %s\n", text_date(arena, json_get_i64(d, "atMs", 0)),
+            cli->out, "%s  %4s  %s%-11s%s %s\n", text_date(arena, json_get_i64(d, "atMs", 0)),
             text_weight(arena, json_to_double(json_object_get(d, "weightPct"), (double)NAN)),
             paint_on(cli, paint_of_state(verdict)), verdict, paint_off(cli),
             clean_get(arena, d, "sentence"));

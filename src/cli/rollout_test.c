@@ -98,7 +98,7 @@ static void an_ended_rollout_is_told_at_once(void **state)
     answer(c, "GET", "/cqed/v1/rollouts/shop", 200, ROLLOUT("succeeded", 1, 100, 1, FIRST), 0);
     answer(c, "GET", "/cqed/v1/rollouts/shop-1", 200, ROLLOUT("succeeded", 1, 100, 1, FIRST), 0);
     assert_int_equal(RUN(c, "rollout", "watch", "shop"), EXIT_DONE);
-    assert_has(c->out, "advance   first step\n");
+    assert_has(c->out, "advance     first step\n");
     assert_has(c->out, "shop v1 -> v2: succeeded at 100%, after 1m\n");
 }
 

@@ -2,6 +2,8 @@
 #include "base/clock.h"
 #include "cli/testing.h"
 
+#include <math.h>
+
 static void every_command_has_help_with_an_example(void **state)
 {
     struct console *c = *state;
@@ -122,6 +124,42 @@ static void text_from_elsewhere_does_not_reach_the_terminal_raw(void **state)
     assert_has(c->err, "cqed: a?[2Jb?c\n");
 }
 
+static void a_slow_answer_shows_a_line_on_a_terminal_and_wipes_it(void **state)
+{
+    struct console *c = *state;
+    answer(c, "GET", "/cqed/v1/slos", 200, "{\"slos\":[]}", 0);
+    c->is_terminal = true;
+    assert_int_equal(RUN(c, "slo", "list"), EXIT_DONE);
+    assert_lacks(c->err, "waiting");
+    c->fake->delay_us = 1300000;
+    assert_int_equal(RUN(c, "slo", "list"), EXIT_DONE);
+    assert_has(c->err, "waiting for http://127.0.0.1:");
+    assert_string_equal(c->err + strlen(c->err) - 4, "\r\033[K");
+    c->is_terminal = false;
+    assert_int_equal(RUN(c, "slo", "list"), EXIT_DONE);
+    assert_string_equal(c->err, "");
+}
+
+static void numbers_are_honest(void **state)
+{
+    struct arena arena = ARENA_INIT;
+    (void)state;
+    assert_string_equal(text_percent(&arena, 1), "100%");
+    assert_string_equal(text_percent(&arena, 0.999996), "99.9996%");
+    assert_string_equal(text_percent(&arena, 0.99999999), "over 99.9999%");
+    assert_string_equal(text_percent(&arena, 0.00123456), "0.123%");
+    assert_string_equal(text_percent(&arena, (double)NAN), "-");
+    assert_string_equal(text_percent(&arena, -1.6), "-160%");
+    assert_string_equal(text_duration(&arena, 999), "999ms");
+    assert_string_equal(text_duration(&arena, 4318), "4.3s");
+    assert_string_equal(text_duration(&arena, 9999), "9.9s");
+    assert_string_equal(text_duration(&arena, 61999), "1m1s");
+    assert_string_equal(text_age(&arena, -1), "never");
+    assert_string_equal(text_in_unit(&arena, 0.25, "seconds"), "250 ms");
+    assert_string_equal(text_in_unit(&arena, 512, "1"), "512");
+    arena_release(&arena);
+}
+
 static void slos_are_a_table_with_colours_only_on_a_terminal(void **state)
 {
     struct console *c = *state;
@@ -194,6 +232,8 @@ int main(void)
         TEST(no_server_says_what_to_do),
         TEST(another_server_is_not_taken_for_cqed),
         TEST(text_from_elsewhere_does_not_reach_the_terminal_raw),
+        TEST(a_slow_answer_shows_a_line_on_a_terminal_and_wipes_it),
+        TEST(numbers_are_honest),
         TEST(slos_are_a_table_with_colours_only_on_a_terminal),
         TEST(a_range_is_a_line_of_bars),
         TEST(queries_print_values_bars_and_the_place_of_an_error),

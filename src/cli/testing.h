@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define MAX_ANSWERS 16
 
@@ -31,6 +32,7 @@ struct fake {
     size_t n_answers;
     char asked[4096]; /* "METHOD path body\n" of each request */
     char idempotency_key[100];
+    unsigned delay_us;          /* before each answer */
     struct http_stream *stream; /* the newest; NULL = none */
 };
 
@@ -46,6 +48,7 @@ static inline void fake_answer(void *context, struct http_request *request,
 {
     struct fake *f = context;
     const char *key = http_header(request, "Idempotency-Key");
+    (void)usleep(f->delay_us);
     (void)pthread_mutex_lock(&f->lock);
     size_t used = strlen(f->asked);
     (void)snprintf(f->asked + used, sizeof f->asked - used, "%s %s " STR_FMT "\n", request->method,

@@ -53,7 +53,7 @@ static void tell_decision(struct watching *w, struct arena *arena, const json_t 
         print_json(cli, d);
         return;
     }
-    (void)fprintf(cli->out, "%s  %4s  %-12s  %s%-9s%s %s\n",
+    (void)fprintf(cli->out, "%s  %4s  %-12s  %s%-11s%s %s\n",
                   text_time(arena, json_get_i64(d, "atMs", 0)), weight,
                   clean_get(arena, d, "state"), paint_on(cli, paint_of_state(verdict)), verdict,
                   paint_off(cli), clean_get(arena, d, "sentence"));

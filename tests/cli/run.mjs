@@ -55,6 +55,20 @@ const does = {
   async sleep(world, rest) {
     await sleep(parseFloat(rest) * 1000);
   },
+  // Every example of a manual page, in its order. `cqed serve` is what the world runs already.
+  async examples(world, path) {
+    const text = await readFile(resolve(here, "../..", path), "utf8");
+    const { out } = await runShell(world, "cqed --help");
+    const names = [...out.matchAll(/^  (\S+(?: \S+)?)  +\S/gm)].map((match) => match[1]);
+    if (names.length < 10) throw new Error(`no list of commands in:\n${out}`);
+    for (const name of names)
+      if (!text.includes(`cqed ${name}`)) throw new Error(`${path} does not tell of \`cqed ${name}\``);
+    for (const [, line] of text.matchAll(/^ {4}(cqed .*)$/gm)) {
+      if (line.startsWith("cqed serve")) continue;
+      const result = await runShell(world, line);
+      if (![0, 1, 3].includes(result.code)) expect(result, "exit", "0");
+    }
+  },
   // Telemetry needs a moment: ask until it answers so.
   async until(world, rest) {
     const [line, wanted] = rest.split(" => ");
