@@ -99,7 +99,9 @@ static bool check_address(struct str address, struct err *err)
                            "and path",
                            STR_ARG(address));
     }
-    return true;
+    return address.p[address.n - 1] != ':' ||
+           err_set(err, ERR_BAD_INPUT, "'" STR_FMT "' has no port behind the colon",
+                   STR_ARG(address));
 }
 
 static bool check_scheme(struct str scheme, struct err *err)

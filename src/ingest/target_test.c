@@ -446,6 +446,7 @@ static void bad_targets_are_explained(void **state)
                "'http://h:1' is not an address; it is host:port, without scheme and path");
     assert_bad(f, "__address__", "u@h:1",
                "'u@h:1' is not an address; it is host:port, without scheme and path");
+    assert_bad(f, "__address__", "h:", "'h:' has no port behind the colon");
     assert_bad(f, "__scheme__", "ftp", "'ftp' is not a scheme; http and https are");
     assert_bad(f, "__scrape_interval__", "1x", "__scrape_interval__ '1x' is not a duration over 0");
     assert_bad(f, "__scrape_timeout__", "2s",
