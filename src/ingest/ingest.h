@@ -84,8 +84,9 @@ MUST_CHECK bool exposition_parse(enum exposition_format, struct str text, struct
  *     version           service.version of the resource: `cohorts: {label: version}` needs no more
  *
  * The resource's other attributes are labels of target_info. Delta temporality is added up into
- * cumulative series. The process's start time makes a new counter count from 0, and a restarted one
- * again. ExponentialHistogram becomes classic buckets whose bounds are powers of two. */
+ * cumulative series. A new counter counts from 0 when its start time lies in our watch, or two
+ * earlier exports of its instance lacked it; a restarted one, told by its start time, does again.
+ * ExponentialHistogram becomes classic buckets whose bounds are powers of two. */
 struct otlp;
 struct otlp *otlp_new(struct store *, struct metadata_store *,
                       int64_t now_ms); /* watches from now */

@@ -258,7 +258,9 @@ void otlp_intake_metric(struct otlp_intake *r, const struct otlp_metric *m)
     r->family = entry(r, sizeof *r->family, &r->family_id, &made);
     if (made)
         r->family->refused = fill_family(r, m, r->family);
-    if (r->family && r->family->before_ms != 0)
+    /* Without an instance the exports may be of several processes, which says nothing. */
+    if (r->family && r->family->before_ms != 0 &&
+        labels_get(r->resource->identity, "instance").n > 0)
         r->absent_ms = r->family->newest_ms;
     otlp_cache_unlock(r->cache);
 }

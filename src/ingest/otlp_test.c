@@ -139,21 +139,31 @@ static void start_times_tell_new_and_restarted_counters(void **state)
 
 #define WITH(value) ",'attributes':[{'key':'code','value':{'stringValue':'" value "'}}]}"
 
+#define OF_INSTANCE(metrics)                                                                       \
+    "{'resourceMetrics':[{'resource':{'attributes':[{'key':'service.instance.id','value':{"        \
+    "'stringValue':'i'}}]},'scopeMetrics':[{'metrics':[" metrics "]}]}]}"
+#define HIT(t, n, code) "{" FROM(1000) AT(t) ",'asInt':'" #n "'" WITH(code)
+
 static void absent_scene(struct rig *r)
 {
     /* The process is older than the watch; a new code was in neither export before, so it began
      * after the newer one. A single export before does not prove that: it may have been half of
      * one. */
-    take(r, BARE(SUM("hits", CUMULATIVE, "{" FROM(1000) AT(200000) ",'asInt':'5'" WITH("200"))));
-    take(r, BARE(SUM("hits", CUMULATIVE,
-                     "{" FROM(1000) AT(210000) ",'asInt':'6'" WITH("200") ",{" FROM(1000)
-                         AT(210000) ",'asInt':'1'" WITH("404"))));
-    take(r, BARE(SUM("hits", CUMULATIVE,
-                     "{" FROM(1000) AT(220000) ",'asInt':'7'" WITH("200") ",{" FROM(1000)
-                         AT(220000) ",'asInt':'3'" WITH("500"))));
-    assert_holds(r, "hits_total{code=\"200\"} 200000:5 210000:6 220000:7\n"
-                    "hits_total{code=\"404\"} 210000:1\n"
-                    "hits_total{code=\"500\"} 210000:0 220000:3\n");
+    take(r, OF_INSTANCE(SUM("hits", CUMULATIVE, HIT(200000, 5, "200"))));
+    take(r, OF_INSTANCE(SUM("hits", CUMULATIVE, HIT(210000, 6, "200") "," HIT(210000, 1, "404"))));
+    take(r, OF_INSTANCE(SUM("hits", CUMULATIVE, HIT(220000, 7, "200") "," HIT(220000, 3, "500"))));
+    assert_holds(r, "hits_total{code=\"200\", instance=\"i\"} 200000:5 210000:6 220000:7\n"
+                    "hits_total{code=\"404\", instance=\"i\"} 210000:1\n"
+                    "hits_total{code=\"500\", instance=\"i\"} 210000:0 220000:3\n");
+    /* Exports that several processes may have made say nothing. */
+    take(r, BARE(SUM("anon", CUMULATIVE, HIT(200000, 5, "200"))));
+    take(r, BARE(SUM("anon", CUMULATIVE, HIT(210000, 6, "200"))));
+    take(r, BARE(SUM("anon", CUMULATIVE, HIT(220000, 3, "500"))));
+    assert_holds(r, "anon_total{code=\"200\"} 200000:5 210000:6\n"
+                    "anon_total{code=\"500\"} 220000:3\n"
+                    "hits_total{code=\"200\", instance=\"i\"} 200000:5 210000:6 220000:7\n"
+                    "hits_total{code=\"404\", instance=\"i\"} 210000:1\n"
+                    "hits_total{code=\"500\", instance=\"i\"} 210000:0 220000:3\n");
 }
 
 static void a_series_that_two_exports_lacked_began_at_zero(void **state)
