@@ -189,6 +189,7 @@ static bool add_column(struct sink *sink, struct column *column, struct err *err
     struct group *g = group_of(a, column, err);
     if (!g)
         return false;
+    g->drop_name |= column->drop_name;
     add_values(a->op, g, column->v, a->e->n_steps);
     return spend(a->e->query, a->e->n_steps, err);
 }

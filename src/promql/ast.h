@@ -82,7 +82,24 @@ struct matching {
     struct names labels;
     enum card card;
     struct names include; /* of group_left and group_right */
+    bool fills_left, fills_right;
+    double fill_left, fill_right; /* in the place of a partner that is missing */
 };
+
+/* A length of time. */
+struct span {
+    int64_t ms;                     /* 0: none */
+    const struct promql_expr *expr; /* when it depends on the question: ms is not set */
+};
+
+static inline bool span_is_set(const struct span *s)
+{
+    return s->ms != 0 || s->expr;
+}
+
+/* How the edges of a range are made: of the samples in it; of the last one at or before each; by
+ * interpolation between the samples around each. */
+enum edges { EDGES_EXTRAPOLATED, EDGES_ANCHORED, EDGES_SMOOTHED };
 
 struct function;
 
@@ -96,10 +113,9 @@ struct promql_expr {
     struct str string;
     const struct matcher *matchers; /* the name included */
     size_t n_matchers;
-    int64_t range_ms; /* 0: none */
-    int64_t step_ms;  /* of a subquery; 0: the default */
-    int64_t offset_ms;
+    struct span range, step, offset; /* step: of a subquery; not set: the default */
     bool has_offset;
+    enum edges edges;
     enum at_kind at;
     int64_t at_ms;
     enum binary_op op;

@@ -206,17 +206,19 @@ bool call_absent_over_time(struct evaluation *e, const struct promql_expr *expr,
     struct presence p = {.sink = {see}, .e = e};
     struct matrix m;
     const struct promql_expr *range = without_parens(expr->args[0]);
-    if (!new_values(e, &p.v, err) || !eval_matrix(e, range, &m, err))
+    struct look look;
+    if (!new_values(e, &p.v, err) || !look_at(e, range, &look, err) ||
+        !eval_matrix(e, range, &m, err))
         return false;
     fill(e, 1, p.v);
     for (size_t k = 0; k < m.n; k++) {
         const struct matrix_series *s = &m.v[k];
         size_t to = 0;
         for (size_t i = 0; i < e->n_steps; i++) {
-            int64_t end_ms = reference_time(e, range, i);
+            int64_t end_ms = reference_time(e, &look, i);
             while (to < s->n && s->samples[to].t_ms <= end_ms)
                 to++;
-            if (to > 0 && s->samples[to - 1].t_ms > end_ms - range->range_ms)
+            if (to > 0 && s->samples[to - 1].t_ms > end_ms - look.range_ms)
                 p.v[i] = ABSENT;
         }
         if (!spend(e->query, e->n_steps + s->n, err))

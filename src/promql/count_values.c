@@ -54,8 +54,10 @@ static struct column *group_for(struct counter *c, struct labels base, double v,
     struct labels labels = labels_with(arena, base, c->label, arena_str(arena, buf_str(&c->text)));
     size_t at = label_index_put(&c->index, labels, &added);
     struct columns *to = &c->groups;
-    if (!added)
+    if (!added) {
+        to->v[at].drop_name |= drop_name;
         return &to->v[at];
+    }
     to->v = arena_grow(arena, to->v, to->n, &to->capacity, sizeof *to->v);
     to->v[to->n] = (struct column){labels, drop_name, NULL};
     if (!new_values(c->e, &to->v[to->n].v, err))

@@ -118,8 +118,16 @@ struct matrix {
 
 MUST_CHECK bool eval_matrix(struct evaluation *, const struct promql_expr *, struct matrix *,
                             struct err *);
-/* The time that a selector or subquery looks back from, offset and @ applied. */
-int64_t reference_time(const struct evaluation *, const struct promql_expr *, size_t step);
+
+/* Where a selector or subquery looks in this query. */
+struct look {
+    const struct promql_expr *expr;
+    int64_t range_ms, step_ms, offset_ms; /* step_ms: 0 = the default */
+};
+MUST_CHECK bool look_at(const struct evaluation *, const struct promql_expr *, struct look *,
+                        struct err *); /* duration.c */
+/* The time that it looks back from, offset and @ applied. */
+int64_t reference_time(const struct evaluation *, const struct look *, size_t step);
 /* As eval_vector of a selector, with the samples' times in seconds in place of their values. */
 MUST_CHECK bool eval_selector(struct evaluation *, const struct promql_expr *, bool times,
                               struct sink *, struct err *);

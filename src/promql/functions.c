@@ -1,6 +1,7 @@
 /* The table of functions, and how the three common kinds are called. */
 #include "promql/functions.h"
 
+#include "promql/edges.h"
 #include "promql/labelset.h"
 #include "promql/parse.h"
 
@@ -18,6 +19,7 @@
 #define MATH(text, fn) {.name = text, .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .math = fn}
 #define DATE(text, fn) {.name = text, .returns = V, .min_args = 0, .max_args = 1, .args = {V}, .math = fn, .of_time = true}
 #define SCALAR(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn}
+#define KEYWORD(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn, .keyword = true}
 #define CALL(text, fn, low, high, ...) {.name = text, .returns = V, .min_args = low, .max_args = high, .args = {__VA_ARGS__}, .call = fn}
 #define MISSING(text, what) {.name = text, .returns = V, .missing = what}
 
@@ -49,7 +51,7 @@ static const struct function functions[] = {
     RANGE("delta", range_delta),
     RANGE("deriv", range_deriv),
     {.name = "double_exponential_smoothing", .returns = V, .min_args = 3, .max_args = 3, .args = {M, S, S}, .range = range_smoothing},
-    SCALAR("end", scalar_end, 0, S),
+    KEYWORD("end", scalar_end, 0, S),
     MATH("exp", math_exp),
     RANGE("first_over_time", range_first, .keeps_name = true),
     MATH("floor", math_floor),
@@ -73,9 +75,9 @@ static const struct function functions[] = {
     MATH("log10", math_log10),
     MATH("log2", math_log2),
     RANGE("mad_over_time", range_mad),
-    SCALAR("max_of", scalar_max_of, 2, S, S),
+    KEYWORD("max_of", scalar_max_of, 2, S, S),
     RANGE("max_over_time", range_max),
-    SCALAR("min_of", scalar_min_of, 2, S, S),
+    KEYWORD("min_of", scalar_min_of, 2, S, S),
     RANGE("min_over_time", range_min),
     DATE("minute", date_minute),
     DATE("month", date_month),
@@ -84,7 +86,7 @@ static const struct function functions[] = {
     RANGE("present_over_time", range_present),
     {.name = "quantile_over_time", .returns = V, .min_args = 2, .max_args = 2, .args = {S, M}, .range = range_quantile, .of_quantile = true},
     MATH("rad", math_rad),
-    SCALAR("range", scalar_range, 0, S),
+    KEYWORD("range", scalar_range, 0, S),
     RANGE("rate", range_rate, .of_counter = true),
     RANGE("resets", range_resets),
     {.name = "round", .returns = V, .min_args = 1, .max_args = 2, .args = {V, S}, .math = math_round},
@@ -97,11 +99,11 @@ static const struct function functions[] = {
     CALL("sort_by_label_desc", call_sort_by_label_desc, 2, ANY_NUMBER, V, T),
     CALL("sort_desc", call_sort_desc, 1, 1, V),
     MATH("sqrt", math_sqrt),
-    SCALAR("start", scalar_start, 0, S),
+    KEYWORD("start", scalar_start, 0, S),
     MISSING("start_timestamp", "experimental"),
     RANGE("stddev_over_time", range_stddev),
     RANGE("stdvar_over_time", range_stdvar),
-    SCALAR("step", scalar_step, 0, S),
+    KEYWORD("step", scalar_step, 0, S),
     RANGE("sum_over_time", range_sum),
     MATH("tan", math_tan),
     MATH("tanh", math_tanh),
@@ -125,8 +127,9 @@ static const struct function functions[] = {
 const struct function *function_find(struct str name)
 {
     for (size_t i = 0; i < N_FUNCTIONS; i++) {
-        if (str_is(name, functions[i].name))
-            return &functions[i];
+        const struct function *f = &functions[i];
+        if (f->keyword ? word_is(name, f->name) : str_is(name, f->name))
+            return f;
     }
     return NULL;
 }
@@ -251,49 +254,83 @@ static bool call_math(struct evaluation *e, const struct promql_expr *expr, stru
 
 struct ranger {
     struct evaluation *e;
-    const struct promql_expr *expr, *range; /* the call; the selector or subquery */
+    const struct promql_expr *expr; /* the call */
+    struct look look;               /* of the selector or subquery */
     struct parameters parameters;
     double *scratch;
     size_t *falls; /* where the samples of the series at hand fell */
 };
 
 /* The window of each step moves on from that of the step before: both bounds only grow. */
+struct mover {
+    const struct matrix_series *s;
+    size_t *falls;
+    size_t from, to, first_fall, end_fall;
+};
+
+static void move(struct mover *m, int64_t start_ms, int64_t end_ms)
+{
+    const struct sample *v = m->s->samples;
+    for (; m->to < m->s->n && v[m->to].t_ms <= end_ms; m->to++) {
+        if (m->to > 0 && v[m->to].v < v[m->to - 1].v)
+            m->falls[m->end_fall++] = m->to;
+    }
+    while (m->from < m->to && v[m->from].t_ms <= start_ms)
+        m->from++;
+    while (m->first_fall < m->end_fall && m->falls[m->first_fall] <= m->from)
+        m->first_fall++;
+}
+
+/* As the window, but with the sample before it and, for smoothed edges, the one behind it. */
+static bool value_with_edges(const struct ranger *r, const struct mover *m, int64_t start_ms,
+                             int64_t end_ms, double *out)
+{
+    const struct sample *v = m->s->samples;
+    int64_t lookback_ms = r->e->query->options.lookback_ms;
+    enum edges edges = r->look.expr->edges;
+    size_t from = m->from, to = m->to;
+    if (from > 0 && v[from - 1].t_ms > start_ms - lookback_ms)
+        from--;
+    if (edges == EDGES_SMOOTHED && to < m->s->n && v[to].t_ms <= end_ms + lookback_ms)
+        to++;
+    return range_with_edges(r->expr->function, edges, v + from, to - from, start_ms, end_ms, out);
+}
+
+static bool value_of(const struct ranger *r, const struct mover *m, int64_t start_ms,
+                     int64_t end_ms, size_t step, double *out)
+{
+    double parameters[MAX_PARAMETERS];
+    if (r->look.expr->edges != EDGES_EXTRAPOLATED)
+        return value_with_edges(r, m, start_ms, end_ms, out);
+    parameters_at(&r->parameters, step, parameters);
+    struct window w = {.v = m->s->samples + m->from,
+                       .n = m->to - m->from,
+                       .start_ms = start_ms,
+                       .end_ms = end_ms,
+                       .at_ms = step_time(r->e, step),
+                       .falls = m->falls + m->first_fall,
+                       .n_falls = m->end_fall - m->first_fall,
+                       .first = m->from,
+                       .parameters = parameters,
+                       .scratch = r->scratch};
+    return w.n > 0 && r->expr->function->range(&w, out);
+}
+
 static bool range_column(struct ranger *r, const struct matrix_series *s, double *out,
                          struct err *err)
 {
-    const struct function *f = r->expr->function;
-    double parameters[MAX_PARAMETERS] = {0};
-    size_t from = 0, to = 0, first_fall = 0, end_fall = 0;
-    bool same = r->range->at != AT_NONE && !f->of_time && r->parameters.n == 0;
+    struct mover m = {.s = s, .falls = r->falls};
+    bool same = r->look.expr->at != AT_NONE && !r->expr->function->of_time && r->parameters.n == 0;
     for (size_t i = 0; i < r->e->n_steps; i++) {
         if (same && i > 0) {
             out[i] = out[0];
             continue;
         }
-        int64_t end_ms = reference_time(r->e, r->range, i);
-        int64_t start_ms = end_ms - r->range->range_ms;
-        for (; to < s->n && s->samples[to].t_ms <= end_ms; to++) {
-            if (to > 0 && s->samples[to].v < s->samples[to - 1].v)
-                r->falls[end_fall++] = to;
-        }
-        while (from < to && s->samples[from].t_ms <= start_ms)
-            from++;
-        while (first_fall < end_fall && r->falls[first_fall] <= from)
-            first_fall++;
-        parameters_at(&r->parameters, i, parameters);
-        struct window w = {.v = s->samples + from,
-                           .n = to - from,
-                           .start_ms = start_ms,
-                           .end_ms = end_ms,
-                           .at_ms = step_time(r->e, i),
-                           .falls = r->falls + first_fall,
-                           .n_falls = end_fall - first_fall,
-                           .first = from,
-                           .parameters = parameters,
-                           .scratch = r->scratch};
-        if (from == to || !f->range(&w, &out[i]))
+        int64_t end_ms = reference_time(r->e, &r->look, i), start_ms = end_ms - r->look.range_ms;
+        move(&m, start_ms, end_ms);
+        if (!value_of(r, &m, start_ms, end_ms, i, &out[i]))
             out[i] = ABSENT;
-        if (!spend(r->e->query, to - from, err))
+        if (!spend(r->e->query, m.to - m.from, err))
             return false;
     }
     return true;
@@ -322,19 +359,30 @@ static size_t longest(const struct matrix *m)
     return n;
 }
 
+static bool check_edges(const struct function *f, enum edges edges, struct err *err)
+{
+    const char *allowed;
+    if (edges == EDGES_EXTRAPOLATED || edges_allowed(f, edges, &allowed))
+        return true;
+    return err_set(err, ERR_CONFLICT, "%s modifier can only be used with: %s - not with %s",
+                   edges == EDGES_ANCHORED ? "anchored" : "smoothed", allowed, f->name);
+}
+
 static bool call_range(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                        struct err *err)
 {
     const struct function *f = expr->function;
     struct ranger r = {.e = e, .expr = expr};
+    const struct promql_expr *range;
     struct matrix m;
     double *v;
-    if (!eval_parameters(e, expr, &r.parameters, &r.range, err))
+    if (!eval_parameters(e, expr, &r.parameters, &range, err))
         return false;
-    CHECK(r.range);
-    if (!eval_matrix(e, r.range, &m, err) || !new_values(e, &v, err))
+    CHECK(range);
+    range = without_parens(range);
+    if (!check_edges(f, range->edges, err) || !look_at(e, range, &r.look, err) ||
+        !eval_matrix(e, range, &m, err) || !new_values(e, &v, err))
         return false;
-    r.range = without_parens(r.range);
     r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
     r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
     for (size_t i = 0; f->of_quantile && m.n > 0 && i < e->n_steps; i++)

@@ -44,6 +44,7 @@ struct function {
     call_fn *call;
     const char *missing; /* known, but not implemented: what it belongs to */
     bool keeps_name;
+    bool keyword;     /* its name may be written in any case */
     bool of_counter;  /* range: says when the metric's name is not a counter's */
     bool of_time;     /* range: the result depends on at_ms too; math: no argument means time() */
     bool of_quantile; /* range: the first parameter is a quantile */

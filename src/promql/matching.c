@@ -57,6 +57,16 @@ static void make_groups(struct matcher_state *m)
     }
 }
 
+static bool fills_one(const struct matcher_state *m)
+{
+    return m->swapped ? m->expr->matching.fills_left : m->expr->matching.fills_right;
+}
+
+static bool fills_many(const struct matcher_state *m)
+{
+    return m->swapped ? m->expr->matching.fills_right : m->expr->matching.fills_left;
+}
+
 /* Nothing is compared, and nothing can be wrong, at steps where a whole side is empty. */
 static bool find_both(struct matcher_state *m, struct err *err)
 {
@@ -69,7 +79,7 @@ static bool find_both(struct matcher_state *m, struct err *err)
     }
     for (size_t i = 0; i < m->one.n; i++) {
         for (size_t k = 0; k < n; k++)
-            m->both[k] |= many[k] && !is_absent(m->one.v[i].v[k]);
+            m->both[k] |= (many[k] || fills_many(m)) && !is_absent(m->one.v[i].v[k]);
     }
     return spend(m->e->query, (m->many.n + m->one.n) * n, err);
 }
@@ -147,10 +157,11 @@ static bool check_one_side(struct matcher_state *m, const struct group *g, struc
 static bool check_many_side(struct matcher_state *m, const struct group *g, struct err *err)
 {
     size_t n = m->e->n_steps;
-    if (g->n_many < 2 || g->n_one == 0 || m->expr->matching.card != ONE_TO_ONE)
+    if (g->n_many < 2 || (g->n_one == 0 && !fills_one(m)) || m->expr->matching.card != ONE_TO_ONE)
         return true;
     uint8_t *one = ARENA_ARRAY(m->e->arena, uint8_t, n),
             *many = ARENA_ARRAY(m->e->arena, uint8_t, n);
+    memset(one, fills_one(m), n);
     for (size_t i = 0; i < g->n_one; i++) {
         for (size_t k = 0; k < n; k++)
             one[k] |= !is_absent(m->one.v[g->one[i]].v[k]);
@@ -206,13 +217,57 @@ static bool match_pair(struct matcher_state *m, const struct column *many, const
     return !overlap || many_to_one(m, err);
 }
 
+/* A column that has `fill` where none of these has a value. */
+static double *fill_gaps(struct matcher_state *m, const struct columns *side, const size_t *members,
+                         size_t n_members, double fill)
+{
+    size_t n = m->e->n_steps;
+    double *v = ARENA_ARRAY(m->e->arena, double, n);
+    for (size_t k = 0; k < n; k++)
+        v[k] = fill;
+    for (size_t i = 0; i < n_members; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (!is_absent(side->v[members[i]].v[k]))
+                v[k] = ABSENT;
+        }
+    }
+    return v;
+}
+
+/* What has no partner is matched with one that has the group's labels only. */
+static bool match_filled(struct matcher_state *m, const struct group *g, struct labels labels,
+                         struct err *err)
+{
+    const struct matching *how = &m->expr->matching;
+    if (!touch_samples(m->e->query, 2 * m->e->n_steps, err))
+        return false;
+    if (fills_one(m)) {
+        double fill = m->swapped ? how->fill_left : how->fill_right;
+        struct column one = {labels, false, fill_gaps(m, &m->one, g->one, g->n_one, fill)};
+        for (size_t i = 0; i < g->n_many; i++) {
+            if (!match_pair(m, &m->many.v[g->many[i]], &one, m->v, VALUES_COPIED, err))
+                return false;
+        }
+    }
+    if (fills_many(m)) {
+        double fill = m->swapped ? how->fill_right : how->fill_left;
+        struct column many = {labels, false, fill_gaps(m, &m->many, g->many, g->n_many, fill)};
+        for (size_t i = 0; i < g->n_one; i++) {
+            if (!match_pair(m, &many, &m->one.v[g->one[i]], m->v, VALUES_COPIED, err))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool match_group(struct matcher_state *m, const struct group *g, struct err *err)
 {
     if (!check_one_side(m, g, err) || !check_many_side(m, g, err))
         return false;
     for (size_t i = 0; i < g->n_many; i++) {
         const struct column *many = &m->many.v[g->many[i]];
-        bool in_place = g->n_one == 1; /* its values are needed no more */
+        /* Its values are needed no more, unless what is missing gets filled. */
+        bool in_place = g->n_one == 1 && !fills_one(m) && !fills_many(m);
         for (size_t k = 0; k < g->n_one; k++) {
             if (!match_pair(m, many, &m->one.v[g->one[k]], in_place ? many->v : m->v,
                             in_place ? VALUES_GIVEN : VALUES_COPIED, err))
@@ -240,7 +295,9 @@ bool eval_vectors(struct evaluation *e, const struct promql_expr *expr, struct s
     if (!find_both(&m, err))
         return false;
     for (size_t i = 0; i < m.index.n; i++) {
-        if (!match_group(&m, &m.groups[i], err))
+        if (!match_group(&m, &m.groups[i], err) ||
+            ((how->fills_left || how->fills_right) &&
+             !match_filled(&m, &m.groups[i], m.index.keys[i], err)))
             return false;
     }
     return merger_drain(&m.out, sink, err);

@@ -120,11 +120,11 @@ const char *promql_type_name(enum promql_type type)
 
 /* --- Primaries --- */
 
-/* These cannot name a metric, as they would be read as a part of the operator before them. */
-static bool is_reserved(struct str word)
+/* These would be read as numbers, or as a part of the operator before them. */
+bool is_reserved(struct str word)
 {
-    static const char *const words[] = {"bool",       "on",          "ignoring",
-                                        "group_left", "group_right", "atan2"};
+    static const char *const words[] = {"inf",      "nan",        "bool",        "on",
+                                        "ignoring", "group_left", "group_right", "atan2"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (word_is(word, words[i]))
             return true;
@@ -132,21 +132,30 @@ static bool is_reserved(struct str word)
     return false;
 }
 
+static bool at_number_word(const struct parser *p)
+{
+    return at_word(p, "inf") || at_word(p, "nan");
+}
+
+static struct promql_expr *parse_number_word(struct parser *p)
+{
+    struct promql_expr *e = node_new(p, NODE_NUMBER, PROMQL_SCALAR, p->token.position);
+    e->number = at_word(p, "inf") ? (double)INFINITY : (double)NAN;
+    return next_token(p) ? e : NULL;
+}
+
 static struct promql_expr *parse_word(struct parser *p)
 {
     struct token word = p->token;
     enum aggregate_op op;
+    if (at_number_word(p))
+        return parse_number_word(p);
     if (is_reserved(word.text)) {
         unexpected_token(p, "an expression", "an operand");
         return NULL;
     }
     if (!next_token(p))
         return NULL;
-    if (word_is(word.text, "inf") || word_is(word.text, "nan")) {
-        struct promql_expr *e = node_new(p, NODE_NUMBER, PROMQL_SCALAR, word.position);
-        e->number = word_is(word.text, "inf") ? (double)INFINITY : (double)NAN;
-        return e;
-    }
     if (find_aggregate(word.text, &op) && (at_symbol(p, "(") || at_grouping(p)))
         return parse_aggregate(p, op, word.position);
     if (at_symbol(p, "("))
@@ -154,7 +163,7 @@ static struct promql_expr *parse_word(struct parser *p)
     return parse_selector(p, word.text, word.position);
 }
 
-static struct promql_expr *parse_literal(struct parser *p)
+struct promql_expr *parse_literal(struct parser *p)
 {
     bool text = p->token.kind == TOKEN_STRING;
     struct promql_expr *e = node_new(p, text ? NODE_STRING : NODE_NUMBER,
@@ -165,7 +174,7 @@ static struct promql_expr *parse_literal(struct parser *p)
     return next_token(p) ? e : NULL;
 }
 
-static struct promql_expr *parse_paren(struct parser *p)
+struct promql_expr *parse_paren(struct parser *p)
 {
     size_t position = p->token.position;
     if (!next_token(p))
@@ -256,24 +265,58 @@ static bool parse_bool(struct parser *p, struct promql_expr *e)
     return next_token(p);
 }
 
-static bool at_fill(const struct parser *p)
+/* fill, fill_left and fill_right are metric names, too, unless a parenthesis follows. */
+static bool at_fill(const struct parser *p, const char *word)
 {
-    return at_word(p, "fill") || at_word(p, "fill_left") || at_word(p, "fill_right");
+    struct str rest = p->lexer.all;
+    rest = str_trim(str_make(rest.p + p->lexer.at, rest.n - p->lexer.at));
+    return at_word(p, word) && rest.n > 0 && rest.p[0] == '(';
 }
 
-static bool parse_matching(struct parser *p, struct promql_expr *e)
+static bool parse_fill_value(struct parser *p, double *out)
 {
-    struct matching *m = &e->matching;
-    if (!parse_bool(p, e))
+    double sign = 1;
+    if (!next_token(p) || !expect_symbol(p, "(", "fill"))
         return false;
-    if (!at_word(p, "on") && !at_word(p, "ignoring"))
-        return true;
-    m->on = at_word(p, "on");
-    if (!next_token(p) || !parse_names(p, &m->labels))
+    if (at_symbol(p, "-") || at_symbol(p, "+")) {
+        sign = at_symbol(p, "-") ? -1 : 1;
+        if (!next_token(p))
+            return false;
+    }
+    bool word = at_number_word(p);
+    if (!word && p->token.kind != TOKEN_NUMBER && p->token.kind != TOKEN_DURATION)
+        return unexpected_token(p, "fill", "a number");
+    const struct promql_expr *value = word ? parse_number_word(p) : parse_literal(p);
+    if (!value)
         return false;
-    if (at_fill(p))
-        return parse_not_implemented(p, p->token.position,
-                                     "the modifiers fill, fill_left, fill_right are");
+    *out = sign * value->number;
+    return expect_symbol(p, ")", "fill");
+}
+
+static bool parse_fills(struct parser *p, const struct promql_expr *e, struct matching *m)
+{
+    for (;;) {
+        bool both = at_fill(p, "fill");
+        bool left = both || at_fill(p, "fill_left"), right = both || at_fill(p, "fill_right");
+        double value = 0;
+        if (!left && !right)
+            return true;
+        if (is_set_op(e->op))
+            return parse_complain(p, p->token.position, "no filling allowed for \"%s\" operation",
+                                  binary_op_text(e->op));
+        if ((left && m->fills_left) || (right && m->fills_right))
+            return parse_complain(p, p->token.position, "a side may not be filled twice");
+        if (!parse_fill_value(p, &value))
+            return false;
+        m->fills_left |= left;
+        m->fills_right |= right;
+        m->fill_left = left ? value : m->fill_left;
+        m->fill_right = right ? value : m->fill_right;
+    }
+}
+
+static bool parse_grouped(struct parser *p, const struct promql_expr *e, struct matching *m)
+{
     if (!at_word(p, "group_left") && !at_word(p, "group_right"))
         return true;
     if (is_set_op(e->op))
@@ -281,6 +324,19 @@ static bool parse_matching(struct parser *p, struct promql_expr *e)
                               binary_op_text(e->op));
     m->card = at_word(p, "group_left") ? MANY_TO_ONE : ONE_TO_MANY;
     return next_token(p) && (!at_symbol(p, "(") || parse_names(p, &m->include));
+}
+
+static bool parse_matching(struct parser *p, struct promql_expr *e)
+{
+    struct matching *m = &e->matching;
+    if (!parse_bool(p, e))
+        return false;
+    if (at_word(p, "on") || at_word(p, "ignoring")) {
+        m->on = at_word(p, "on");
+        if (!next_token(p) || !parse_names(p, &m->labels) || !parse_grouped(p, e, m))
+            return false;
+    }
+    return parse_fills(p, e, m);
 }
 
 /* A label cannot decide the match and be copied over at once. */
@@ -317,7 +373,9 @@ static bool check_binary(struct parser *p, struct promql_expr *e, size_t positio
                               binary_op_text(e->op));
     if (scalars && is_comparison(e->op) && !e->returns_bool)
         return parse_complain(p, position, "comparisons between scalars must use BOOL modifier");
-    if ((e->matching.on || e->matching.labels.n) && !vectors)
+    bool matches =
+        e->matching.on || e->matching.labels.n || e->matching.fills_left || e->matching.fills_right;
+    if (matches && !vectors)
         return parse_complain(p, position, "vector matching only allowed between instant vectors");
     e->type = scalars ? PROMQL_SCALAR : PROMQL_VECTOR;
     return check_include(p, e, position);

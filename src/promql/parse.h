@@ -20,12 +20,15 @@ struct parser {
 };
 
 struct promql_expr *parse_expr(struct parser *, int min_precedence);
+struct promql_expr *parse_literal(struct parser *);
+struct promql_expr *parse_paren(struct parser *);
 
 /* --- Tokens (parse.c) --- */
 MUST_CHECK bool next_token(struct parser *);
 bool at_symbol(const struct parser *, const char *symbol);
 bool at_word(const struct parser *, const char *word); /* any case */
 bool word_is(struct str text, const char *word);
+bool is_reserved(struct str word); /* no name of a metric, unless it is quoted */
 MUST_CHECK bool expect_symbol(struct parser *, const char *symbol, const char *where);
 /* "unexpected X in WHERE, expected WHAT; did you mean ...". Always false. */
 bool unexpected_token(struct parser *, const char *where, const char *what);
@@ -43,6 +46,11 @@ const char *promql_type_name(enum promql_type);
 struct promql_expr *parse_selector(struct parser *, struct str metric, size_t position);
 struct promql_expr *parse_postfix(struct parser *, struct promql_expr *);
 MUST_CHECK bool parse_names(struct parser *, struct names *);
+
+/* --- Durations (duration.c) --- */
+MUST_CHECK bool parse_span(struct parser *, struct span *);        /* over 0, as in brackets */
+MUST_CHECK bool parse_signed_span(struct parser *, struct span *); /* behind offset */
+MUST_CHECK bool parse_time(struct parser *, int64_t *out_ms);
 
 /* --- Calls and aggregations (parse_call.c) --- */
 struct promql_expr *parse_call(struct parser *, struct token name);

@@ -186,7 +186,8 @@ bool promql_as_counter_selector(const struct promql_expr *e, const struct matche
         rated |= is_rate(e);
         e = e->args[0];
     }
-    if (e->kind != NODE_SELECTOR || e->has_offset || e->at != AT_NONE || rated != (e->range_ms > 0))
+    if (e->kind != NODE_SELECTOR || e->has_offset || e->at != AT_NONE ||
+        rated != (e->type == PROMQL_MATRIX) || e->edges != EDGES_EXTRAPOLATED)
         return false;
     *out = e->matchers;
     *n = e->n_matchers;

@@ -1,8 +1,6 @@
 /* Selectors: name{matchers}[range] offset o @ t, and subqueries. */
 #include "promql/parse.h"
 
-#include <math.h>
-
 struct matcher_list {
     struct matcher *v;
     size_t n, capacity;
@@ -125,58 +123,10 @@ struct promql_expr *parse_selector(struct parser *p, struct str metric, size_t p
     return e;
 }
 
-/* --- Durations --- */
-
-/* Ranges, offsets and times stay within about 10,000 years, so that sums of them cannot overflow.
- */
-#define MAX_SECONDS 3e11
-
-static bool parse_seconds(struct parser *p, const char *what, double *out)
-{
-    double sign = 1;
-    if (at_symbol(p, "-") || at_symbol(p, "+")) {
-        sign = at_symbol(p, "-") ? -1 : 1;
-        if (!next_token(p))
-            return false;
-    }
-    if (p->token.kind == TOKEN_DURATION)
-        *out = sign * (double)p->token.duration_ms / 1000;
-    else if (p->token.kind == TOKEN_NUMBER)
-        *out = sign * p->token.number;
-    else if (at_symbol(p, "(") || at_word(p, "step") || at_word(p, "range") ||
-             at_word(p, "max_of") || at_word(p, "min_of"))
-        return parse_not_implemented(p, p->token.position, "duration expressions are");
-    else
-        return unexpected_token(p, "", what);
-    if (!(fabs(*out) <= MAX_SECONDS))
-        return parse_complain(p, p->token.position, "%s out of range", what);
-    return next_token(p);
-}
-
-static bool parse_ms(struct parser *p, const char *what, int64_t *out_ms)
-{
-    double seconds;
-    if (!parse_seconds(p, what, &seconds))
-        return false;
-    *out_ms = llround(seconds * 1000);
-    return true;
-}
-
-static bool parse_positive_ms(struct parser *p, int64_t *out_ms)
-{
-    size_t position = p->token.position;
-    if (!parse_ms(p, "a duration", out_ms))
-        return false;
-    if (at_symbol(p, "+") || at_symbol(p, "-") || at_symbol(p, "*") || at_symbol(p, "/") ||
-        at_symbol(p, "%") || at_symbol(p, "^"))
-        return parse_not_implemented(p, p->token.position, "duration expressions are");
-    return *out_ms > 0 || parse_complain(p, position, "duration must be greater than 0");
-}
-
 /* --- [range], [range:step] --- */
 
 static struct promql_expr *make_subquery(struct parser *p, struct promql_expr *inner,
-                                         int64_t range_ms, int64_t step_ms, size_t position)
+                                         struct span range, struct span step, size_t position)
 {
     struct promql_expr *e = node_new(p, NODE_SUBQUERY, PROMQL_MATRIX, inner->position);
     struct promql_expr **args = ARENA_ARRAY(p->arena, struct promql_expr *, 1);
@@ -186,43 +136,45 @@ static struct promql_expr *make_subquery(struct parser *p, struct promql_expr *i
         return NULL;
     }
     args[0] = inner;
-    e->range_ms = range_ms;
-    e->step_ms = step_ms;
+    e->range = range;
+    e->step = step;
     return node_set_args(p, e, args, 1) ? e : NULL;
 }
 
-static struct promql_expr *make_matrix(struct parser *p, struct promql_expr *e, int64_t range_ms,
+static struct promql_expr *make_matrix(struct parser *p, struct promql_expr *e, struct span range,
                                        size_t position)
 {
-    if (e->kind != NODE_SELECTOR || e->range_ms > 0) {
+    if (e->kind != NODE_SELECTOR || e->type == PROMQL_MATRIX) {
         parse_complain(
             p, position,
             "ranges only allowed for vector selectors; for a subquery write [range:step]");
         return NULL;
     }
-    if (e->has_offset || e->at != AT_NONE) {
+    if (e->has_offset || e->at != AT_NONE || e->edges != EDGES_EXTRAPOLATED) {
         parse_complain(p, position, "no %s modifiers allowed before range",
-                       e->has_offset ? "offset" : "@");
+                       e->has_offset      ? "offset"
+                       : e->at != AT_NONE ? "@"
+                                          : "smoothed");
         return NULL;
     }
-    e->range_ms = range_ms;
+    e->range = range;
     e->type = PROMQL_MATRIX;
     return e;
 }
 
 static struct promql_expr *parse_brackets(struct parser *p, struct promql_expr *e)
 {
-    int64_t range_ms, step_ms = 0;
+    struct span range, step = {0};
     size_t position = p->token.position;
-    if (!next_token(p) || !parse_positive_ms(p, &range_ms))
+    if (!next_token(p) || !parse_span(p, &range))
         return NULL;
     bool subquery = at_symbol(p, ":");
-    if (subquery && (!next_token(p) || (!at_symbol(p, "]") && !parse_positive_ms(p, &step_ms))))
+    if (subquery && (!next_token(p) || (!at_symbol(p, "]") && !parse_span(p, &step))))
         return NULL;
     if (!expect_symbol(p, "]", "range"))
         return NULL;
-    return subquery ? make_subquery(p, e, range_ms, step_ms, position)
-                    : make_matrix(p, e, range_ms, position);
+    return subquery ? make_subquery(p, e, range, step, position)
+                    : make_matrix(p, e, range, position);
 }
 
 /* --- offset, @ --- */
@@ -243,7 +195,7 @@ static bool parse_offset(struct parser *p, struct promql_expr *e)
     if (e->has_offset)
         return parse_complain(p, p->token.position, "offset may not be set multiple times");
     e->has_offset = true;
-    return next_token(p) && parse_ms(p, "a duration", &e->offset_ms);
+    return next_token(p) && parse_signed_span(p, &e->offset);
 }
 
 static bool parse_at(struct parser *p, struct promql_expr *e)
@@ -260,7 +212,21 @@ static bool parse_at(struct parser *p, struct promql_expr *e)
                expect_symbol(p, ")", "@ modifier");
     }
     e->at = AT_TIME;
-    return parse_ms(p, "a timestamp, start() or end()", &e->at_ms);
+    return parse_time(p, &e->at_ms);
+}
+
+static bool parse_edges(struct parser *p, struct promql_expr *e)
+{
+    bool anchored = at_word(p, "anchored");
+    if (e->kind != NODE_SELECTOR || (anchored && e->type != PROMQL_MATRIX))
+        return parse_complain(p, p->token.position, "%s modifier must be preceded by %s selector",
+                              anchored ? "anchored" : "smoothed",
+                              anchored ? "a range" : "an instant or range");
+    if (e->edges != EDGES_EXTRAPOLATED)
+        return parse_complain(p, p->token.position,
+                              "anchored and smoothed modifiers cannot be used together or twice");
+    e->edges = anchored ? EDGES_ANCHORED : EDGES_SMOOTHED;
+    return next_token(p);
 }
 
 struct promql_expr *parse_postfix(struct parser *p, struct promql_expr *e)
@@ -275,9 +241,8 @@ struct promql_expr *parse_postfix(struct parser *p, struct promql_expr *e)
             if (!parse_at(p, e))
                 return NULL;
         } else if (at_word(p, "anchored") || at_word(p, "smoothed")) {
-            (void)parse_not_implemented(p, p->token.position,
-                                        "the modifiers anchored and smoothed are");
-            return NULL;
+            if (!parse_edges(p, e))
+                return NULL;
         } else {
             return e;
         }

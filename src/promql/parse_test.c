@@ -28,6 +28,13 @@ static void canonical_text(void **state)
         {"'it\\'s \"x\"\\n'", "\"it's \\\"x\\\"\\n\""},
         {"1e100 + Inf", "1e+100 + +Inf"},
         {"topk(5, (x))", "topk(5, (x))"},
+        {"{'bool', a='b'} + {'x'}", "{__name__=\"bool\",a=\"b\"} + x"},
+        {"{a='b', __name__='x'}", "{a=\"b\",__name__=\"x\"}"},
+        {"x[2*(1m+5)] offset -STEP()", "x[2m10s] offset -step()"},
+        {"x[range()/2:step()]", "x[range() / 2:step()]"},
+        {"a+on(x)fill(1)b", "a + on (x) fill (1) b"},
+        {"a+fill_right(inf)fill_left(-2)b", "a + fill_left (-2) fill_right (+Inf) b"},
+        {"rate(x[5m]anchored offset 1m)", "rate(x[5m] anchored offset 1m)"},
     };
     struct arena arena = ARENA_INIT;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -153,7 +160,7 @@ static void sizes_are_bounded(void **state)
 static void missing_features_say_so(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"histogram_sum(x)", "info(x)", "x[5m] anchored"};
+    static const char *const texts[] = {"histogram_sum(x)", "info(x)", "start_timestamp(x)"};
     struct arena arena = ARENA_INIT;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct err err = ERR_INIT;

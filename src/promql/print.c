@@ -1,6 +1,7 @@
 /* An expression as canonical text on one line. */
 #include "base/num.h"
 #include "promql/functions.h"
+#include "promql/parse.h"
 
 /* A string literal that reads back as the same bytes. */
 static void print_string(struct buf *out, struct str s)
@@ -28,6 +29,31 @@ static void print_label_name(struct buf *out, struct str name)
         print_string(out, name);
 }
 
+static bool is_plain_name(const struct matcher *m)
+{
+    return m->type == MATCH_EQUAL && str_is(m->name, LABEL_NAME) &&
+           metric_name_is_legacy(m->value) && !is_reserved(m->value);
+}
+
+/* A name that comes first stands in front; Prometheus's text is `name{a="b",c="d"}`. */
+static void print_selector(struct buf *out, const struct promql_expr *e)
+{
+    size_t i = 0;
+    if (e->n_matchers > 0 && is_plain_name(&e->matchers[0]))
+        buf_add_str(out, e->matchers[i++].value);
+    if (i == e->n_matchers)
+        return;
+    const char *separator = "{";
+    for (; i < e->n_matchers; i++) {
+        buf_add_cstr(out, separator);
+        print_label_name(out, e->matchers[i].name);
+        buf_add_cstr(out, match_type_symbol(e->matchers[i].type));
+        print_string(out, e->matchers[i].value);
+        separator = ",";
+    }
+    buf_add_char(out, '}');
+}
+
 static void print_names(struct buf *out, const struct names *names)
 {
     buf_add_char(out, '(');
@@ -39,15 +65,25 @@ static void print_names(struct buf *out, const struct names *names)
     buf_add_char(out, ')');
 }
 
+static void print_span(struct buf *out, const struct span *span)
+{
+    if (span->expr)
+        promql_print(span->expr, out);
+    else
+        num_add_duration(out, span->ms);
+}
+
 static void print_modifiers(struct buf *out, const struct promql_expr *e)
 {
     if (e->at == AT_TIME)
         buf_printf(out, " @ %.3f", (double)e->at_ms / 1000);
     else if (e->at != AT_NONE)
         buf_add_cstr(out, e->at == AT_START ? " @ start()" : " @ end()");
+    if (e->edges != EDGES_EXTRAPOLATED)
+        buf_add_cstr(out, e->edges == EDGES_ANCHORED ? " anchored" : " smoothed");
     if (e->has_offset) {
-        buf_add_cstr(out, e->offset_ms < 0 ? " offset -" : " offset ");
-        num_add_duration(out, e->offset_ms < 0 ? -e->offset_ms : e->offset_ms);
+        buf_add_cstr(out, " offset ");
+        print_span(out, &e->offset);
     }
 }
 
@@ -59,6 +95,13 @@ static void print_args(struct buf *out, const struct promql_expr *e)
             buf_add_cstr(out, ", ");
         promql_print(e->args[i], out);
     }
+    buf_add_char(out, ')');
+}
+
+static void print_fill(struct buf *out, const char *word, double value)
+{
+    buf_printf(out, " %s (", word);
+    num_add_double(out, value);
     buf_add_char(out, ')');
 }
 
@@ -75,20 +118,28 @@ static void print_binary(struct buf *out, const struct promql_expr *e)
         buf_add_cstr(out, m->card == MANY_TO_ONE ? " group_left " : " group_right ");
         print_names(out, &m->include);
     }
+    if (m->fills_left && m->fills_right && memcmp(&m->fill_left, &m->fill_right, 8) == 0) {
+        print_fill(out, "fill", m->fill_left);
+    } else {
+        if (m->fills_left)
+            print_fill(out, "fill_left", m->fill_left);
+        if (m->fills_right)
+            print_fill(out, "fill_right", m->fill_right);
+    }
     buf_add_char(out, ' ');
     promql_print(e->args[1], out);
 }
 
 static void print_range(struct buf *out, const struct promql_expr *e)
 {
-    if (e->range_ms == 0)
+    if (e->type != PROMQL_MATRIX)
         return;
     buf_add_char(out, '[');
-    num_add_duration(out, e->range_ms);
+    print_span(out, &e->range);
     if (e->kind == NODE_SUBQUERY)
         buf_add_char(out, ':');
-    if (e->step_ms)
-        num_add_duration(out, e->step_ms);
+    if (span_is_set(&e->step))
+        print_span(out, &e->step);
     buf_add_char(out, ']');
 }
 
@@ -102,7 +153,7 @@ void promql_print(const struct promql_expr *e, struct buf *out)
         print_string(out, e->string);
         break;
     case NODE_SELECTOR:
-        matchers_print(e->matchers, e->n_matchers, out);
+        print_selector(out, e);
         print_range(out, e);
         print_modifiers(out, e);
         break;

@@ -42,6 +42,7 @@ static void make_groups(struct ranking *r)
                 (struct member_list){.labels = labels, .drop_name = r->all.v[i].drop_name};
         }
         struct member_list *g = &r->groups[at];
+        g->drop_name |= r->all.v[i].drop_name;
         g->v = arena_grow(arena, g->v, g->n, &g->capacity, sizeof *g->v);
         g->v[g->n++] = i;
         if (g->n > r->most)
