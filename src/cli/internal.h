@@ -112,7 +112,7 @@ int fail_by_name(struct cli *, const struct err *, const char *word, const char 
 struct progress;
 struct progress *progress_start(struct cli *, const char *format, ...) PRINTF_LIKE(2, 3);
 void progress_stop(struct progress *); /* wipes the line */
-/* At once, for loops that wait anyway; NULL wipes it. */
+/* At once, for loops that wait anyway, cut at the terminal's edge; NULL wipes it. */
 void show_line(struct cli *, const char *text);
 
 /* --- print.c --- */
@@ -136,6 +136,9 @@ const char *text_duration(struct arena *, int64_t ms);  /* "800ms", "3m20s" */
 const char *text_age(struct arena *, int64_t ms);       /* "12s ago", "never" below 0 */
 const char *text_time(struct arena *, int64_t wall_ms); /* local, "14:47:05" */
 const char *text_date(struct arena *, int64_t wall_ms); /* "2026-11-23 14:47:05", local */
+
+/* Of a terminal; 100 for anything else. */
+size_t columns_of(FILE *, bool is_terminal);
 
 struct table {
     struct arena *arena;

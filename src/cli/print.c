@@ -177,17 +177,17 @@ static size_t width_of(const char *text)
     return n;
 }
 
-static size_t terminal_width(const struct cli *cli)
+size_t columns_of(FILE *file, bool is_terminal)
 {
     struct winsize size;
-    if (!cli->out_is_terminal || ioctl(fileno(cli->out), TIOCGWINSZ, &size) != 0)
+    if (!is_terminal || ioctl(fileno(file), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
         return DEFAULT_WIDTH;
     return size.ws_col < MIN_WIDTH ? MIN_WIDTH : size.ws_col;
 }
 
 void print_wrapped(struct cli *cli, int indent, const char *text)
 {
-    size_t width = terminal_width(cli) - (size_t)indent, column = 0;
+    size_t width = columns_of(cli->out, cli->out_is_terminal) - (size_t)indent, column = 0;
     struct str rest = str_from(text), word;
     while (str_cut(&rest, ' ', &word)) {
         size_t n = width_of(arena_cstr(&cli->arena, word));

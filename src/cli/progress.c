@@ -20,11 +20,25 @@ struct progress {
     bool stop;
 };
 
+/* Bytes of a text that fill that many columns, one a character. */
+static size_t bytes_in(const char *text, size_t columns)
+{
+    size_t n = 0;
+    for (; text[n]; n++) {
+        if ((text[n] & 0xc0) != 0x80 && columns-- == 0)
+            break;
+    }
+    return n;
+}
+
 void show_line(struct cli *cli, const char *text)
 {
     if (!cli->err_is_terminal)
         return;
-    (void)fprintf(cli->err, "\r\033[K%s", text ? text : "");
+    /* A line that wraps could not be wiped. */
+    size_t columns = columns_of(cli->err, true) - 1;
+    (void)fprintf(cli->err, "\r\033[K%.*s", text ? (int)bytes_in(text, columns) : 0,
+                  text ? text : "");
     (void)fflush(cli->err);
 }
 

@@ -5,27 +5,22 @@
 
 #include <inttypes.h>
 
+#define MAX_FINDINGS 1000 /* kept; more are counted */
+
 struct replaying {
     struct cli *cli;
     struct replay replay;
-    json_t *findings; /* array, for --json */
+    json_t *findings; /* array */
     uint64_t entries;
 };
 
 static void take_finding(void *arg, const struct replay_finding *f)
 {
     struct replaying *r = arg;
-    struct cli *cli = r->cli;
-    struct arena arena = ARENA_INIT;
-    if (cli->json)
+    if (json_array_size(r->findings) < MAX_FINDINGS)
         (void)json_array_append_new(
             r->findings, json_pack("{s:I, s:s, s:s, s:s}", "seq", (json_int_t)f->seq, "subject",
                                    f->subject, "path", f->path, "text", f->text));
-    else
-        (void)fprintf(cli->out, "%sentry %" PRIu64 " (%s)%s%s%s: %s\n", paint_on(cli, PAINT_BAD),
-                      f->seq, clean(&arena, f->subject), paint_off(cli), f->path[0] ? " " : "",
-                      clean(&arena, f->path), clean(&arena, f->text));
-    arena_release(&arena);
 }
 
 static bool take_entry(void *arg, const json_t *entry)
@@ -36,6 +31,21 @@ static bool take_entry(void *arg, const json_t *entry)
                        json_get_cstr(entry, "kind", ""), json_get_cstr(entry, "subject", ""),
                        json_object_get(entry, "body"));
     return true;
+}
+
+static void print_findings(struct cli *cli, const json_t *findings, uint64_t n)
+{
+    struct arena *arena = &cli->arena;
+    size_t shown = json_array_size(findings);
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *f = json_array_get(findings, i);
+        const char *path = clean_get(arena, f, "path");
+        (void)fprintf(cli->out, "%sentry %lld (%s)%s%s%s: %s\n", paint_on(cli, PAINT_BAD),
+                      (long long)json_get_i64(f, "seq", -1), clean_get(arena, f, "subject"),
+                      paint_off(cli), path[0] ? " " : "", path, clean_get(arena, f, "text"));
+    }
+    if (n > shown)
+        (void)fprintf(cli->out, "and %" PRIu64 " more\n", n - shown);
 }
 
 static void print_outcome(struct replaying *r)
@@ -52,6 +62,7 @@ static void print_outcome(struct replaying *r)
                                       (json_int_t)p->n_gates, "findings", r->findings)));
         return;
     }
+    print_findings(cli, r->findings, p->n_findings);
     (void)fprintf(cli->out,
                   "%s%s%s: %" PRIu64 " decisions of %" PRIu64 " rollouts and %" PRIu64
                   " gates asked again, from %" PRIu64 " entries; %" PRIu64 " findings\n",
@@ -68,7 +79,9 @@ int run_ledger_replay(struct cli *cli)
     if (!source_open(&source, cli, &err))
         return fail(cli, &err);
     replay_init(&r.replay, take_finding, &r);
+    struct progress *progress = progress_start(cli, "deciding again");
     bool read = source_read(&source, 0, NULL, take_entry, &r, &err);
+    progress_stop(progress);
     if (read)
         print_outcome(&r);
     bool same = r.replay.n_findings == 0;

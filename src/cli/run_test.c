@@ -140,6 +140,20 @@ static void a_slow_answer_shows_a_line_on_a_terminal_and_wipes_it(void **state)
     assert_string_equal(c->err, "");
 }
 
+static void a_long_line_is_cut_before_it_wraps(void **state)
+{
+    char *shown = NULL, text[400] = "";
+    size_t n;
+    (void)state;
+    for (int i = 0; i < 120; i++)
+        strcat(text, "é");
+    struct cli cli = {.err = open_memstream(&shown, &n), .err_is_terminal = true};
+    show_line(&cli, text);
+    assert_int_equal(fclose(cli.err), 0);
+    assert_int_equal(n, strlen("\r\033[K") + 99 * strlen("é"));
+    free(shown);
+}
+
 static void numbers_are_honest(void **state)
 {
     struct arena arena = ARENA_INIT;
@@ -233,6 +247,7 @@ int main(void)
         TEST(another_server_is_not_taken_for_cqed),
         TEST(text_from_elsewhere_does_not_reach_the_terminal_raw),
         TEST(a_slow_answer_shows_a_line_on_a_terminal_and_wipes_it),
+        cmocka_unit_test(a_long_line_is_cut_before_it_wraps),
         TEST(numbers_are_honest),
         TEST(slos_are_a_table_with_colours_only_on_a_terminal),
         TEST(a_range_is_a_line_of_bars),
