@@ -134,7 +134,7 @@ const char *text_duration(struct arena *arena, int64_t ms)
 {
     struct buf out = BUF_INIT;
     if (ms >= 1000 && ms < 10000 && ms % 1000 != 0)
-        return arena_printf(arena, "%.1fs", (double)(ms / 100) / 10);
+        return arena_printf(arena, "%d.%ds", (int)(ms / 1000), (int)(ms % 1000 / 100));
     num_add_duration(&out, ms < 1000 ? ms : ms / 1000 * 1000);
     const char *text = arena_cstr(arena, buf_str(&out));
     buf_release(&out);
