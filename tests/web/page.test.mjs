@@ -115,7 +115,7 @@ describe("rollouts", () => {
     });
 
     test("a rollout shows step, split, evidence and history", async () => {
-        const page = await open("#/rollouts/shop");
+        const page = await open("#/");
         await new App(page).goto(`#/rollouts/${api.world.rollouts[0].id}`);
         const view = new RolloutView(page);
         await view.isIn("progressing");
@@ -161,6 +161,14 @@ describe("rollouts", () => {
         await untilText(view.headline, /Rolled back to v2/);
         await untilText(view.cause, /at least 1\.88 % worse/);
         assert.equal(await view.button("abort").count(), 0, "what has ended cannot be aborted");
+    });
+
+    test("a service's name leads to its newest rollout", async () => {
+        const page = await open("#/rollouts/payments");
+        const view = new RolloutView(page);
+        await view.isIn("paused");
+        await page.waitForURL(`**/#/rollouts/${api.world.rollouts[1].id}`);
+        await untilText(view.moments.last(), /asked for/);
     });
 
     test("one that does not exist says so", async () => {
@@ -256,6 +264,21 @@ describe("live", () => {
         api.refuseEvents = false;
         await app.isLive();
         await untilText(new Overview(page).slo("shop-availability").budget, /11 %/);
+    });
+
+    test("what the ledger took while the stream was lost is in the timeline afterwards", async () => {
+        const page = await open("#/", { allowed: [/status of 503/, /ERR_INCOMPLETE_CHUNKED_ENCODING/] });
+        const { id } = api.world.rollouts[0];
+        await new App(page).goto(`#/rollouts/${id}`);
+        await new App(page).isLive();
+        const view = new RolloutView(page);
+        await untilText(view.moments.first(), /ann · skip hold/);
+        api.refuseEvents = true;
+        api.dropStreams();
+        await new App(page).isLive("reconnecting");
+        api.record("human", id, { act: { kind: "pause", actor: "eve", reason: "nobody saw this" } });
+        api.refuseEvents = false;
+        await untilText(view.moments.first(), /eve · pause[\s\S]*nobody saw this/);
     });
 
     test("resync fetches anew", async () => {
@@ -458,6 +481,19 @@ describe("targets and frame", () => {
 
 describe("everyone can use it", () => {
     const PHONE = { width: 360, height: 740 };
+
+    /** Names as people really give them. */
+    function longWorld() {
+        const world = fakeWorld();
+        const [rollout] = world.rollouts;
+        const service = "checkout-and-payments-orchestration-service-eu-central-1";
+        Object.assign(world.services[0], { service });
+        Object.assign(rollout.state, { service, canaryVersion: "sha256-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b" });
+        rollout.snapshot.checks[0].check = `${service}-availability-of-orders`;
+        rollout.snapshot.checks[0].sentence = `nothing is heard from ${"x".repeat(80)}`;
+        world.services[0].slos[0].name = `${service}-availability-of-orders`;
+        return world;
+    }
     const hashes = (world) => [
         "#/",
         "#/rollouts",
@@ -472,7 +508,7 @@ describe("everyone can use it", () => {
         ["phone", { colorScheme: "light", viewport: PHONE }],
     ]) {
         test(`axe finds nothing serious, and nothing is wider than the screen: ${name}`, async () => {
-            const page = await open("#/", options);
+            const page = await open("#/", { world: longWorld(), ...options });
             for (const hash of hashes(api.world)) {
                 await new App(page).goto(hash);
                 await page.waitForTimeout(300);

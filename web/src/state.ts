@@ -15,12 +15,14 @@ export type Connection = "connecting" | "live" | "reconnecting";
 export const connection = signal<Connection>("connecting");
 export const status = signal<Status | null>(null);
 export const services = signal<Service[] | null>(null);
-/** When `services` came, so that ages go on growing while nothing comes. */
+/** When `services` came, by this machine's clock: ages go on growing while nothing comes. */
 export const servicesAtMs = signal(0);
 /** Newest first; null until they were fetched. */
 export const rollouts = signal<Rollout[] | null>(null);
 /** The newest entry that was heard of; pages that show the ledger fetch on its change. */
 export const ledgerHead = signal<LedgerHead | null>(null);
+/** Counts refresh(): after it, pages fetch what they alone show. */
+export const refreshes = signal(0);
 /** Why the last fetch failed; "" when it did not. */
 export const trouble = signal("");
 
@@ -90,6 +92,7 @@ export async function refresh(): Promise<void> {
         takeServices(newServices.services, asked);
         takeRollouts(newRollouts.rollouts, asked);
         trouble.value = "";
+        refreshes.value++;
     } catch (error) {
         trouble.value = (error as Error).message;
     }

@@ -11,7 +11,7 @@ import { EntryProof } from "../parts/proof";
 import { VerifyCard } from "../parts/verify";
 import { entryText } from "../proof";
 import { linkTo, route } from "../route";
-import { ledgerHead, rollouts, status } from "../state";
+import { ledgerHead, refreshes, rollouts, status } from "../state";
 
 const PAGE = 50;
 const MAX_OF_SUBJECT = 1000;
@@ -152,9 +152,10 @@ function useEntries(subject: string, seq: number | null): Shown {
         void first();
     }, [subject, seq]);
     useSignalEffect(() => {
-        const head = ledgerHead.value;
+        const head = ledgerHead.value?.seq ?? -1;
+        const missed = refreshes.value > 0; // whatever came while nobody listened
         const known = entries.peek();
-        if (head && known && seq === null && head.seq > (known[0]?.seq ?? -1)) {
+        if (known && seq === null && (missed || head > (known[0]?.seq ?? -1))) {
             void newer();
         }
     });

@@ -1,5 +1,6 @@
 // All services: are their promises kept, how much room is left, and what is moving.
 import type { Service, Slo } from "../api";
+import { serverTime } from "../clock";
 import { availability, count, num } from "../format";
 import { BudgetBar, BurnRates, windowText } from "../parts/budget";
 import { Empty, Loading } from "../parts/empty";
@@ -16,7 +17,7 @@ function SloRow({ slo }: { slo: Slo }) {
                 <p class="quiet">
                     <code>{slo.name}</code> · {slo.kind}
                 </p>
-                <Freshness freshMs={slo.freshMs} atMs={servicesAtMs.value} />
+                <Freshness freshMs={slo.freshMs} atMs={serverTime(servicesAtMs.value)} />
             </div>
             <div class="slo-ratio">
                 {slo.error && <p class="problem">{slo.error}</p>}

@@ -15,9 +15,13 @@ import { Stepper } from "../parts/stepper";
 import { Timeline } from "../parts/timeline";
 import { Verdict } from "../parts/verdict";
 import { linkTo } from "../route";
-import { beforeAsking, isFinal, ledgerHead, rollouts, takeRollout } from "../state";
+import { beforeAsking, isFinal, ledgerHead, refreshes, rollouts, takeRollout } from "../state";
 
 const MAX_RECORDS = 1000;
+
+function nextOf(records: LedgerEntry[]): number {
+    return (records.at(-1)?.seq ?? -1) + 1;
+}
 
 /** The rollout with its history, and what the ledger says besides decisions. */
 function useRollout(id: string) {
@@ -26,15 +30,20 @@ function useRollout(id: string) {
     const fetchNow = async () => {
         const asked = beforeAsking();
         try {
-            const [rollout, page] = await Promise.all([api.rollout(id), api.ledger(0, MAX_RECORDS, id)]);
+            const next = nextOf(records.peek());
+            const [rollout, page] = await Promise.all([api.rollout(id), api.ledger(next, MAX_RECORDS, id)]);
             takeRollout(rollout, asked);
-            records.value = page.entries;
+            const known = records.peek(); // another answer may have come first
+            records.value = [...known, ...page.entries.filter((entry) => entry.seq >= nextOf(known))];
+            if (rollout.id !== id) {
+                location.replace(linkTo.rollout(rollout.id)); // asked for by the service's name
+            }
             problem.value = "";
         } catch (error) {
             problem.value = (error as Error).message;
         }
     };
-    useEffect(() => void fetchNow(), [id]);
+    useEffect(() => void fetchNow(), [id, refreshes.value]);
     useSignalEffect(() => {
         if (ledgerHead.value?.subject === id) {
             void fetchNow();
@@ -144,7 +153,7 @@ function Checks({ rollout }: { rollout: Rollout }) {
     );
     return (
         <section aria-label="evidence">
-            <h2>Evidence</h2>
+            <h2>{isFinal(rollout) ? "Evidence, as last judged" : "Evidence"}</h2>
             {checks.length === 0 && <p class="quiet">no check has been judged yet</p>}
             <div class="checks">
                 {checks.filter(isComparison).map(card)}

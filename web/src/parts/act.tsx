@@ -82,6 +82,7 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
     const full = useSignal(false);
     const refusal = useSignal("");
     const busy = useSignal(false);
+    const leave = () => dialog.current?.close(); // gives the focus back, then onClose
     const send = async (event: Event) => {
         event.preventDefault();
         busy.value = true;
@@ -91,7 +92,7 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
             const role = offer.act === "approve" ? "approver" : "operator";
             const body = { actor: actor.value.trim(), reason: reason.value.trim(), role, full: full.value };
             takeRollout(await api.act(rollout.id, offer.act, body));
-            onClose();
+            leave();
         } catch (error) {
             refusal.value = (error as Error).message;
         } finally {
@@ -145,7 +146,7 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
                     {refusal.value}
                 </p>
                 <p class="buttons">
-                    <button type="button" onClick={onClose} data-testid="act-cancel">
+                    <button type="button" onClick={leave} data-testid="act-cancel">
                         Leave it
                     </button>
                     <button

@@ -10,7 +10,7 @@ import { RolloutPage } from "../pages/rollout";
 import { RolloutsPage } from "../pages/rollouts";
 import { TargetsPage } from "../pages/targets";
 import { route } from "../route";
-import { connection, liveRollouts, rollouts, status, trouble } from "../state";
+import { connection, ledgerHead, liveRollouts, rollouts, status, trouble } from "../state";
 import { Empty } from "./empty";
 import { icons, Mark } from "./icons";
 import { headline } from "./verdict";
@@ -77,6 +77,7 @@ function Header() {
 
 function StatusLine() {
     const s = status.value;
+    const heard = (ledgerHead.value?.seq ?? -1) + 1;
     if (!s) {
         return <footer class="statusline">cQED</footer>;
     }
@@ -89,7 +90,8 @@ function StatusLine() {
             </a>
             <span>{count(s.series)} series</span>
             <a href="#/ledger">
-                ledger {count(s.ledger.size)} <code>{shortHash(s.ledger.root)}</code>
+                ledger {count(Math.max(s.ledger.size, heard))}{" "}
+                {s.ledger.size >= heard && <code>{shortHash(s.ledger.root)}</code>}
             </a>
         </footer>
     );

@@ -43,7 +43,7 @@ export function RolloutRow({ rollout, compact = false }: { rollout: Rollout; com
             data-rollout={rollout.id}
             data-state={state.state}
         >
-            {!compact && <b class="service-name">{state.service}</b>}
+            {!compact && <b class="service-name" title={state.service}>{state.service}</b>}
             <Versions rollout={rollout} />
             <StateBadge state={state.state} />
             {final ? null : <MiniBar rollout={rollout} />}
