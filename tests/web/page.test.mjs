@@ -180,7 +180,7 @@ describe("rollouts", () => {
         const page = await open("#/");
         await new App(page).goto(`#/rollouts/${api.world.rollouts[0].id}`);
         const { curves } = new RolloutView(page).check("shop-availability");
-        await untilText(curves, /stable[\s\S]*canary/);
+        await untilText(curves, /canary[\s\S]*stable/);
         await curves.getByRole("button", { name: "Difference" }).click();
         await untilText(curves, /low[\s\S]*high[\s\S]*effect[\s\S]*tolerated/);
     });

@@ -108,6 +108,7 @@ test("values in their own units", () => {
         [3, "1", "3"],
         [3, "", "3"],
         [3, "requests", "3 requests"],
+        [64_557_056, "1", "64 557 056"],
     ];
     for (const [value, unit, text] of cases) {
         assert.equal(plain(inUnit(value, unit)), text);

@@ -32,7 +32,8 @@ const BURN_LIMITS: Record<string, number> = { "5m": 14.4, "1h": 14.4, "6h": 6 };
 export function BurnRates({ slo }: { slo: Slo }) {
     return (
         <dl class="burn" aria-label="burn rate" title="burn rate: 1× spends exactly the budget over the window">
-            {Object.entries(slo.burn ?? {}).map(([window, value]) => {
+            {["5m", "1h", "6h"].map((window) => {
+                const value = slo.burn?.[window];
                 const v = num(value);
                 const tone = v >= (BURN_LIMITS[window] ?? 14.4) ? "bad" : v > 1 ? "warn" : "";
                 return (

@@ -57,6 +57,7 @@ function HarmMeter({ e }: { e: Evidence }) {
         return null;
     }
     const share = Math.max(0, Math.min(1, value / limit));
+    const shown = value > 0.005 ? significant(value, 3) : "none"; // below zero it speaks against harm
     return (
         <div class="harm" title="ln of the e-value against 'no harm'; a rollback needs the limit">
             <span class="quiet">evidence of harm</span>
@@ -71,7 +72,7 @@ function HarmMeter({ e }: { e: Evidence }) {
                 <span class="fill" style={{ width: `${share * 100}%` }} />
             </span>
             <span class="number">
-                {significant(value, 3)} of {significant(limit, 3)}
+                {shown} of {significant(limit, 3)}
             </span>
         </div>
     );

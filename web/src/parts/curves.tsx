@@ -29,7 +29,7 @@ function column(values: Num[]): (number | null)[] {
 function dataOf(curves: Curves, view: View): uPlot.AlignedData {
     const t = curves.t.map((ms) => ms / 1000);
     if (view === "arms") {
-        return [t, column(curves.stable), column(curves.canary)];
+        return [t, column(curves.canary), column(curves.stable)]; // stable stays visible where both are the same
     }
     const tolerate = num(curves.tolerate);
     const limit = t.map(() => (Number.isFinite(tolerate) ? tolerate : null));
@@ -42,8 +42,8 @@ function seriesOf(view: View, unit: string, ink: (name: string) => string): uPlo
     if (view === "arms") {
         return [
             time,
-            { label: "stable", stroke: ink("--stable"), width: 1.5, value, points: { show: false } },
-            { label: "canary", stroke: ink("--canary"), width: 2, value, points: { show: false } },
+            { label: "canary", stroke: ink("--canary"), width: 2.5, value, points: { show: false } },
+            { label: "stable", stroke: ink("--stable"), width: 1.25, value, points: { show: false } },
         ];
     }
     const edge = { stroke: ink("--faint"), width: 1, value, points: { show: false } };
@@ -67,7 +67,7 @@ function optionsOf(parent: HTMLElement, view: View, unit: string): uPlot.Options
     const options: uPlot.Options = {
         width: parent.clientWidth,
         height: HEIGHT,
-        padding: [8, 8, 0, 0],
+        padding: [8, 24, 0, 0],
         cursor: { y: false, drag: { x: false, y: false } },
         legend: { markers: { width: 0, fill: strokeOf } },
         hooks: { setData: [showNewest], setCursor: [showNewest] },

@@ -16,6 +16,7 @@ interface Moment {
 
 const VERDICT_TONES: Record<string, string> = {
     rollback: "bad",
+    rolled_back: "bad",
     cancel: "bad",
     pause: "warn",
     ask: "warn",

@@ -45,6 +45,7 @@ export function headline(rollout: Rollout): string {
     switch (rollout.verdict) {
         case "hold":
             return `Holding at ${at}`;
+        case "start":
         case "advance":
         case "promote":
             return `Going to ${at}`;
