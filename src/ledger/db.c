@@ -9,6 +9,7 @@
 
 #define APPLICATION_ID 0x63514544 /* "cQED", shown by file(1) */
 #define SCHEMA_VERSION 1
+#define MAX_VALUE_BYTES (80 << 20) /* over the largest blob; a row that claims more is damaged */
 
 /* What is signed is `bytes`; at_ms, kind and subject are computed from it by SQLite itself, so that
  * they cannot be told otherwise. The leaf stands apart: it tells edited bytes from edited hashes.
@@ -56,6 +57,7 @@ static enum err_code code_of(int rc)
     case SQLITE_CONSTRAINT:
     case SQLITE_ERROR: /* a table that is not there, JSON that is none: our schema was changed */
     case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
         return ERR_CORRUPT;
     default:
         return ERR_IO;
@@ -123,6 +125,7 @@ static bool configure(struct db *db, enum db_mode mode, struct err *err)
     sqlite3_extended_result_codes(db->handle, 1);
     sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
     return pragma(db, "PRAGMA cell_size_check=ON", "be opened", err) &&
            (mode == DB_READ || use_wal(db, err)) &&
            query_i64(db, "PRAGMA user_version", &version, err); /* the first real read */

@@ -184,7 +184,7 @@ static bool take_checkpoint(struct verification *v, sqlite3_stmt *row, int64_t *
     if (size > expected)
         find_range(v, TOPIC_CHECKPOINT, expected, size - 1, "removed");
     check_checkpoint(v, size, db_text(row, 1));
-    *next = size < 0 ? 0 : size + 1;
+    *next = size < 0 ? 0 : size < INT64_MAX ? size + 1 : size;
     return true;
 }
 

@@ -155,6 +155,10 @@ static const struct tampering tamperings[] = {
     {"INSERT INTO entry(seq, leaf, bytes) SELECT 1 << 60, leaf, bytes FROM entry WHERE seq = 39",
      "entry 1152921504606846976: inserted: no checkpoint signs it\n",
      "entry 1152921504606846976: inserted"},
+    {"INSERT INTO entry(seq, leaf, bytes) SELECT 9223372036854775807, leaf, bytes FROM entry "
+     "WHERE seq = 39",
+     "entry 9223372036854775807: inserted: no checkpoint signs it\n",
+     "entry 9223372036854775807: inserted"},
     {"UPDATE entry SET seq = -seq WHERE seq > 17; UPDATE entry SET seq = -seq + 1 WHERE seq < 0; "
      "INSERT INTO entry(seq, leaf, bytes) SELECT 18, leaf, bytes FROM entry WHERE seq = 3; " RESEQ
          COVER,
@@ -191,6 +195,10 @@ static const struct tampering tamperings[] = {
     {"UPDATE checkpoint SET note = 'no note' WHERE size = 5", "checkpoint 5: forged*\n", NULL},
     {"INSERT INTO checkpoint SELECT 41, note FROM checkpoint WHERE size = 40",
      "checkpoint 41: replaced: what is signed is checkpoint 40\n", "checkpoint 41"},
+    {"INSERT INTO checkpoint SELECT 9223372036854775807, note FROM checkpoint WHERE size = 40",
+     "checkpoints 41 to 9223372036854775806: removed\n"
+     "checkpoint 9223372036854775807: replaced: what is signed is checkpoint 40\n",
+     "checkpoint"},
 
     /* An edit behind a removed checkpoint. */
     {"UPDATE entry SET bytes = json_set(bytes, '$.at', 0) WHERE seq = 9; " COVER
