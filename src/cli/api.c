@@ -165,7 +165,7 @@ static size_t read_names(struct arena *arena, const json_t *list, const char *ke
 int fail_by_name(struct cli *cli, const struct err *err, const char *word, const char *path,
                  const char *list, const char *key)
 {
-    int code = fail(cli, err);
+    int code = fail_with(cli, err);
     const char **names;
     if (err->code != ERR_NOT_FOUND || strstr(err->message, "did you mean"))
         return code;

@@ -80,7 +80,7 @@ int unknown_command(struct cli *, const char *first, const char *second);
 /* Say "cqed: ..." on standard error. */
 void tell_error(struct cli *, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Say why something failed; returns the fitting exit code. */
-int fail(struct cli *, const struct err *);
+int fail_with(struct cli *, const struct err *);
 /* A wrong use of this command: says why and how it is used. Returns EXIT_USAGE. */
 int misuse(struct cli *, const char *format, ...) PRINTF_LIKE(2, 3);
 /* --name as a duration of at least `least_ms`; the fallback when it is not given. False after
@@ -102,8 +102,8 @@ bool api_get_text(struct cli *, struct arena *, const char *path, struct str *ou
 /* One part of a path or a query's value, percent-encoded (RFC 3986). */
 const char *url_part(struct arena *, const char *text);
 
-/* As fail(); when the server knows no such name, also the nearest one and the list of what there
- * is, from `path`: {"<list>":[{"<key>":name}]}. */
+/* As fail_with(); when the server knows no such name, also the nearest one and the list of what
+ * there is, from `path`: {"<list>":[{"<key>":name}]}. */
 int fail_by_name(struct cli *, const struct err *, const char *word, const char *path,
                  const char *list, const char *key);
 

@@ -157,13 +157,13 @@ static int show_one(struct source *s, const char *word)
     if (!num_parse_u64(str_from(word), &seq))
         return misuse(cli, "SEQ must be an entry's number, not '%s'", word);
     if (!source_read(s, seq, NULL, keep_one, &entry, &err))
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (entry)
         (void)json_own(&cli->arena, entry);
     if (!entry || (uint64_t)json_get_i64(entry, "seq", -1) != seq) {
         err_set(&err, ERR_NOT_FOUND, "there is no entry %" PRIu64 " in a ledger of %" PRIu64, seq,
                 s->size);
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     }
     if (cli->json)
         print_json(cli, entry);
@@ -191,7 +191,7 @@ static int show_many(struct source *s)
     if (from < 0)
         from = from + (int64_t)s->size < 0 ? 0 : from + (int64_t)s->size;
     if (!source_read(s, (uint64_t)from, subject, keep_entry, &w, &err))
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (cli->json)
         print_json(cli, json_own(&cli->arena, json_pack("{s:I, s:O}", "size", (json_int_t)s->size,
                                                         "entries", w.entries)));
@@ -205,7 +205,7 @@ int run_ledger_show(struct cli *cli)
     struct source source;
     struct err err = ERR_INIT;
     if (!source_open(&source, cli, &err))
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     int code = cli->args.n_words ? show_one(&source, cli->args.words[0]) : show_many(&source);
     source_close(&source);
     return code;
@@ -354,7 +354,7 @@ int run_ledger_verify(struct cli *cli)
     if (!data && args_value(&cli->args, "key"))
         return misuse(cli, "--key needs --data: a server checks itself with its own key");
     if (!(data ? verify_folder(cli, &v, &err) : verify_server(cli, &v, &err)))
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (cli->json)
         print_json(cli, json_own(&cli->arena,
                                  json_pack("{s:b, s:I, s:I, s:s, s:s, s:O}", "ok", v.ok, "checked",

@@ -227,7 +227,7 @@ int run_query(struct cli *cli)
         path = arena_printf(arena, "/api/v1/query?query=%s", url_part(arena, query));
     const json_t *answer = api_get(cli, arena, path, &err);
     if (!answer) {
-        int code = fail(cli, &err);
+        int code = fail_with(cli, &err);
         point_at_error(cli, query, err.message);
         return code;
     }

@@ -77,7 +77,7 @@ int run_ledger_replay(struct cli *cli)
     struct err err = ERR_INIT;
     struct replaying r = {.cli = cli, .findings = json_own(&cli->arena, json_array())};
     if (!source_open(&source, cli, &err))
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     replay_init(&r.replay, take_finding, &r);
     struct progress *progress = progress_start(cli, "deciding again");
     bool read = source_read(&source, 0, NULL, take_entry, &r, &err);
@@ -88,6 +88,6 @@ int run_ledger_replay(struct cli *cli)
     replay_release(&r.replay);
     source_close(&source);
     if (!read)
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     return same ? EXIT_DONE : EXIT_NEGATIVE;
 }

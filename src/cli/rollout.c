@@ -60,7 +60,7 @@ static int dry_run(struct cli *cli, const json_t *body)
     bool known = false;
     const json_t *all = api_get(cli, &cli->arena, "/cqed/v1/services", &err);
     if (!all)
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     const json_t *services = json_object_get(all, "services");
     for (size_t i = 0; i < json_array_size(services); i++) {
         const json_t *s = json_array_get(services, i);
@@ -162,7 +162,7 @@ int run_rollout_list(struct cli *cli)
     struct table table;
     const json_t *all = api_get(cli, arena, ROLLOUTS, &err);
     if (!all)
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (cli->json) {
         print_json(cli, all);
         return EXIT_DONE;

@@ -18,7 +18,7 @@ void tell_error(struct cli *cli, const char *format, ...)
     (void)fprintf(cli->err, "cqed: %s\n", clean(&cli->arena, text));
 }
 
-int fail(struct cli *cli, const struct err *err)
+int fail_with(struct cli *cli, const struct err *err)
 {
     tell_error(cli, "%s", err->message);
     switch (err->code) {

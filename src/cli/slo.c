@@ -30,7 +30,7 @@ int run_slo_list(struct cli *cli)
     struct table table;
     const json_t *all = api_get(cli, arena, "/cqed/v1/slos", &err);
     if (!all)
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (cli->json) {
         print_json(cli, all);
         return EXIT_DONE;

@@ -9,7 +9,7 @@ int run_status(struct cli *cli)
     struct err err = ERR_INIT;
     const json_t *status = api_get(cli, arena, "/cqed/v1/status", &err);
     if (!status)
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (cli->json) {
         print_json(cli, status);
         return EXIT_DONE;

@@ -228,5 +228,5 @@ int watch_rollout(struct cli *cli, const char *id, int64_t timeout_ms)
     }
     if (w.code >= 0)
         return w.code;
-    return now_ms() >= w.deadline_ms ? time_over(&w, timeout_ms) : fail(cli, &w.err);
+    return now_ms() >= w.deadline_ms ? time_over(&w, timeout_ms) : fail_with(cli, &w.err);
 }
