@@ -151,7 +151,7 @@ static bool open_telemetry(struct daemon *d, struct err *err)
                           err);
     if (!d->store)
         return false;
-    d->source = (struct promql_source){d->store, store_promql_select};
+    d->source = store_promql_source(d->store);
     d->metadata = metadata_store_new();
     d->scrapes = scrape_manager_new(d->loop, d->client, d->store, d->metadata);
     return true;

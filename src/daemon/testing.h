@@ -89,7 +89,7 @@ static inline void test_open(struct world *w)
     d->tap = (struct store_tap){d->engine, slo_engine_bind, slo_engine_feed};
     d->store = store_open(&(struct store_options){.path = w->folder, .tap = &d->tap}, &err);
     assert_non_null(d->store);
-    d->source = (struct promql_source){d->store, store_promql_select};
+    d->source = store_promql_source(d->store);
     d->loop = loop_new(&err);
     d->client = http_client_new(d->loop);
     d->ledger = ledger_open(w->folder, &err);

@@ -24,6 +24,12 @@ struct promql_source {
     bool (*select)(void *self, struct arena *, const struct matcher *, size_t n_matchers,
                    int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
                    struct err *);
+    /* As select, but of each series only its first sample in the range: where a window begins that
+     * reaches back before its series. NULL: select is asked
+     * instead. */
+    bool (*select_first)(void *self, struct arena *, const struct matcher *, size_t n_matchers,
+                         int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
+                         struct err *);
 };
 
 struct promql_expr;

@@ -125,6 +125,15 @@ struct asked {
     struct promql_source source;
 };
 
+static struct promql_series *as_promql(struct arena *arena, const struct store_series_data *found,
+                                       size_t n)
+{
+    struct promql_series *series = ARENA_ARRAY(arena, struct promql_series, n);
+    for (size_t i = 0; i < n; i++)
+        series[i] = (struct promql_series){found[i].labels, found[i].n, found[i].samples};
+    return series;
+}
+
 bool store_promql_select(void *store, struct arena *arena, const struct matcher *matchers,
                          size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                          struct promql_series **out, size_t *n, struct err *err)
@@ -132,10 +141,24 @@ bool store_promql_select(void *store, struct arena *arena, const struct matcher 
     struct store_series_data *found;
     if (!store_select(store, arena, matchers, n_matchers, mint_ms, maxt_ms, 0, &found, n, err))
         return false;
-    *out = ARENA_ARRAY(arena, struct promql_series, *n);
-    for (size_t i = 0; i < *n; i++)
-        (*out)[i] = (struct promql_series){found[i].labels, found[i].n, found[i].samples};
+    *out = as_promql(arena, found, *n);
     return true;
+}
+
+static bool store_promql_first(void *store, struct arena *arena, const struct matcher *matchers,
+                               size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                               struct promql_series **out, size_t *n, struct err *err)
+{
+    struct store_series_data *found;
+    if (!store_select_first(store, arena, matchers, n_matchers, mint_ms, maxt_ms, &found, n, err))
+        return false;
+    *out = as_promql(arena, found, *n);
+    return true;
+}
+
+struct promql_source store_promql_source(struct store *store)
+{
+    return (struct promql_source){store, store_promql_select, store_promql_first};
 }
 
 static bool take_query(struct serve *s, struct http_request *request,
@@ -144,7 +167,7 @@ static bool take_query(struct serve *s, struct http_request *request,
     const char *text = http_param(request, "query");
     struct err err = ERR_INIT;
     int64_t timeout_ms = MAX_TIMEOUT_MS;
-    *out = (struct asked){.source = {s->options.store, store_promql_select}};
+    *out = (struct asked){.source = store_promql_source(s->options.store)};
     if (!take(request, response, "timeout", parse_duration, false, &timeout_ms) ||
         !take(request, response, "lookback_delta", parse_duration, false,
               &out->options.lookback_ms))

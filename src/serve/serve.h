@@ -67,7 +67,9 @@ uint16_t serve_port(const struct serve *);
 void serve_publish(struct serve *, const char *event, int64_t id, const json_t *data);
 bool serve_has_listeners(struct serve *);
 
-/* The embedded store as a source of PromQL; self is the store. */
+/* The embedded store as a source of PromQL. */
+struct promql_source store_promql_source(struct store *);
+/* Its select; self is the store. */
 bool store_promql_select(void *store, struct arena *, const struct matcher *, size_t n_matchers,
                          int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
                          struct err *);

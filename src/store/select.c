@@ -225,6 +225,18 @@ static void read_series(struct scratch *s, const struct series *series, int64_t 
     }
 }
 
+static void read_first(struct scratch *s, const struct series *series, int64_t mint_ms,
+                       int64_t maxt_ms)
+{
+    s->n = 0;
+    for (uint32_t i = 0; i < series->n_chunks && s->n == 0; i++) {
+        const struct chunk *c = &series->chunks[i];
+        if (c->last_t_ms >= mint_ms && c->first_t_ms <= maxt_ms)
+            read_chunk(s, c, mint_ms, maxt_ms);
+    }
+    s->n = s->n ? 1 : 0;
+}
+
 static bool read_all(struct arena *arena, const struct selection *sel, int64_t mint_ms,
                      int64_t maxt_ms, uint64_t max, struct store_series_data *out, size_t *n,
                      struct err *err)
@@ -264,6 +276,32 @@ bool store_select(struct store *s, struct arena *arena, const struct matcher *m,
         done = read_all(arena, &sel, mint_ms, maxt_ms, max, *out, n, err);
     }
     pthread_rwlock_unlock(&s->head.visible);
+    return done;
+}
+
+bool store_select_first(struct store *s, struct arena *arena, const struct matcher *m,
+                        size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                        struct store_series_data **out, size_t *n, struct err *err)
+{
+    struct selection sel;
+    struct scratch scratch = {0};
+    *n = 0;
+    if (n_matchers == 0)
+        return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
+    pthread_rwlock_rdlock(&s->head.visible);
+    bool done = resolve(s, arena, m, n_matchers, &sel, err);
+    if (done) {
+        sort_series(&sel);
+        *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
+    }
+    for (size_t i = 0; done && i < sel.n; i++) {
+        read_first(&scratch, sel.v[i], mint_ms, maxt_ms);
+        if (scratch.n)
+            (*out)[(*n)++] = (struct store_series_data){
+                sel.v[i]->labels, 1, arena_memdup(arena, scratch.v, sizeof *scratch.v)};
+    }
+    pthread_rwlock_unlock(&s->head.visible);
+    free(scratch.v);
     return done;
 }
 

@@ -168,6 +168,29 @@ static void names_and_values_are_sorted(void **state)
     arena_release(&arena);
 }
 
+static void the_first_sample_of_a_range_is_found_alone(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct err err = ERR_INIT;
+    struct store_series_data *data;
+    struct matcher m;
+    size_t n;
+    struct store *s = test_open(NULL);
+    for (int i = 0; i < 1000; i++)
+        assert_true(test_put(s, "c", "a", 1000 + i, i, STORE_ORIGIN_UNKNOWN, &err));
+    assert_true(test_put(s, "c", "b", 5000, 7, STORE_ORIGIN_UNKNOWN, &err));
+    assert_true(matcher_init(&m, &arena, MATCH_EQUAL, STR(LABEL_NAME), STR("c"), &err));
+    assert_true(store_select_first(s, &arena, &m, 1, 1500, 9000, &data, &n, &err));
+    assert_int_equal(n, 2);
+    assert_true(data[0].n == 1 && data[0].samples[0].t_ms == 1500 && data[0].samples[0].v == 500);
+    assert_true(data[1].n == 1 && data[1].samples[0].v == 7);
+    assert_true(store_select_first(s, &arena, &m, 1, 2000, 4000, &data, &n, &err));
+    assert_int_equal(n, 0);
+    store_close(s);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +198,8 @@ int main(void)
         cmocka_unit_test(a_selector_must_not_match_everything),
         cmocka_unit_test(ranges_cross_chunks_and_limits_hold),
         cmocka_unit_test(names_and_values_are_sorted),
+        cmocka_unit_test_setup_teardown(the_first_sample_of_a_range_is_found_alone,
+                                        test_make_folder, test_remove_folder),
     };
     return cmocka_run_group_tests(tests, fill, drop);
 }
