@@ -92,6 +92,9 @@ call_fn call_vector, call_timestamp, call_absent, call_absent_over_time, call_so
 call_fn call_label_replace, call_label_join;
 
 /* histogram.c */
-call_fn call_histogram_quantile, call_histogram_fraction;
+call_fn call_histogram_quantile, call_histogram_quantiles, call_histogram_fraction;
+
+/* info.c */
+call_fn call_info;
 
 #endif

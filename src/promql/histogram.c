@@ -186,6 +186,28 @@ static void note_forced(struct query *q, struct labels labels, size_t position)
              name.n ? " for metric name \"" : "", arena_cstr(q->arena, name), name.n ? "\"" : "");
 }
 
+/* The phi-quantiles of a histogram over all steps. */
+static bool quantiles_of(struct histograms *hs, const struct histogram *h, const double *phi,
+                         struct bucket *buckets, size_t position, double *out, struct err *err)
+{
+    bool forced = false;
+    for (size_t i = 0; i < hs->e->n_steps; i++) {
+        size_t n = buckets_at(h, i, buckets);
+        out[i] = n > 0 ? bucket_quantile(phi[i], buckets, n, &forced) : ABSENT;
+        if (!spend(hs->e->query, h->n, err))
+            return false;
+    }
+    if (forced)
+        note_forced(hs->e->query, h->labels, position);
+    return true;
+}
+
+static void note_quantiles(const struct evaluation *e, const double *phi, size_t position)
+{
+    for (size_t i = 0; i < e->n_steps; i++)
+        note_quantile(e->query, phi[i], position);
+}
+
 bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *expr,
                              struct sink *sink, struct err *err)
 {
@@ -195,23 +217,73 @@ bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *exp
         !new_values(e, &v, err))
         return false;
     struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
-    for (size_t i = 0; i < e->n_steps; i++)
-        note_quantile(e->query, phi[i], expr->args[0]->position);
+    note_quantiles(e, phi, expr->args[0]->position);
     for (size_t k = 0; k < hs.n; k++) {
         struct column column = {hs.v[k].labels, true, v};
-        bool forced = false;
-        for (size_t i = 0; i < e->n_steps; i++) {
-            size_t n = buckets_at(&hs.v[k], i, buckets);
-            v[i] = n > 0 ? bucket_quantile(phi[i], buckets, n, &forced) : ABSENT;
-            if (!spend(e->query, hs.v[k].n, err))
-                return false;
-        }
-        if (forced)
-            note_forced(e->query, hs.v[k].labels, expr->args[1]->position);
+        if (!quantiles_of(&hs, &hs.v[k], phi, buckets, expr->args[1]->position, v, err))
+            return false;
         if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;
+}
+
+/* As OpenMetrics writes it: 1 is "1.0". */
+static struct str quantile_text(struct arena *arena, double phi)
+{
+    struct buf text = BUF_INIT;
+    num_add_double(&text, phi);
+    if (isfinite(phi) && !strpbrk(text.p, ".e"))
+        buf_add_cstr(&text, ".0");
+    struct str out = arena_str(arena, buf_str(&text));
+    buf_release(&text);
+    return out;
+}
+
+/* A quantile may change from step to step, and with it the label: one column for each run. */
+static bool put_labelled(struct merger *m, const struct histogram *h, struct str label,
+                         const double *phi, const double *v, double *scratch, struct err *err)
+{
+    size_t n = m->e->n_steps;
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && memcmp(&phi[to], &phi[from], sizeof *phi) == 0;)
+            to++;
+        fill_absent(scratch, n);
+        memcpy(scratch + from, v + from, (to - from) * sizeof *v);
+        struct column column = {
+            labels_with(m->e->arena, h->labels, label, quantile_text(m->e->arena, phi[from])), true,
+            scratch};
+        if (!merger_put_unique(m, &column, VALUES_COPIED, err))
+            return false;
+    }
+    return true;
+}
+
+bool call_histogram_quantiles(struct evaluation *e, const struct promql_expr *expr,
+                              struct sink *sink, struct err *err)
+{
+    struct histograms hs = {.e = e};
+    struct merger out;
+    struct str label = eval_string(expr->args[1]);
+    double *phi, *v, *scratch;
+    merger_init(&out, e);
+    if (label.n == 0 || !str_is_utf8(label))
+        return err_set(err, ERR_CONFLICT, "invalid label name in histogram_quantiles()");
+    if (!gather(&hs, expr->args[0], err) || !new_values(e, &v, err) ||
+        !new_values(e, &scratch, err))
+        return false;
+    struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
+    for (size_t i = 2; i < expr->n_args; i++) {
+        if (!eval_scalar(e, expr->args[i], &phi, err))
+            return false;
+        note_quantiles(e, phi, expr->args[i]->position);
+        for (size_t k = 0; k < hs.n; k++) {
+            if (!quantiles_of(&hs, &hs.v[k], phi, buckets, expr->args[0]->position, v, err) ||
+                !put_labelled(&out, &hs.v[k], label, phi, v, scratch, err))
+                return false;
+        }
+    }
+    return merger_drain(&out, sink, err);
 }
 
 /* --- Fractions --- */

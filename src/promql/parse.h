@@ -14,8 +14,9 @@ struct parser {
     struct lexer lexer;
     struct token token; /* the next one */
     struct arena *arena;
-    unsigned depth;   /* of the recursion */
-    unsigned regexes; /* compiled so far */
+    unsigned depth;    /* of the recursion */
+    unsigned regexes;  /* compiled so far */
+    bool may_be_empty; /* the selector at hand: it selects nothing by itself */
     struct err *err;
 };
 

@@ -12,7 +12,9 @@ static bool parse_args(struct parser *p, struct promql_expr *e, const char *name
     if (!expect_symbol(p, "(", name))
         return false;
     while (!at_symbol(p, ")")) {
+        p->may_be_empty = e->function && e->function->call == call_info && n == 1;
         struct promql_expr *arg = parse_expr(p, 0);
+        p->may_be_empty = false;
         if (!arg)
             return false;
         args = arena_grow(p->arena, args, n, &capacity, sizeof *args);
@@ -60,6 +62,9 @@ static bool check_args(struct parser *p, const struct promql_expr *e)
                     ? "; did you forget a range like [5m]?"
                     : "");
     }
+    if (f->call == call_info && e->n_args > 1 && e->args[1]->kind != NODE_SELECTOR)
+        return parse_complain(p, e->args[1]->position,
+                              "the second argument of \"info\" must be a selector");
     return true;
 }
 

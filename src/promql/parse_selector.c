@@ -114,7 +114,7 @@ struct promql_expr *parse_selector(struct parser *p, struct str metric, size_t p
         return NULL;
     for (size_t i = 0; i < list.n; i++)
         some |= !matcher_matches(&list.v[i], STR(""));
-    if (!some) {
+    if (!some && !p->may_be_empty) {
         parse_complain(p, position, "vector selector must contain at least one non-empty matcher");
         return NULL;
     }

@@ -41,8 +41,10 @@ static void print_selector(struct buf *out, const struct promql_expr *e)
     size_t i = 0;
     if (e->n_matchers > 0 && is_plain_name(&e->matchers[0]))
         buf_add_str(out, e->matchers[i++].value);
-    if (i == e->n_matchers)
+    if (i == e->n_matchers) {
+        buf_add_cstr(out, i == 0 ? "{}" : "");
         return;
+    }
     const char *separator = "{";
     for (; i < e->n_matchers; i++) {
         buf_add_cstr(out, separator);
