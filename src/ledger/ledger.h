@@ -66,6 +66,8 @@ json_t *ledger_get_blob(struct ledger *, struct arena *, const struct sha256 *, 
 
 uint64_t ledger_size(struct ledger *);
 struct sha256 ledger_root(struct ledger *);
+/* The root of the first `size` entries; ERR_NOT_FOUND when there are fewer. */
+MUST_CHECK bool ledger_root_at(struct ledger *, uint64_t size, struct sha256 *root, struct err *);
 
 struct ledger_entry {
     uint64_t seq;

@@ -182,6 +182,10 @@ static void proofs_hold(void **state)
         assert_true(ledger_inclusion_proof(l, i, 11, &arena, &path, &n, &err));
         assert_true(merkle_verify_inclusion(&all.tree.levels[0].items[i], i, 11, path, n, &root));
     }
+    struct sha256 old_again;
+    assert_true(ledger_root_at(l, 6, &old_again, &err));
+    assert_memory_equal(old_again.b, old.b, sizeof old.b);
+    assert_false(ledger_root_at(l, 12, &old_again, &err));
     assert_true(ledger_consistency_proof(l, 6, 11, &arena, &path, &n, &err));
     assert_true(merkle_verify_consistency(6, &old, 11, &root, path, n));
     assert_false(ledger_inclusion_proof(l, 11, 11, &arena, &path, &n, &err));

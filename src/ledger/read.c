@@ -186,6 +186,20 @@ struct sha256 ledger_root(struct ledger *l)
     return root;
 }
 
+bool ledger_root_at(struct ledger *l, uint64_t size, struct sha256 *root, struct err *err)
+{
+    const struct merkle *tree = tree_lock(l, err);
+    if (!tree)
+        return false;
+    uint64_t has = tree->size;
+    if (size <= has)
+        *root = merkle_root(tree, size);
+    tree_unlock(l);
+    return size <= has ||
+           err_set(err, ERR_NOT_FOUND, "there is no root of %llu entries; the ledger has %llu",
+                   (unsigned long long)size, (unsigned long long)has);
+}
+
 bool ledger_inclusion_proof(struct ledger *l, uint64_t seq, uint64_t size, struct arena *arena,
                             struct sha256 **path, size_t *n, struct err *err)
 {

@@ -105,12 +105,18 @@ static void put_hash(struct json_writer *w, const struct sha256 *hash)
     buf_release(&hex);
 }
 
+static bool keep_leaf(void *arg, const struct ledger_entry *e)
+{
+    *(struct sha256 *)arg = e->leaf;
+    return false;
+}
+
 void handle_ledger_proof(void *context, struct http_request *request,
                          struct http_response *response)
 {
     struct ledger *ledger = ((struct serve *)context)->options.ledger;
     struct err err = ERR_INIT;
-    struct sha256 *path;
+    struct sha256 *path, leaf = {{0}}, root;
     size_t n;
     int64_t seq, size;
     if (!take_number(request, response, "seq", -1, &seq) ||
@@ -123,7 +129,9 @@ void handle_ledger_proof(void *context, struct http_request *request,
         return;
     }
     if (!ledger_inclusion_proof(ledger, (uint64_t)seq, (uint64_t)size, request->arena, &path, &n,
-                                &err)) {
+                                &err) ||
+        !ledger_root_at(ledger, (uint64_t)size, &root, &err) ||
+        !ledger_read(ledger, (uint64_t)seq, 1, NULL, keep_leaf, &leaf, &err)) {
         http_respond_error(response, &err);
         return;
     }
@@ -134,11 +142,15 @@ void handle_ledger_proof(void *context, struct http_request *request,
     json_put_i64(&w, seq);
     json_key(&w, "size");
     json_put_i64(&w, size);
+    json_key(&w, "leaf");
+    put_hash(&w, &leaf);
     json_key(&w, "path");
     json_open_array(&w);
     for (size_t i = 0; i < n; i++)
         put_hash(&w, &path[i]);
     json_close_array(&w);
+    json_key(&w, "root");
+    put_hash(&w, &root);
     json_close_object(&w);
     json_writer_end(&w);
 }
