@@ -9,7 +9,7 @@
 .PHONY: all deps demo test check fuzz tsan cover clean
 
 all: build/build.ninja
-	@ninja -C build
+	@ninja -C build cqed
 
 # Installing comes before configuring; it does nothing, in a blink, when everything is there.
 deps:

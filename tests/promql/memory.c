@@ -97,5 +97,5 @@ static bool select_series(void *self, struct arena *arena, const struct matcher 
 
 struct promql_source memory_source(struct memory *m)
 {
-    return (struct promql_source){m, select_series};
+    return (struct promql_source){.self = m, .select = select_series};
 }
