@@ -133,6 +133,7 @@ const char *text_weight(struct arena *, double pct);    /* "25%" */
 const char *text_count(struct arena *, double);         /* "8412" */
 const char *text_in_unit(struct arena *, double, const char *unit);
 const char *text_duration(struct arena *, int64_t ms);  /* "800ms", "3m20s" */
+int64_t span_ms(int64_t from_ms, int64_t to_ms);        /* 0 when it goes backwards or cannot be */
 const char *text_age(struct arena *, int64_t ms);       /* "12s ago", "never" below 0 */
 const char *text_time(struct arena *, int64_t wall_ms); /* local, "14:47:05" */
 const char *text_date(struct arena *, int64_t wall_ms); /* "2026-11-23 14:47:05", local */

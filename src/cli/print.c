@@ -141,6 +141,12 @@ const char *text_duration(struct arena *arena, int64_t ms)
     return text;
 }
 
+int64_t span_ms(int64_t from_ms, int64_t to_ms)
+{
+    int64_t ms;
+    return __builtin_sub_overflow(to_ms, from_ms, &ms) || ms < 0 ? 0 : ms;
+}
+
 const char *text_age(struct arena *arena, int64_t ms)
 {
     return ms < 0 ? "never" : arena_printf(arena, "%s ago", text_duration(arena, ms));

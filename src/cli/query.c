@@ -8,6 +8,7 @@
 #include <math.h>
 
 #define BARS 60
+#define MAX_SECONDS 1e12 /* since 1970; later is no time */
 
 /* --- Labels --- */
 
@@ -52,7 +53,7 @@ static bool read_point(const json_t *point, double *t_s, const char **text, doub
 {
     *t_s = json_to_double(json_array_get(point, 0), (double)NAN);
     *text = json_string_value(json_array_get(point, 1));
-    return *text && !isnan(*t_s) && num_parse_double(str_from(*text), v);
+    return *text && fabs(*t_s) < MAX_SECONDS && num_parse_double(str_from(*text), v);
 }
 
 static void measure(const json_t *values, const struct range *range, struct shape *s)

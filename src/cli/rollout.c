@@ -34,18 +34,25 @@ static void put_text(json_t *body, const char *key, const char *text)
         (void)json_object_set_new(body, key, json_string(text));
 }
 
+/* From 1; 0 before the first. */
+static unsigned long long step_of(const json_t *state)
+{
+    int64_t index = json_get_i64(state, "step", -1);
+    return index < 0 ? 0 : (unsigned long long)index + 1;
+}
+
 const char *text_rollout(struct arena *arena, const json_t *rollout)
 {
     const json_t *state = json_object_get(rollout, "state");
     size_t n_steps = json_array_size(json_object_get(rollout, "steps"));
-    int64_t step = json_get_i64(state, "step", -1);
+    unsigned long long step = step_of(state);
     const char *text = arena_printf(
         arena, "%s %s -> %s: %s at %s", clean_get(arena, state, "service"),
         clean_get(arena, state, "stableVersion"), clean_get(arena, state, "canaryVersion"),
         clean_get(arena, state, "state"),
         text_weight(arena, json_to_double(json_object_get(state, "desiredPct"), (double)NAN)));
-    if (exit_code_of_rollout(rollout) < 0 && step >= 0)
-        text = arena_printf(arena, "%s, step %lld of %zu", text, (long long)step + 1, n_steps);
+    if (exit_code_of_rollout(rollout) < 0 && step > 0)
+        text = arena_printf(arena, "%s, step %llu of %zu", text, step, n_steps);
     return text;
 }
 
@@ -179,10 +186,10 @@ int run_rollout_list(struct cli *cli)
             &table, PAINT_NONE,
             text_weight(arena, json_to_double(json_object_get(s, "desiredPct"), (double)NAN)));
         table_add(&table, PAINT_NONE,
-                  arena_printf(arena, "%lld/%zu", (long long)json_get_i64(s, "step", -1) + 1,
+                  arena_printf(arena, "%llu/%zu", step_of(s),
                                json_array_size(json_object_get(r, "steps"))));
         table_add(&table, PAINT_NONE,
-                  text_age(arena, clock_wall_ms() - json_get_i64(s, "createdMs", 0)));
+                  text_age(arena, span_ms(json_get_i64(s, "createdMs", 0), clock_wall_ms())));
         table_add(&table, PAINT_NONE,
                   clean_get(arena, json_array_get(json_object_get(r, "reasons"), 0), "sentence"));
     }

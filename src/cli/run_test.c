@@ -174,6 +174,53 @@ static void numbers_are_honest(void **state)
     arena_release(&arena);
 }
 
+/* Whoever answers may answer anything. */
+static void odd_answers_do_no_harm(void **state)
+{
+    struct console *c = *state;
+    static const char *const odd[] = {
+        "{}", "{\"slos\":7,\"rollouts\":\"x\",\"entries\":{},\"size\":-1,\"data\":[],\"state\":[]}",
+        "{\"slos\":[1,null,\"x\",[],{}],\"rollouts\":[1,null,\"x\",[],{}],\"size\":9,"
+        "\"entries\":[1,null,\"x\",[],{},{\"seq\":1e9},{\"seq\":5,\"kind\":\"decision\"},{\"seq\":"
+        "6,"
+        "\"kind\":\"rollout\",\"body\":[]}],\"checks\":[1,null,{},{\"effect\":\"x\"}],\"reasons\":["
+        "{},"
+        "7,null],\"history\":[3,{},{\"atMs\":9223372036854775807}],\"state\":{\"createdMs\":"
+        "-9223372036854775807,\"endedMs\":9223372036854775807,\"state\":\"succeeded\",\"step\":"
+        "9223372036854775807},\"startedMs\":-9223372036854775807,\"snapshot\":[],\"findings\":[1,{}"
+        "],"
+        "\"data\":{\"resultType\":\"vector\",\"result\":[1,{},{\"metric\":[],\"value\":[]}]}}",
+        "{\"data\":{\"resultType\":\"matrix\",\"result\":[1,{},{\"metric\":{\"a\":1},\"values\":[1,"
+        "[],"
+        "[1e300,\"1\"],[1,\"x\"],[1,2]]}]},\"reasons\":{},\"checks\":{},\"findings\":7}",
+        "{\"data\":{\"resultType\":\"scalar\",\"result\":7},\"targets\":1,\"ledger\":[]}"};
+    static const struct {
+        const char *method, *path, *line[5];
+    } lines[] = {{"GET", "/cqed/v1/slos", {"slo", "list"}},
+                 {"GET", "/cqed/v1/slos/x", {"slo", "show", "x"}},
+                 {"GET", "/cqed/v1/status", {"status"}},
+                 {"GET", "/cqed/v1/rollouts", {"rollout", "list"}},
+                 {"GET", "/cqed/v1/rollouts/x", {"rollout", "show", "x"}},
+                 {"POST", "/cqed/v1/rollouts/x/pause", {"rollout", "pause", "x", "-r=r", "-r=r"}},
+                 {"POST", "/cqed/v1/gates/x", {"gate", "x"}},
+                 {"GET", "/api/v1/query", {"query", "x"}},
+                 {"GET", "/api/v1/query_range", {"query", "x", "--range=1m"}},
+                 {"GET", "/cqed/v1/ledger", {"ledger", "show"}},
+                 {"GET", "/cqed/v1/ledger", {"ledger", "show", "5"}},
+                 {"GET", "/cqed/v1/ledger", {"ledger", "replay"}},
+                 {"GET", "/cqed/v1/ledger/verify", {"ledger", "verify"}}};
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        for (size_t k = 0; k < COUNT_OF(odd); k++) {
+            char *argv[6] = {NULL};
+            memcpy(argv, lines[i].line, sizeof lines[i].line);
+            c->fake->n_answers = 0;
+            answer(c, lines[i].method, lines[i].path, 200, odd[k], 0);
+            answer(c, "GET", "/cqed/v1/ledger/key", 200, "k", 0);
+            assert_in_range(run_argv(c, argv), EXIT_DONE, EXIT_UNREACHABLE);
+        }
+    }
+}
+
 static void slos_are_a_table_with_colours_only_on_a_terminal(void **state)
 {
     struct console *c = *state;
@@ -249,6 +296,7 @@ int main(void)
         TEST(a_slow_answer_shows_a_line_on_a_terminal_and_wipes_it),
         cmocka_unit_test(a_long_line_is_cut_before_it_wraps),
         TEST(numbers_are_honest),
+        TEST(odd_answers_do_no_harm),
         TEST(slos_are_a_table_with_colours_only_on_a_terminal),
         TEST(a_range_is_a_line_of_bars),
         TEST(queries_print_values_bars_and_the_place_of_an_error),

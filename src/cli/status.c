@@ -16,10 +16,10 @@ int run_status(struct cli *cli)
     }
     const json_t *targets = json_object_get(status, "targets");
     const json_t *ledger = json_object_get(status, "ledger");
-    int64_t up_ms = clock_wall_ms() - json_get_i64(status, "startedMs", 0);
+    int64_t up_ms = span_ms(json_get_i64(status, "startedMs", 0), clock_wall_ms());
     int64_t up = json_get_i64(targets, "up", 0), total = json_get_i64(targets, "total", 0);
     (void)fprintf(cli->out, "cqed %s at %s, up for %s\n", clean_get(arena, status, "version"),
-                  cli->server, text_duration(arena, up_ms > 0 ? up_ms : 0));
+                  cli->server, text_duration(arena, up_ms));
     (void)fprintf(cli->out, "targets  %s%lld of %lld up%s\n",
                   paint_on(cli, up == total ? PAINT_GOOD : PAINT_BAD), (long long)up,
                   (long long)total, paint_off(cli));

@@ -62,7 +62,8 @@ static void tell_decision(struct watching *w, struct arena *arena, const json_t 
 static void tell_end(struct watching *w, struct arena *arena, const json_t *rollout)
 {
     const json_t *state = json_object_get(rollout, "state");
-    int64_t took_ms = json_get_i64(state, "endedMs", 0) - json_get_i64(state, "createdMs", 0);
+    int64_t took_ms =
+        span_ms(json_get_i64(state, "createdMs", 0), json_get_i64(state, "endedMs", 0));
     struct cli *cli = w->cli;
     if (cli->json) {
         print_json(cli, rollout);
@@ -70,8 +71,7 @@ static void tell_end(struct watching *w, struct arena *arena, const json_t *roll
     }
     (void)fprintf(cli->out, "%s%s%s, after %s\n",
                   paint_on(cli, w->code == EXIT_DONE ? PAINT_GOOD : PAINT_BAD),
-                  text_rollout(arena, rollout), paint_off(cli),
-                  text_duration(arena, took_ms > 0 ? took_ms : 0));
+                  text_rollout(arena, rollout), paint_off(cli), text_duration(arena, took_ms));
 }
 
 /* Read the rollout and tell what is new. */
