@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 const web = dirname(fileURLToPath(import.meta.url));
-const LIMIT_BYTES = 60 * 1024;
+const LIMIT_BYTES = 60_000;
 
 const TYPES = {
     html: "text/html; charset=utf-8",

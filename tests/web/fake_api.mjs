@@ -188,6 +188,10 @@ export class FakeApi {
                 return ledger.proof(Number(query.get("seq")), Number(query.get("size") ?? ledger.entries.length));
             case "GET ledger verify":
                 return this.world.verification ?? ledger.verify();
+            case "GET gates":
+                return { gates: this.world.gates };
+            case "POST gates ID":
+                return this.askGate(id);
             case "GET targets":
                 return { status: "success", data: { activeTargets: targets, droppedTargets: [] } };
             default:
@@ -201,6 +205,15 @@ export class FakeApi {
             throw new Refusal(404, "not_found", `rollout '${found.id}' has no check '${check}'`);
         }
         return curvesOf(e, found.snapshot.atMs);
+    }
+
+    askGate(name) {
+        const answer = this.world.gateAnswers[name];
+        if (!answer) {
+            throw new Refusal(404, "not_found", `there is no gate '${name}'`);
+        }
+        const seq = this.record("gate", name, { state: answer.state, reasons: answer.reasons });
+        return { gate: name, ...answer, seq };
     }
 
     act(found, kind, body) {

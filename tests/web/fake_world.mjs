@@ -339,6 +339,19 @@ function fillLedger(ledger, rollouts) {
             state: "progressing",
         };
         r.history.push({ seq: decided.seq, atMs: at + 900, ...started });
+        if (r.state.state === "progressing" && r.state.step === 1) {
+            const sentence = "all checks pass: on to 25%";
+            const decision = { verdict: "advance", reasons: [{ code: "all_pass", sentence }], state: r.state };
+            const { seq } = ledger.append("decision", r.id, r.state.desiredSinceMs, { acts: [], decision });
+            r.history.push({
+                seq,
+                atMs: r.state.desiredSinceMs,
+                verdict: "advance",
+                sentence,
+                weightPct: 25,
+                state: "progressing",
+            });
+        }
         if (r.state.state === "rolled_back") {
             fillRollback(ledger, r);
         }
@@ -418,13 +431,31 @@ export function fakeWorld() {
         target("shop", "http://127.0.0.1:8102/metrics", "up", ""),
         target("payments", "http://127.0.0.1:8103/metrics", "down", "connection refused"),
     ];
-    return { ledger, rollouts, services, targets, startedMs: Date.now() - 3_600_000 };
+    const budget = evidence("shop-availability", "pass", {
+        kind: "slo",
+        sentence: "0.36% of 2419805 events were bad",
+    });
+    const queue = evidence("queue-depth", "insufficient", { kind: "query", sentence: "no event in 5 min" });
+    return {
+        ledger,
+        rollouts,
+        services,
+        targets,
+        startedMs: Date.now() - 3_600_000,
+        gates: [
+            { name: "pre-deploy", service: "shop" },
+            { name: "forgotten", service: "search" },
+        ],
+        gateAnswers: {
+            "pre-deploy": { state: "insufficient", exitCode: 3, checks: [budget, queue], reasons: [] },
+        },
+    };
 }
 
 export function emptyWorld() {
     const ledger = new FakeLedger();
     ledger.append("start", "", Date.now(), { version: "0.1.0", configDigest: "9f86d081884c7d65" });
-    return { ledger, rollouts: [], services: [], targets: [], startedMs: Date.now() };
+    return { ledger, rollouts: [], services: [], targets: [], gates: [], gateAnswers: {}, startedMs: Date.now() };
 }
 
 function target(job, scrapeUrl, health, lastError) {

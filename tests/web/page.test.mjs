@@ -98,6 +98,28 @@ describe("overview", () => {
         await new RolloutView(page).isIn("paused");
     });
 
+    test("a gate can be asked, and its answer is in the ledger", async () => {
+        const page = await open("#/", { allowed: [/status of 404/] });
+        const overview = new Overview(page);
+        await overview.gate("pre-deploy").ask.click();
+        const { answer } = overview.gate("pre-deploy");
+        await untilText(answer, /insufficient[\s\S]*exit code 3[\s\S]*queue-depth[\s\S]*no event in 5 min/);
+        assert.deepEqual(await seriousFindings(page), []);
+        await overview.gate("forgotten").ask.click();
+        await untilText(overview.gate("forgotten").self, /there is no gate 'forgotten'/);
+        await answer.locator("a").click();
+        await new LedgerView(page).entry(api.world.ledger.entries.length - 1).self.waitFor();
+    });
+
+    test("an answer that makes no sense breaks one page, not all", async () => {
+        const world = fakeWorld();
+        world.rollouts[0].steps = null;
+        const page = await open(`#/rollouts/${world.rollouts[0].id}`, { world });
+        await untilText(new App(page).empty, /cannot be drawn/);
+        await new App(page).goto("#/targets");
+        await new TargetsView(page).targets.first().waitFor();
+    });
+
     test("with no services it says what to do next", async () => {
         const page = await open("#/", { world: emptyWorld() });
         assert.match(await textOf(new App(page).empty), /scrape_configs[\s\S]*OpenSLO[\s\S]*cqed rollout start/);
@@ -488,7 +510,10 @@ describe("everyone can use it", () => {
         const [rollout] = world.rollouts;
         const service = "checkout-and-payments-orchestration-service-eu-central-1";
         Object.assign(world.services[0], { service });
-        Object.assign(rollout.state, { service, canaryVersion: "sha256-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b" });
+        Object.assign(rollout.state, {
+            service,
+            canaryVersion: "sha256-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b",
+        });
         rollout.snapshot.checks[0].check = `${service}-availability-of-orders`;
         rollout.snapshot.checks[0].sentence = `nothing is heard from ${"x".repeat(80)}`;
         world.services[0].slos[0].name = `${service}-availability-of-orders`;

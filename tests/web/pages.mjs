@@ -41,6 +41,11 @@ export class Overview {
         return this.page.locator(`${id("service")}[data-service="${name}"]`);
     }
 
+    gate(name) {
+        const gate = this.page.locator(`${id("gate")}[data-gate="${name}"]`);
+        return { self: gate, ask: gate.locator(id("ask-gate")), answer: gate.locator(id("gate-answer")) };
+    }
+
     slo(name) {
         const slo = this.page.locator(`${id("slo")}[data-slo="${name}"]`);
         return { self: slo, budget: slo.locator(id("budget")), freshness: slo.locator(id("freshness")) };

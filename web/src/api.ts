@@ -188,6 +188,20 @@ export interface Proof {
     root?: string;
 }
 
+export interface Gate {
+    name: string;
+    service: string;
+}
+
+export interface GateAnswer {
+    gate: string;
+    state: EvidenceState;
+    exitCode: number;
+    checks: Evidence[];
+    reasons: Reason[];
+    seq: number;
+}
+
 export interface Verification {
     ok: boolean;
     checked: number;
@@ -271,6 +285,8 @@ export const api = {
         getJson<Curves>(`/cqed/v1/rollouts/${part(id)}/curves?check=${part(check)}`),
     act: (id: string, act: Act, body: { actor: string; reason: string; role: string; full: boolean }) =>
         postJson<Rollout>(`/cqed/v1/rollouts/${part(id)}/${act}`, body),
+    gates: () => getJson<{ gates: Gate[] }>("/cqed/v1/gates"),
+    askGate: (name: string) => postJson<GateAnswer>(`/cqed/v1/gates/${part(name)}`, {}),
     ledger: (from: number, limit: number, subject: string) =>
         getJson<LedgerPage>(
             `/cqed/v1/ledger?from=${from}&limit=${limit}${subject ? `&subject=${part(subject)}` : ""}`,

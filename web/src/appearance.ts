@@ -1,5 +1,6 @@
 // Dark or light: the system's choice until somebody chooses here.
 import { signal } from "@preact/signals";
+import { remember } from "./remember";
 
 export type Theme = "dark" | "light";
 
@@ -21,6 +22,6 @@ systemIsDark.addEventListener("change", () => (theme.value = themeNow()));
 export function switchTheme(): void {
     const next: Theme = theme.value === "dark" ? "light" : "dark";
     document.documentElement.dataset["theme"] = next;
-    localStorage.setItem("cqed.theme", next);
+    remember("theme", next);
     theme.value = next;
 }

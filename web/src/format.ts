@@ -76,7 +76,9 @@ export function inUnit(value: Num | undefined, unit: string, digits = 3): string
         case "bytes":
             return bytes(v);
         default:
-            return (Math.abs(v) >= 10_000 ? count(v) : significant(v, digits)) + (unit && unit !== "1" ? SPACE + unit : "");
+            return (
+                (Math.abs(v) >= 10_000 ? count(v) : significant(v, digits)) + (unit && unit !== "1" ? SPACE + unit : "")
+            );
     }
 }
 

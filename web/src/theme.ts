@@ -1,5 +1,7 @@
 // Runs before anything is painted, so that a remembered theme never flashes.
-const remembered = localStorage.getItem("cqed.theme");
+import { recall } from "./remember";
+
+const remembered = recall("theme");
 if (remembered === "dark" || remembered === "light") {
     document.documentElement.dataset["theme"] = remembered;
 }

@@ -5,6 +5,7 @@ import { availability, count, num } from "../format";
 import { BudgetBar, BurnRates, windowText } from "../parts/budget";
 import { Empty, Loading } from "../parts/empty";
 import { Freshness } from "../parts/fresh";
+import { Gates } from "../parts/gates";
 import { RolloutRow } from "../parts/rollout_row";
 import { isFinal, rollouts, services, servicesAtMs } from "../state";
 
@@ -92,6 +93,7 @@ export function OverviewPage() {
                     <ServiceCard key={service.service} service={service} />
                 ))}
             </div>
+            <Gates />
         </>
     );
 }

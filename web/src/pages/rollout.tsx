@@ -1,12 +1,13 @@
 // One rollout: the verdict first, then where it is, then every piece of evidence, then how it came to this.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { api, type Automation, type Evidence, type LedgerEntry, type Rollout } from "../api";
+import { api, type Automation, type Evidence, type HistoryEntry, type LedgerEntry, type Rollout } from "../api";
 import { now } from "../clock";
-import { ago, clockTime, duration, num, percent } from "../format";
+import { ago, clockTime, duration, num, percent, weight } from "../format";
 import { ActButtons } from "../parts/act";
 import { StateBadge } from "../parts/badge";
 import { CheckCard } from "../parts/check";
+import type { Mark } from "../parts/curves";
 import { Empty, Loading } from "../parts/empty";
 import { isComparison } from "../parts/interval";
 import { Versions } from "../parts/rollout_row";
@@ -144,12 +145,21 @@ function When({ rollout }: { rollout: Rollout }) {
     );
 }
 
+/** Each time another weight was decided on. */
+function marksOf(history: HistoryEntry[]): Mark[] {
+    return history
+        .filter((entry, i) => entry.weightPct !== (history[i - 1]?.weightPct ?? 0))
+        .map((entry) => ({ atMs: entry.atMs, label: weight(entry.weightPct) }));
+}
+
 function Checks({ rollout }: { rollout: Rollout }) {
     const snapshot = rollout.snapshot;
     const checks = snapshot?.checks ?? [];
+    const live = !isFinal(rollout);
+    const marks = marksOf(rollout.history ?? []);
     const others = checks.filter((e) => !isComparison(e));
     const card = (e: Evidence) => (
-        <CheckCard key={e.check} e={e} atMs={snapshot?.atMs ?? 0} rollout={rollout.id} live={!isFinal(rollout)} />
+        <CheckCard key={e.check} e={e} atMs={snapshot?.atMs ?? 0} rollout={rollout.id} live={live} marks={marks} />
     );
     return (
         <section aria-label="evidence">

@@ -3,9 +3,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { api, type Act, type Rollout } from "../api";
 import { num, weight } from "../format";
+import { recall, remember } from "../remember";
 import { isFinal, takeRollout } from "../state";
-
-const REMEMBERED = "cqed.actor";
 
 interface Offer {
     act: Act;
@@ -77,7 +76,7 @@ function useModal() {
 
 function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer; onClose: () => void }) {
     const dialog = useModal();
-    const actor = useSignal(localStorage.getItem(REMEMBERED) ?? "");
+    const actor = useSignal(recall("actor"));
     const reason = useSignal("");
     const full = useSignal(false);
     const refusal = useSignal("");
@@ -87,7 +86,7 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
         event.preventDefault();
         busy.value = true;
         refusal.value = "";
-        localStorage.setItem(REMEMBERED, actor.value.trim());
+        remember("actor", actor.value.trim());
         try {
             const role = offer.act === "approve" ? "approver" : "operator";
             const body = { actor: actor.value.trim(), reason: reason.value.trim(), role, full: full.value };

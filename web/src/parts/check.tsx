@@ -2,7 +2,7 @@
 import type { ArmCounts, Evidence } from "../api";
 import { count, duration, inUnit, num, percent, significant } from "../format";
 import { EvidenceBadge } from "./badge";
-import { CheckCurves } from "./curves";
+import { CheckCurves, type Mark } from "./curves";
 import { Freshness } from "./fresh";
 import { effectText, IntervalPlot, isComparison } from "./interval";
 
@@ -96,9 +96,10 @@ interface Props {
     atMs: number;
     rollout: string;
     live: boolean;
+    marks: Mark[];
 }
 
-export function CheckCard({ e, atMs, rollout, live }: Props) {
+export function CheckCard({ e, atMs, rollout, live, marks }: Props) {
     return (
         <article class={`card check is-${e.state}`} data-testid="check" data-check={e.check} data-state={e.state}>
             <header>
@@ -132,7 +133,7 @@ export function CheckCard({ e, atMs, rollout, live }: Props) {
                     <b>Would change it:</b> {e.wouldChange}
                 </p>
             )}
-            {isComparison(e) && <CheckCurves rollout={rollout} check={e.check} live={live} />}
+            {isComparison(e) && <CheckCurves rollout={rollout} check={e.check} live={live} marks={marks} />}
             <Facts e={e} />
             {e.query && (
                 <details class="query">

@@ -56,7 +56,7 @@ function seriesOf(view: View, unit: string, ink: (name: string) => string): uPlo
     ];
 }
 
-function optionsOf(parent: HTMLElement, view: View, unit: string): uPlot.Options {
+function optionsOf(parent: HTMLElement, view: View, unit: string, marks: { current: Mark[] }): uPlot.Options {
     const ink = (name: string) => color(name, parent);
     const axis = {
         stroke: ink("--quiet"),
@@ -70,7 +70,11 @@ function optionsOf(parent: HTMLElement, view: View, unit: string): uPlot.Options
         padding: [8, 24, 0, 0],
         cursor: { y: false, drag: { x: false, y: false } },
         legend: { markers: { width: 0, fill: strokeOf } },
-        hooks: { setData: [showNewest], setCursor: [showNewest] },
+        hooks: {
+            setData: [showNewest],
+            setCursor: [showNewest],
+            drawSeries: [(u, series) => series === 1 && drawMarks(u, marks.current, ink)],
+        },
         scales: { y: { range: (_, min, max) => rangeOf(view, min, max) } },
         axes: [
             { ...axis, size: 26, values: (_, splits) => splits.map((t) => clockTime(t * 1000, t * 1000)) },
@@ -87,6 +91,34 @@ function optionsOf(parent: HTMLElement, view: View, unit: string): uPlot.Options
 function strokeOf(u: uPlot, index: number): string {
     const stroke = u.series[index]?.stroke;
     return String(typeof stroke === "function" ? stroke(u, index) : stroke);
+}
+
+/** A moment to mark in the curves: when another share of traffic went to the canary. */
+export interface Mark {
+    atMs: number;
+    label: string;
+}
+
+function drawMarks(u: uPlot, marks: Mark[], ink: (name: string) => string): void {
+    const { left, top, width, height } = u.bbox;
+    const scale = devicePixelRatio;
+    u.ctx.save();
+    u.ctx.strokeStyle = ink("--quiet");
+    u.ctx.fillStyle = ink("--quiet");
+    u.ctx.font = `${10 * scale}px system-ui, sans-serif`;
+    u.ctx.lineWidth = scale;
+    u.ctx.setLineDash([2 * scale, 3 * scale]);
+    for (const { atMs, label } of marks) {
+        const x = Math.round(u.valToPos(atMs / 1000, "x", true));
+        if (x >= left && x <= left + width) {
+            u.ctx.beginPath();
+            u.ctx.moveTo(x, top);
+            u.ctx.lineTo(x, top + height);
+            u.ctx.stroke();
+            u.ctx.fillText(label, x + 3 * scale, top + 9 * scale);
+        }
+    }
+    u.ctx.restore();
 }
 
 /** The legend says the newest values while the pointer is elsewhere. */
@@ -129,7 +161,9 @@ function useCurves(rollout: string, check: string, live: boolean) {
     return { curves, problem };
 }
 
-function usePlot(curves: Curves | null, view: View) {
+function usePlot(curves: Curves | null, view: View, marks: Mark[]) {
+    const latest = useRef(marks);
+    latest.current = marks;
     const box = useRef<HTMLDivElement>(null);
     const plot = useRef<uPlot | null>(null);
     const present = theme.value;
@@ -140,7 +174,7 @@ function usePlot(curves: Curves | null, view: View) {
         if (!parent || !has || !curves) {
             return;
         }
-        const made = new uPlot(optionsOf(parent, view, unit), dataOf(curves, view), parent);
+        const made = new uPlot(optionsOf(parent, view, unit, latest), dataOf(curves, view), parent);
         plot.current = made;
         const sizes = new ResizeObserver(() => made.setSize({ width: parent.clientWidth, height: HEIGHT }));
         sizes.observe(parent);
@@ -150,6 +184,7 @@ function usePlot(curves: Curves | null, view: View) {
             plot.current = null;
         };
     }, [has, view, unit, present]);
+    useEffect(() => plot.current?.redraw(false), [marks.length]);
     useEffect(() => {
         if (curves && has) {
             plot.current?.setData(dataOf(curves, view));
@@ -158,10 +193,17 @@ function usePlot(curves: Curves | null, view: View) {
     return { box, has };
 }
 
-export function CheckCurves({ rollout, check, live }: { rollout: string; check: string; live: boolean }) {
+interface Props {
+    rollout: string;
+    check: string;
+    live: boolean;
+    marks: Mark[];
+}
+
+export function CheckCurves({ rollout, check, live, marks }: Props) {
     const view = useSignal<View>("arms");
     const { curves, problem } = useCurves(rollout, check, live);
-    const { box, has } = usePlot(curves.value, view.value);
+    const { box, has } = usePlot(curves.value, view.value, marks);
     const tab = (name: View, text: string) => (
         <button class="tab" aria-pressed={view.value === name} onClick={() => (view.value = name)}>
             {text}

@@ -11,6 +11,7 @@ import { RolloutsPage } from "../pages/rollouts";
 import { TargetsPage } from "../pages/targets";
 import { route } from "../route";
 import { connection, ledgerHead, liveRollouts, rollouts, status, trouble } from "../state";
+import { Boundary } from "./boundary";
 import { Empty } from "./empty";
 import { icons, Mark } from "./icons";
 import { headline } from "./verdict";
@@ -146,7 +147,9 @@ export function Frame() {
                 </p>
             )}
             <main id="main" tabIndex={-1}>
-                <Page />
+                <Boundary of={`${route.value.page}/${route.value.id}`}>
+                    <Page />
+                </Boundary>
             </main>
             <StatusLine />
         </>
