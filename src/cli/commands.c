@@ -4,7 +4,7 @@
 const struct option_spec common_options[] = {
     {"help", 'h', NULL, "say how this command is used"},
     {"server", 's', "URL", "the server; default $CQED_SERVER, else " DEFAULT_SERVER},
-    {"json", 0, NULL, "print JSON, as docs/manual/api.md says"},
+    {"json", 0, NULL, "print JSON, on one line"},
     {"version", 'V', NULL, "print the version"},
     {NULL, 0, NULL, NULL},
 };

@@ -25,7 +25,13 @@ function runShell(world, line) {
     });
     const result = { line, code: null, out: "", err: "" };
     const timer = setTimeout(() => shell.kill("SIGKILL"), LIMIT_MS);
-    shell.stdout.on("data", (bytes) => (result.out += bytes));
+    shell.stdout.on("data", (bytes) => {
+      result.out += bytes;
+      if (world.crashWhen && result.out.includes(world.crashWhen)) {
+        world.crashWhen = null;
+        world.crash().catch((error) => (result.err += error.message));
+      }
+    });
     shell.stderr.on("data", (bytes) => (result.err += bytes));
     shell.on("close", (code) => {
       clearTimeout(timer);
@@ -49,7 +55,7 @@ const does = {
     else if (what === "stable-errors") world.errors.v1 = parseFloat(value) / 100;
     else if (what === "silence") world.silent = value === "on";
     else if (what === "stop-server") await world.stopServer();
-    else if (what === "crash-in") setTimeout(() => world.crash(), parseFloat(value) * 1000);
+    else if (what === "crash-when") world.crashWhen = rest.slice(what.length).trim();
     else throw new Error(`unknown: world ${rest}`);
   },
   async sleep(world, rest) {
