@@ -254,36 +254,18 @@ static void canonical_array(const json_t *array, struct buf *out)
     buf_add_char(out, ']');
 }
 
-/* Digits of a whole number, as ECMAScript writes larger ones: "1.25e+20". */
-static void add_exponent_form(struct str digits, struct buf *out)
-{
-    size_t sign = digits.p[0] == '-', n = digits.n - sign, used = n;
-    const char *p = digits.p + sign;
-    while (used > 1 && p[used - 1] == '0')
-        used--;
-    buf_add(out, digits.p, sign + 1);
-    if (used > 1) {
-        buf_add_char(out, '.');
-        buf_add(out, p + 1, used - 1);
-    }
-    buf_printf(out, "e+%zu", n - 1);
-}
-
-/* A whole double is written like the integer of the same value, and -0 as 0 (RFC 8785
- * section 3.2.2.3), so that reading the text back gives the same text. Readers with 64-bit integers
- * refuse digits beyond those (RFC 8259 section 6 lets them), so from 2^63 on it is the form that
- * RFC 8785 has from 1e21 on. */
+/* A whole double is written like the integer of the same value, and -0 as 0; an exponent has no
+ * leading zero (RFC 8785 section 3.2.2.3, after ECMAScript): reading the text back gives the same
+ * text, here and in a browser. */
 static void canonical_real(double v, struct buf *out)
 {
     size_t start = out->n;
     num_add_json(out, v == 0 ? 0.0 : v);
-    if (fabs(v) < 0x1p63 || fabs(v) >= 1e21)
+    char *e = memchr(out->p + start, 'e', out->n - start);
+    if (!e || e[2] != '0')
         return;
-    struct buf digits = BUF_INIT;
-    buf_add(&digits, out->p + start, out->n - start);
-    out->n = start;
-    add_exponent_form(buf_str(&digits), out);
-    buf_release(&digits);
+    memmove(e + 2, e + 3, strlen(e + 3) + 1);
+    out->n--;
 }
 
 void json_canonical(const json_t *value, struct buf *out)

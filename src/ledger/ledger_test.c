@@ -87,6 +87,26 @@ static void entries_are_kept_as_canonical_bytes(void **state)
     remove_folder(folder);
 }
 
+/* The page computes the same bytes with JSON.stringify (RFC 8785). */
+static void numbers_are_written_as_a_browser_does(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES];
+    struct err err = ERR_INIT;
+    make_folder(folder);
+    struct ledger *l = open_ledger(folder);
+    json_t *body = json_pack("[f,f,f,f,f,f,f]", 1e-7, -1.5e-9, 1e20, -0.0, 0.1, 1e21, 1e300);
+    assert_true(ledger_append(l, LEDGER_START, "", 0, body, NULL, &err));
+    json_decref(body);
+    struct collected c = read_all(l, 0, 1, NULL, 0);
+    assert_non_null(
+        strstr(c.text.p, "\"body\":[1e-7,-1.5e-9,100000000000000000000,0,0.1,1e+21,1e+300],"));
+    collected_release(&c);
+    is_sound(l);
+    ledger_close(l);
+    remove_folder(folder);
+}
+
 static void reading_is_by_place_and_subject(void **state)
 {
     (void)state;
@@ -469,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_are_kept_as_canonical_bytes),
+        cmocka_unit_test(numbers_are_written_as_a_browser_does),
         cmocka_unit_test(reading_is_by_place_and_subject),
         cmocka_unit_test(every_append_moves_the_signed_head),
         cmocka_unit_test(proofs_hold),
