@@ -405,7 +405,7 @@ export function fakeWorld() {
                     ratio: 0.99842,
                     budgetRemaining: -0.58,
                     burn: { "5m": 21.4, "1h": 15.2, "6h": 4.1 },
-                    freshMs: 34_000,
+                    freshMs: 94_000,
                     partial: true,
                 }),
             ],

@@ -131,7 +131,7 @@ export interface Slo {
     ratio: Num;
     budgetRemaining: Num;
     burn: Record<string, Num>;
-    freshMs: number | null;
+    freshMs?: number | null;
     partial: boolean;
     /** Why there are no numbers, when there are none. */
     error?: string;

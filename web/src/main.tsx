@@ -1,3 +1,5 @@
+// The page. What it knows of the server is in api.ts, what it knows now in state.ts, which live.ts keeps fresh;
+// pages/ are the pages and parts/ what they are made of; proof.ts trusts nobody.
 import { render } from "preact";
 import { startClock } from "./clock";
 import { startLive } from "./live";

@@ -64,6 +64,9 @@ function join(...parts: Uint8Array[]): Bytes {
 }
 
 async function sha256(bytes: Bytes): Promise<Bytes> {
+    if (!crypto.subtle) {
+        throw new Error("a browser hashes only on pages that came over HTTPS or from this machine");
+    }
     return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 

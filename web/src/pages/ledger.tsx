@@ -15,6 +15,7 @@ import { ledgerHead, refreshes, rollouts, status } from "../state";
 
 const PAGE = 50;
 const MAX_OF_SUBJECT = 1000;
+const MAX_SHOWN = 500; // of those that come by themselves; a page may stay open for days
 
 type Body = Record<string, any>;
 
@@ -134,11 +135,12 @@ function useEntries(subject: string, seq: number | null): Shown {
         });
     const newer = () =>
         guard(async () => {
-            const known = entries.peek()?.[0]?.seq ?? -1;
-            const page = await api.ledger(known + 1, MAX_OF_SUBJECT, subject);
+            const last = entries.peek()?.[0]?.seq ?? -1;
+            const page = await api.ledger(last + 1, MAX_OF_SUBJECT, subject);
             const newest = entries.peek()?.[0]?.seq ?? -1; // another fetch may have come first
             const fresh = page.entries.filter((entry) => entry.seq > newest).reverse();
-            entries.value = [...fresh, ...(entries.peek() ?? [])];
+            const known = entries.peek() ?? [];
+            entries.value = [...fresh, ...known].slice(0, Math.max(MAX_SHOWN, known.length));
         });
     const older = () =>
         guard(async () => {

@@ -123,7 +123,7 @@ export function CheckCard({ e, atMs, rollout, live, marks }: Props) {
                     </span>
                 )}
                 <span class="spring" />
-                {live && <Freshness freshMs={e.freshMs} atMs={atMs} />}
+                {live && <Freshness freshMs={e.freshMs} atMs={atMs} stale={e.code === "stale"} />}
             </div>
             <IntervalPlot e={e} />
             {isComparison(e) && <Arms e={e} />}

@@ -1,19 +1,17 @@
 import { now } from "../clock";
 import { duration } from "../format";
 
-const STALE_MS = 15_000;
+const STALE_MS = 60_000; // what policies take for stale when they say nothing else (telemetry.maxAge)
 
-/** How old the data is, growing while nothing comes. freshMs < 0 or null: never seen. */
-export function Freshness({
-    freshMs,
-    atMs,
-    staleMs = STALE_MS,
-}: {
-    freshMs: number | null;
-    atMs: number;
-    staleMs?: number;
-}) {
-    if (freshMs === null || freshMs < 0) {
+interface Props {
+    freshMs: number | null | undefined; // negative or unknown: never seen
+    atMs: number; // when that was said, by the server's clock
+    stale?: boolean; // said by the evidence itself
+}
+
+/** How old the data is, growing while nothing comes. */
+export function Freshness({ freshMs, atMs, stale = false }: Props) {
+    if (freshMs === null || freshMs === undefined || freshMs < 0) {
         return (
             <span class="fresh is-never" data-testid="freshness">
                 no data seen yet
@@ -21,10 +19,10 @@ export function Freshness({
         );
     }
     const age = freshMs + Math.max(0, now.value - atMs);
-    const stale = age > staleMs;
+    const late = stale || age > STALE_MS;
     return (
-        <span class={`fresh ${stale ? "is-stale" : ""}`} data-testid="freshness">
-            {stale ? "stale: " : ""}data {duration(age)} old
+        <span class={`fresh ${late ? "is-stale" : ""}`} data-testid="freshness">
+            {late ? "stale: " : ""}data {duration(age)} old
         </span>
     );
 }

@@ -10,7 +10,7 @@ interface Scale {
 /** The tolerance has to stay visible however wide the interval is: ends that do not fit are cut. */
 const WIDEST = 6;
 
-export function scaleOf(values: number[], tolerate: number): Scale {
+function scaleOf(values: number[], tolerate: number): Scale {
     const known = values.filter(Number.isFinite);
     const unit = Math.abs(tolerate) || Math.max(...known.map(Math.abs), 1e-9);
     const clamp = (v: number) => Math.max(-WIDEST * unit, Math.min(WIDEST * unit, v));
