@@ -6,7 +6,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { World } from "./world.mjs";
 
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 90_000; // of one command
+const CASE_LIMIT_MS = 140_000; // before CTest's own, which would leave the server behind
 const here = dirname(fileURLToPath(import.meta.url));
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -122,6 +123,15 @@ async function runCase(world, text, name) {
 const [cqed, path] = process.argv.slice(2).map((p) => resolve(p));
 const world = new World(cqed);
 let good = false;
+
+function giveUp(why) {
+  console.error(`${path}: ${why}\n--- the server's log\n${world.log}`);
+  world.server?.kill("SIGKILL");
+  process.exit(1);
+}
+setTimeout(() => giveUp(`not over after ${CASE_LIMIT_MS / 1000} s`), CASE_LIMIT_MS).unref();
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => giveUp(`ended by ${signal}`));
+
 try {
   await world.open(join(here, "config"));
   good = await runCase(world, await readFile(path, "utf8"), path);
