@@ -196,8 +196,9 @@ static bool add_column(struct sink *sink, struct column *column, struct err *err
 
 static bool put_groups(struct aggregator *a, struct sink *sink, struct err *err)
 {
+    const size_t *order = label_index_order(&a->index);
     for (size_t k = 0; k < a->index.n; k++) {
-        struct group *g = &a->groups[k];
+        struct group *g = &a->groups[order[k]];
         struct column column = {g->labels, g->drop_name, g->a};
         for (size_t i = 0; i < a->e->n_steps; i++)
             g->a[i] = total(a->op, g, i);

@@ -89,8 +89,9 @@ static bool count(struct sink *sink, struct column *column, struct err *err)
 
 static bool put_groups(struct counter *c, struct sink *sink, struct err *err)
 {
+    const size_t *order = label_index_order(&c->index);
     for (size_t i = 0; i < c->groups.n; i++) {
-        if (!sink->put(sink, &c->groups.v[i], err))
+        if (!sink->put(sink, &c->groups.v[order[i]], err))
             return false;
     }
     return true;

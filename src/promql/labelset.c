@@ -117,6 +117,23 @@ size_t label_index_put(struct label_index *x, struct labels key, bool *added)
     return x->n - 1;
 }
 
+static int compare_keys(const void *a, const void *b, void *index)
+{
+    const struct label_index *x = index;
+    return labels_cmp(x->keys[*(const size_t *)a], x->keys[*(const size_t *)b]);
+}
+
+const size_t *label_index_order(const struct label_index *x)
+{
+    struct label_index view = *x;
+    size_t *order = ARENA_ARRAY(x->arena, size_t, x->n);
+    for (size_t i = 0; i < x->n; i++)
+        order[i] = i;
+    if (x->n > 1)
+        qsort_r(order, x->n, sizeof *order, compare_keys, &view);
+    return order;
+}
+
 /* --- Keys --- */
 
 static int compare_names(const void *a, const void *b)
@@ -158,7 +175,8 @@ struct labels label_key_of(struct label_key *k, struct labels ls)
 void merger_init(struct merger *m, struct evaluation *e)
 {
     *m = (struct merger){.e = e};
-    label_index_init(&m->index, e->arena);
+    label_index_init(&m->by_drop_name[0].index, e->arena);
+    label_index_init(&m->by_drop_name[1].index, e->arena);
 }
 
 static bool overlaps(const double *a, const double *b, size_t n)
@@ -196,10 +214,15 @@ bool merger_put(struct merger *m, const struct column *column, enum merger_value
         return false;
     if (!has_values(column->v, n))
         return true;
-    size_t at = label_index_put(&m->index, column->labels, &added);
-    if (added)
+    struct merged *with = &m->by_drop_name[column->drop_name];
+    size_t at = label_index_put(&with->index, column->labels, &added);
+    if (added) {
+        with->columns =
+            arena_grow(m->e->arena, with->columns, at, &with->capacity, sizeof *with->columns);
+        with->columns[at] = m->columns.n;
         return merger_add(m, column, values, err);
-    struct column *have = &m->columns.v[at];
+    }
+    struct column *have = &m->columns.v[with->columns[at]];
     *overlap = overlaps(have->v, column->v, n);
     if (*overlap)
         return true;

@@ -28,6 +28,8 @@ void label_index_init(struct label_index *, struct arena *);
 size_t label_index_put(struct label_index *, struct labels, bool *added);
 /* The number, or SIZE_MAX. */
 size_t label_index_find(const struct label_index *, struct labels);
+/* The numbers in the order of their label sets, which does not depend on what appeared first. */
+const size_t *label_index_order(const struct label_index *);
 
 /* The key by which columns match or group: only these labels, or all but these and the name. Built
  * in a scratch array of its own; valid until the next call. */
@@ -44,10 +46,15 @@ struct labels labels_keep_copy(struct arena *, struct labels); /* the array only
 
 /* --- Columns that must not overlap --- */
 
-/* Columns with equal labels become one where they have values at different steps. */
+/* Columns with equal labels become one where they have values at different steps. One that will
+ * lose its name and one that will not are two. */
 struct merger {
     struct evaluation *e;
-    struct label_index index;
+    struct merged {
+        struct label_index index;
+        size_t *columns; /* by number */
+        size_t capacity;
+    } by_drop_name[2];
     struct columns columns;
 };
 

@@ -294,10 +294,11 @@ bool eval_vectors(struct evaluation *e, const struct promql_expr *expr, struct s
     make_groups(&m);
     if (!find_both(&m, err))
         return false;
+    const size_t *order = label_index_order(&m.index);
     for (size_t i = 0; i < m.index.n; i++) {
-        if (!match_group(&m, &m.groups[i], err) ||
-            ((how->fills_left || how->fills_right) &&
-             !match_filled(&m, &m.groups[i], m.index.keys[i], err)))
+        const struct group *g = &m.groups[order[i]];
+        if (!match_group(&m, g, err) || ((how->fills_left || how->fills_right) &&
+                                         !match_filled(&m, g, m.index.keys[order[i]], err)))
             return false;
     }
     return merger_drain(&m.out, sink, err);

@@ -21,7 +21,8 @@ struct ranking {
     struct label_index index;
     struct member_list *groups;
     size_t group_capacity;
-    size_t most; /* members of the biggest group */
+    const size_t *order; /* of the groups */
+    size_t most;         /* members of the biggest group */
 };
 
 static void make_groups(struct ranking *r)
@@ -48,6 +49,7 @@ static void make_groups(struct ranking *r)
         if (g->n > r->most)
             r->most = g->n;
     }
+    r->order = label_index_order(&r->index);
 }
 
 /* --- quantile --- */
@@ -78,7 +80,7 @@ static bool put_quantiles(struct ranking *r, struct sink *sink, struct err *err)
     for (size_t i = 0; r->all.n > 0 && i < r->e->n_steps; i++)
         note_quantile(r->e->query, r->parameter[i], r->expr->args[0]->position);
     for (size_t i = 0; i < r->index.n; i++) {
-        if (!put_quantile(r, &r->groups[i], values, out, sink, err))
+        if (!put_quantile(r, &r->groups[r->order[i]], values, out, sink, err))
             return false;
     }
     return true;
@@ -205,13 +207,14 @@ static bool put_in_order(struct ranking *r, struct choice *chosen, struct sink *
                          struct err *err)
 {
     for (size_t i = 0; i < r->index.n; i++) {
-        size_t n = choose(r, &r->groups[i], 0, chosen);
+        const struct member_list *g = &r->groups[r->order[i]];
+        size_t n = choose(r, g, 0, chosen);
         for (size_t k = 0; k < n; k++) {
             struct column column = r->all.v[chosen[k].column];
             if (!sink->put(sink, &column, err))
                 return false;
         }
-        if (!spend(r->e->query, r->groups[i].n, err))
+        if (!spend(r->e->query, g->n, err))
             return false;
     }
     return true;
@@ -285,7 +288,7 @@ bool eval_ranked(struct evaluation *e, const struct promql_expr *expr, struct si
         return put_in_order(&r, chosen, sink, err);
     uint8_t *kept = ARENA_ARRAY(e->arena, uint8_t, r.most * e->n_steps);
     for (size_t i = 0; i < r.index.n; i++) {
-        if (!put_chosen(&r, &r.groups[i], chosen, kept, sink, err))
+        if (!put_chosen(&r, &r.groups[r.order[i]], chosen, kept, sink, err))
             return false;
     }
     return true;
