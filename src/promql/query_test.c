@@ -43,7 +43,7 @@ static bool select_all(void *self, struct arena *arena, const struct matcher *m,
 static int setup(void **state)
 {
     static struct fixture f;
-    f = (struct fixture){.source X};
+    f = (struct fixture){.source = {.self = &f, .select = select_all}};
     for (size_t i = 0; i < N_SERIES; i++) {
         struct labels_builder b;
         struct sample *samples = ARENA_ARRAY(&f.arena, struct sample, N_SAMPLES);
