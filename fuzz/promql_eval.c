@@ -47,8 +47,9 @@ static void make_series(void)
             labels_builder_set(&b, STR("le"), str_from(le[i / 4]));
         for (size_t k = 0; k < N_SAMPLES; k++) {
             double v = (double)((i * 7 + k * 3) % 23) - (i % 4 == 0 ? 5 : 0);
+            size_t per_step = i / 4 + 1;
             if (i % 4 == 2)
-                v = (double)(k * (i / 4 + 1));
+                v = (double)(k * per_step);
             if (i % 4 == 3 && k % 9 == 4)
                 v = k % 2 ? stale_nan() : 1 / (double)(k % 4 == 0 ? 0 : -0.0);
             samples[i][k] = (struct sample){(int64_t)(k * 15000 + (k > 20 ? 90000 : 0) + i), v};

@@ -11,7 +11,7 @@ struct civil {
     int64_t year;
     int month, day; /* from 1 */
     int64_t days;   /* since 1970-01-01 */
-    int64_t second; /* of the day */
+    int hour, minute;
 };
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -25,7 +25,9 @@ static bool civil_of(double seconds, struct civil *out)
         return false;
     int64_t t = (int64_t)seconds; /* toward zero, as Prometheus does */
     out->days = floor_div(t, 86400);
-    out->second = t - out->days * 86400;
+    int second = (int)(t - out->days * 86400);
+    out->hour = second / 3600;
+    out->minute = second / 60 % 60;
     /* Years begin in March here, so that the leap day is the last. */
     int64_t shifted = out->days + 719468;
     int64_t era = floor_div(shifted, 146097);
@@ -98,12 +100,12 @@ double date_hour(double v, const double *parameters)
 {
     struct civil c;
     (void)parameters;
-    return civil_of(v, &c) ? (double)(c.second / 3600) : (double)NAN;
+    return civil_of(v, &c) ? c.hour : (double)NAN;
 }
 
 double date_minute(double v, const double *parameters)
 {
     struct civil c;
     (void)parameters;
-    return civil_of(v, &c) ? (double)(c.second / 60 % 60) : (double)NAN;
+    return civil_of(v, &c) ? c.minute : (double)NAN;
 }

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "compare.h"
 #include "memory.h"
-#include "promql/functions.h" /* to pin selectors: not a part of the face */
+#include "promql/testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,33 +21,6 @@ struct run {
 };
 
 enum outcome { PASSED, FAILED, TOUCHED_HISTOGRAMS, NOT_IMPLEMENTED };
-
-/* --- Pinning --- */
-
-/* False when the value would still depend on the time of the question. */
-static bool pin(struct promql_expr *expr, int64_t t_ms)
-{
-    static const char *const of_time[] = {"time",   "timestamp",    "predict_linear", "start",
-                                          "end",    "step",         "range",          "year",
-                                          "month",  "day_of_month", "day_of_week",    "hour",
-                                          "minute", "day_of_year",  "days_in_month"};
-    if (expr->kind == NODE_SELECTOR || expr->kind == NODE_SUBQUERY) {
-        if (expr->at != AT_TIME) {
-            expr->at = AT_TIME;
-            expr->at_ms = t_ms;
-        }
-        return true;
-    }
-    for (size_t i = 0; expr->kind == NODE_CALL && i < sizeof of_time / sizeof *of_time; i++) {
-        if (strcmp(expr->function->name, of_time[i]) == 0)
-            return false;
-    }
-    for (size_t i = 0; i < expr->n_args; i++) {
-        if (!pin(expr->args[i], t_ms))
-            return false;
-    }
-    return true;
-}
 
 /* --- Asking --- */
 
@@ -130,7 +103,7 @@ static enum outcome ask_pinned(struct run *r, const struct eval *e)
     const int64_t times[] = {-10 * t_ms, 0, t_ms / 5, t_ms, 10 * t_ms};
     struct err err = ERR_INIT;
     struct promql_expr *expr = promql_parse(&r->arena, str_from(e->expr), &err);
-    if (!expr || !pin(expr, t_ms))
+    if (!expr || !promql_pin(expr, t_ms))
         return PASSED;
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         const char *how =
