@@ -359,9 +359,15 @@ static size_t longest(const struct matrix *m)
     return n;
 }
 
-static bool check_edges(const struct function *f, enum edges edges, struct err *err)
+static bool check_edges(const struct promql_expr *expr, struct err *err)
 {
+    const struct function *f = expr->function;
+    enum edges edges = EDGES_EXTRAPOLATED;
     const char *allowed;
+    for (size_t i = 0; i < expr->n_args; i++) {
+        if (expr->args[i]->type == PROMQL_MATRIX)
+            edges = without_parens(expr->args[i])->edges;
+    }
     if (edges == EDGES_EXTRAPOLATED || edges_allowed(f, edges, &allowed))
         return true;
     return err_set(err, ERR_CONFLICT, "%s modifier can only be used with: %s - not with %s",
@@ -380,8 +386,8 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
         return false;
     CHECK(range);
     range = without_parens(range);
-    if (!check_edges(f, range->edges, err) || !look_at(e, range, &r.look, err) ||
-        !eval_matrix(e, range, &m, err) || !new_values(e, &v, err))
+    if (!look_at(e, range, &r.look, err) || !eval_matrix(e, range, &m, err) ||
+        !new_values(e, &v, err))
         return false;
     r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
     r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
@@ -405,6 +411,8 @@ bool eval_call(struct evaluation *e, const struct promql_expr *expr, struct sink
                struct err *err)
 {
     const struct function *f = expr->function;
+    if (!check_edges(expr, err))
+        return false;
     if (f->math)
         return call_math(e, expr, sink, err);
     if (f->range)

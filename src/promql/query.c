@@ -135,6 +135,10 @@ static bool matrix_result(struct evaluation *e, const struct promql_expr *expr,
                           struct promql_result *out, struct err *err)
 {
     struct matrix m;
+    if (without_parens(expr)->edges != EDGES_EXTRAPOLATED)
+        return err_set(err, ERR_NOT_IMPLEMENTED,
+                       "an anchored or smoothed range as the result is not implemented; put it "
+                       "into rate(), increase() or delta()");
     if (!eval_matrix(e, expr, &m, err))
         return false;
     out->series = ARENA_ARRAY(e->arena, struct promql_series, m.n);
