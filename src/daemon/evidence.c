@@ -52,7 +52,7 @@ static void check_freshness(const struct rollout *r, struct evidence *e, int64_t
                             int64_t canary_ms, struct arena *arena)
 {
     const char *late = NULL;
-    e->fresh_ms = stable_ms > canary_ms ? stable_ms : canary_ms;
+    e->fresh_ms = stable_ms < 0 ? -1 : stable_ms > canary_ms ? stable_ms : canary_ms;
     if (stable_ms < 0)
         set_blind(e, "no_telemetry",
                   arena_printf(arena, "no telemetry of %s has been seen", r->state.stable_version));

@@ -137,9 +137,11 @@ describe('a wrong path of the socket', () => {
 describe('a service without telemetry', () => {
   let stage
   before(async () => {
-    stage = stageOf('no-telemetry')
+    stage = stageOf('no-telemetry', folder =>
+      edit(join(folder, 'cqed.yaml'), ['scrape_timeout: 900ms', 'scrape_timeout: 900ms\n    metrics_path: /metrcs']))
     await stage.openProxy()
     await stage.cqed.start()
+    await stage.openShop()
   })
   after(() => closeSound(stage))
 
@@ -147,6 +149,12 @@ describe('a service without telemetry', () => {
     const rollout = await announced(stage, { version: 'v2' }, /no telemetry of shop has been seen; check its targets and selectors/)
     assert.equal(rollout.state.state, 'waiting')
   })
+
+  test('the target says what it answers', () => stage.programs.until('the target is down for that reason', async () => {
+    const { data } = await stage.cqed.get('/api/v1/targets')
+    const [target] = data.activeTargets
+    return target.health === 'down' && target.scrapeUrl.endsWith('/metrcs') && /404/.test(target.lastError)
+  }, { part: stage.cqed.program }))
 })
 
 describe('HAProxy goes down', () => {

@@ -26,7 +26,7 @@ export function edit(file, ...changes) {
 /** Fewer seconds than the demo takes: the first step is 25%, so that the judge has enough to see at once. */
 export function quicken(folder) {
   edit(join(folder, 'rollout.yaml'),
-    ['- { weight: 5, hold: 5s }\n', ''], ['{ weight: 25, hold: 4s }', '{ weight: 25, hold: 1s }'],
+    ['    - { weight: 5, hold: 5s }\n', ''], ['{ weight: 25, hold: 4s }', '{ weight: 25, hold: 1s }'],
     ['{ weight: 50, hold: 4s }', '{ weight: 50, hold: 1s }'], ['{ weight: 100, hold: 4s }', '{ weight: 100, hold: 1s }'])
 }
 
