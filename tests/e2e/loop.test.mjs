@@ -138,7 +138,7 @@ describe('the command line', () => {
     [['gate', 'pre-deply'], 2, /no gate 'pre-deply'/],
     [['gate'], 2, /NAME is missing/],
     [['gate', 'unheard-of'], 3, /no series matches/],
-    [['gate', 'unheard-of', '--wait', '2s', '--every', '1s'], 4, /2s|over/],
+    [['gate', 'unheard-of', '--wait', '2s', '--every', '1s'], 4, /after 2\.\d+ ?s/],
     [['gate', 'pre-deploy', '--server', 'http://127.0.0.1:1'], 5, /127\.0\.0\.1:1/],
   ])
     test(`cqed ${args.join(' ')} exits with ${code}`, async () => {
