@@ -65,10 +65,12 @@ static bool is_observed(const struct turn *t)
 }
 
 /* The effective level: what was configured, and no more than `approve` while telemetry cannot be
- * trusted. */
+ * trusted. Without exposure there is nothing to see, and nothing is learned about telemetry. */
 static void set_automation(struct turn *t)
 {
-    bool blind = has_exposure(t) && (t->sum.stale || t->sum.blind || t->sum.missing);
+    bool blind = t->sum.stale || t->sum.blind || t->sum.missing;
+    if (!has_exposure(t))
+        return;
     enum automation level = t->policy->automation;
     if (blind && level > AUTOMATION_APPROVE)
         level = AUTOMATION_APPROVE;
