@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { api, type Act, type Rollout } from "../api";
 import { num, weight } from "../format";
 import { recall, remember } from "../remember";
-import { isFinal, takeRollout } from "../state";
+import { beforeAsking, isFinal, takeRollout } from "../state";
 
 interface Offer {
     act: Act;
@@ -90,7 +90,8 @@ function ActDialog({ rollout, offer, onClose }: { rollout: Rollout; offer: Offer
         try {
             const role = offer.act === "approve" ? "approver" : "operator";
             const body = { actor: actor.value.trim(), reason: reason.value.trim(), role, full: full.value };
-            takeRollout(await api.act(rollout.id, offer.act, body));
+            const asked = beforeAsking(); // what follows the act may be heard before its answer
+            takeRollout(await api.act(rollout.id, offer.act, body), asked);
             leave();
         } catch (error) {
             refusal.value = (error as Error).message;
