@@ -76,9 +76,9 @@ static const struct function functions[] = {
     MATH("log2", math_log2),
     RANGE("mad_over_time", range_mad),
     KEYWORD("max_of", scalar_max_of, 2, S, S),
-    RANGE("max_over_time", range_max),
+    RANGE("max_over_time", range_max, .extreme = 1),
     KEYWORD("min_of", scalar_min_of, 2, S, S),
-    RANGE("min_over_time", range_min),
+    RANGE("min_over_time", range_min, .extreme = -1),
     DATE("minute", date_minute),
     DATE("month", date_month),
     SCALAR("pi", scalar_pi, 0, S),
@@ -258,7 +258,7 @@ struct ranger {
     struct look look;               /* of the selector or subquery */
     struct parameters parameters;
     double *scratch;
-    size_t *falls; /* where the samples of the series at hand fell */
+    size_t *falls, *chain; /* of the series at hand; see struct mover */
 };
 
 /* The window of each step moves on from that of the step before: both bounds only grow. */
@@ -266,11 +266,37 @@ struct mover {
     const struct matrix_series *s;
     size_t *falls;
     size_t from, to, first_fall, end_fall;
+    int extreme;   /* 1: the highest sample is wanted, -1: the lowest, 0: neither */
+    size_t *chain; /* samples that are or may become it: each beats all behind it */
+    size_t first_link, end_link;
 };
+
+/* NaN is beaten by anything, and equal ones by the newer. */
+static bool is_beaten(double old, double new, int extreme)
+{
+    if (isnan(old) || isnan(new))
+        return isnan(old);
+    return extreme > 0 ? old <= new : old >= new;
+}
+
+/* A monotonic queue: adding a sample removes those that it outlives and beats. */
+static void slide(struct mover *m, size_t old_to)
+{
+    const struct sample *v = m->s->samples;
+    for (size_t i = old_to; i < m->to; i++) {
+        while (m->end_link > m->first_link &&
+               is_beaten(v[m->chain[m->end_link - 1]].v, v[i].v, m->extreme))
+            m->end_link--;
+        m->chain[m->end_link++] = i;
+    }
+    while (m->first_link < m->end_link && m->chain[m->first_link] < m->from)
+        m->first_link++;
+}
 
 static void move(struct mover *m, int64_t start_ms, int64_t end_ms)
 {
     const struct sample *v = m->s->samples;
+    size_t old_to = m->to;
     for (; m->to < m->s->n && v[m->to].t_ms <= end_ms; m->to++) {
         if (m->to > 0 && v[m->to].v < v[m->to - 1].v)
             m->falls[m->end_fall++] = m->to;
@@ -279,6 +305,8 @@ static void move(struct mover *m, int64_t start_ms, int64_t end_ms)
         m->from++;
     while (m->first_fall < m->end_fall && m->falls[m->first_fall] <= m->from)
         m->first_fall++;
+    if (m->extreme)
+        slide(m, old_to);
 }
 
 /* As the window, but with the sample before it and, for smoothed edges, the one behind it. */
@@ -313,13 +341,16 @@ static bool value_of(const struct ranger *r, const struct mover *m, int64_t star
                        .first = m->from,
                        .parameters = parameters,
                        .scratch = r->scratch};
+    if (m->extreme && w.n > 0)
+        w.extreme = m->chain[m->first_link] - m->from;
     return w.n > 0 && r->expr->function->range(&w, out);
 }
 
 static bool range_column(struct ranger *r, const struct matrix_series *s, double *out,
                          struct err *err)
 {
-    struct mover m = {.s = s, .falls = r->falls};
+    struct mover m = {
+        .s = s, .falls = r->falls, .chain = r->chain, .extreme = r->expr->function->extreme};
     bool same = r->look.expr->at != AT_NONE && !r->expr->function->of_time && r->parameters.n == 0;
     for (size_t i = 0; i < r->e->n_steps; i++) {
         if (same && i > 0) {
@@ -391,6 +422,7 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
         return false;
     r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
     r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
+    r.chain = ARENA_ARRAY(e->arena, size_t, longest(&m));
     for (size_t i = 0; f->of_quantile && m.n > 0 && i < e->n_steps; i++)
         note_quantile(e->query, r.parameters.v[0][i], expr->args[0]->position);
     for (size_t i = 0; i < m.n; i++) {

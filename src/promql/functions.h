@@ -19,6 +19,7 @@ struct window {
     const size_t *falls;      /* the samples below the one before them, both in the window: ... */
     size_t n_falls;           /* ... v[falls[i] - first], oldest first */
     size_t first;             /* how many samples of the series are before v */
+    size_t extreme;           /* of min and max: which sample is it */
     const double *parameters; /* the scalar arguments in their order */
     double *scratch;          /* room for n doubles */
 };
@@ -48,6 +49,7 @@ struct function {
     bool of_counter;  /* range: says when the metric's name is not a counter's */
     bool of_time;     /* range: the result depends on at_ms too; math: no argument means time() */
     bool of_quantile; /* range: the first parameter is a quantile */
+    int extreme;      /* range: needs the window's highest (1) or lowest (-1) sample */
 };
 
 const struct function *function_find(struct str name);

@@ -22,36 +22,16 @@ bool range_avg(const struct window *w, double *out)
     return true;
 }
 
-/* The place of the extreme that Prometheus means: NaN loses to anything, the first of equals. */
-static size_t lowest(const struct window *w)
-{
-    size_t at = 0;
-    for (size_t i = 1; i < w->n; i++) {
-        if (w->v[i].v < w->v[at].v || isnan(w->v[at].v))
-            at = i;
-    }
-    return at;
-}
-
-static size_t highest(const struct window *w)
-{
-    size_t at = 0;
-    for (size_t i = 1; i < w->n; i++) {
-        if (w->v[i].v > w->v[at].v || isnan(w->v[at].v))
-            at = i;
-    }
-    return at;
-}
-
+/* NaN loses to anything. */
 bool range_min(const struct window *w, double *out)
 {
-    *out = w->v[lowest(w)].v;
+    *out = w->v[w->extreme].v;
     return true;
 }
 
 bool range_max(const struct window *w, double *out)
 {
-    *out = w->v[highest(w)].v;
+    *out = w->v[w->extreme].v;
     return true;
 }
 

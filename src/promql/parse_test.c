@@ -18,6 +18,7 @@ static void canonical_text(void **state)
         {"sum without()(x)", "sum without () (x)"},
         {"a+on(x)group_left(y)b", "a + on (x) group_left (y) b"},
         {"a==bool b", "a == bool b"},
+        {"a+ignoring()group_left b", "a + ignoring () group_left () b"},
         {"rate(x{a=\"b\"}[300])", "rate(x{a=\"b\"}[5m])"},
         {"x offset -90s @ end()", "x @ end() offset -1m30s"},
         {"max_over_time(x[1h:5m]@10)", "max_over_time(x[1h:5m] @ 10.000)"},

@@ -112,7 +112,7 @@ static void print_binary(struct buf *out, const struct promql_expr *e)
     const struct matching *m = &e->matching;
     promql_print(e->args[0], out);
     buf_printf(out, " %s%s", binary_op_text(e->op), e->returns_bool ? " bool" : "");
-    if (m->on || m->labels.n) {
+    if (m->on || m->labels.n || m->card != ONE_TO_ONE) {
         buf_add_cstr(out, m->on ? " on " : " ignoring ");
         print_names(out, &m->labels);
     }

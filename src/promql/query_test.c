@@ -137,6 +137,39 @@ static void time_is_bounded(void **state)
     assert_true(clock_mono_ns() < options.deadline_mono_ns + INT64_C(10000000000));
 }
 
+/* Values without order, NaN among them: the sliding extremes against a look at every window. */
+static void extremes_slide(void **state)
+{
+    struct fixture *f = *state;
+    struct sample v[N_SAMPLES];
+    struct promql_result high, low;
+    struct err err = ERR_INIT;
+    for (size_t k = 0; k < N_SAMPLES; k++)
+        v[k] = (struct sample){(int64_t)(k + 1) * 1000,
+                               k % 7 == 3 ? (double)NAN : (double)((k * k * 31 + k) % 17)};
+    f->series[0].samples = v;
+    const char *matcher = arena_cstr(&f->arena, labels_get(f->series[0].labels, "i"));
+    for (int seconds = 1; seconds < 20; seconds++) {
+        assert_true(
+            ask(f, arena_printf(&f->arena, "max_over_time(x_total{i='%s'}[%ds])", matcher, seconds),
+                NULL, &high, &err));
+        assert_true(
+            ask(f, arena_printf(&f->arena, "min_over_time(x_total{i='%s'}[%ds])", matcher, seconds),
+                NULL, &low, &err));
+        for (int step = 0; step <= 90; step++) {
+            double top = (double)NAN, bottom = (double)NAN;
+            for (int k = 10 + step - seconds; k < 10 + step; k++) {
+                top = k < 0 ? top : fmax(top, v[k].v);
+                bottom = k < 0 ? bottom : fmin(bottom, v[k].v);
+            }
+            double got_top = high.series[0].samples[step].v,
+                   got_bottom = low.series[0].samples[step].v;
+            assert_true(got_top == top || (isnan(got_top) && isnan(top)));
+            assert_true(got_bottom == bottom || (isnan(got_bottom) && isnan(bottom)));
+        }
+    }
+}
+
 static void points_are_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -249,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_source_is_asked_for_what_is_needed, setup, teardown),
         cmocka_unit_test_setup_teardown(samples_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(time_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(extremes_slide, setup, teardown),
         cmocka_unit_test_setup_teardown(points_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(errors_of_the_source_come_through, setup, teardown),
         cmocka_unit_test_setup_teardown(deep_trees_need_little_stack, setup, teardown),
