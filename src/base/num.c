@@ -145,20 +145,24 @@ static size_t shortest_digits(double v, char digits[24], int *exponent)
     return n;
 }
 
-static void add_scientific(struct buf *out, const char *digits, size_t n, int exponent)
+static void add_zeros(struct buf *out, int count)
+{
+    for (int i = 0; i < count; i++)
+        buf_add_char(out, '0');
+}
+
+static void add_scientific(struct buf *out, const char *digits, size_t n, int exponent,
+                           int exponent_zeros)
 {
     buf_add_char(out, digits[0]);
     if (n > 1) {
         buf_add_char(out, '.');
         buf_add(out, digits + 1, n - 1);
     }
-    buf_printf(out, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
-}
-
-static void add_zeros(struct buf *out, int count)
-{
-    for (int i = 0; i < count; i++)
-        buf_add_char(out, '0');
+    buf_add_char(out, 'e');
+    buf_add_char(out, exponent < 0 ? '-' : '+');
+    add_zeros(out, abs(exponent) < 10 ? exponent_zeros : 0);
+    buf_printf(out, "%d", abs(exponent));
 }
 
 static void add_plain(struct buf *out, const char *digits, size_t n, int exponent)
@@ -179,16 +183,9 @@ static void add_plain(struct buf *out, const char *digits, size_t n, int exponen
     }
 }
 
-void num_add_double(struct buf *out, double v)
+/* `exponent_zeros` stand in front of an exponent of one digit. */
+static void add_finite(struct buf *out, double v, int exponent_zeros)
 {
-    if (isnan(v)) {
-        buf_add_cstr(out, "NaN");
-        return;
-    }
-    if (isinf(v)) {
-        buf_add_cstr(out, v > 0 ? "+Inf" : "-Inf");
-        return;
-    }
     if (signbit(v))
         buf_add_char(out, '-');
     double size = fabs(v);
@@ -196,15 +193,25 @@ void num_add_double(struct buf *out, double v)
     int exponent;
     size_t n = shortest_digits(size, digits, &exponent);
     if (size != 0 && (size < 1e-6 || size >= 1e21))
-        add_scientific(out, digits, n, exponent);
+        add_scientific(out, digits, n, exponent, exponent_zeros);
     else
         add_plain(out, digits, n, exponent);
+}
+
+void num_add_double(struct buf *out, double v)
+{
+    if (isnan(v))
+        buf_add_cstr(out, "NaN");
+    else if (isinf(v))
+        buf_add_cstr(out, v > 0 ? "+Inf" : "-Inf");
+    else
+        add_finite(out, v, 1);
 }
 
 void num_add_json(struct buf *out, double v)
 {
     CHECK(isfinite(v));
-    num_add_double(out, v);
+    add_finite(out, v, 0);
 }
 
 /* --- Units --- */

@@ -16,8 +16,8 @@ bool num_parse_i64(struct str s, int64_t *out);
 bool num_parse_u64(struct str s, uint64_t *out);
 
 /* Shortest text that reads back as the same double. num_add_double follows Prometheus's JSON
- * ('f' form, 'e' if |x| < 1e-6 or >= 1e21; NaN, +Inf, -Inf); num_add_json is the same but for
- * values that are known to be finite (CHECKed). */
+ * ('f' form, 'e' if |x| < 1e-6 or >= 1e21; NaN, +Inf, -Inf); num_add_json follows
+ * ECMAScript ("1e-7" where Prometheus has "1e-07") and is for finite values (CHECKed). */
 void num_add_double(struct buf *, double);
 void num_add_json(struct buf *, double);
 

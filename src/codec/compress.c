@@ -60,19 +60,21 @@ static bool zstd_frames(ZSTD_DStream *z, struct str body, size_t max_bytes, stru
                         struct err *err)
 {
     ZSTD_inBuffer in = {body.p, body.n, 0};
-    size_t before = out->n, rc = 1;
+    size_t before = out->n;
     for (;;) {
         size_t room = next_room(out->n - before, max_bytes);
         ZSTD_outBuffer to = {buf_reserve(out, room), room, 0};
-        rc = ZSTD_decompressStream(z, &to, &in);
+        size_t rc = ZSTD_decompressStream(z, &to, &in);
         if (ZSTD_isError(rc))
             return err_set(err, ERR_BAD_INPUT, "zstd body: %s", ZSTD_getErrorName(rc));
         out->n += to.pos;
         out->p[out->n] = '\0';
         if (out->n - before > max_bytes)
             return over_limit(max_bytes, err);
+        if (in.pos == in.size && rc == 0) /* a frame ended, and all of it is out */
+            return true;
         if (in.pos == in.size && to.pos < room)
-            return rc == 0 || err_set(err, ERR_BAD_INPUT, "zstd body is truncated");
+            return err_set(err, ERR_BAD_INPUT, "zstd body is truncated");
     }
 }
 

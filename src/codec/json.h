@@ -12,15 +12,16 @@
 #include <stdint.h>
 
 /* Parse one JSON text (RFC 8259): duplicate keys, trailing bytes and depth over 64 are errors with
- * line and column. The value belongs to the arena: no decref. NULL on failure. */
+ * line and column. Whole numbers beyond int64_t are doubles. The value belongs to the arena: no
+ * decref. NULL on failure. */
 json_t *json_parse(struct arena *, struct str text, struct err *);
 
 /* Let the arena own a value made by jansson; returns it. */
 json_t *json_own(struct arena *, json_t *);
 
 /* Canonical form: RFC 8785 (JCS) with UTF-8 bytewise key order: no white space, keys sorted,
- * doubles as the shortest round-trip text (num.h), integers as integers. Equal values give equal
- * bytes. */
+ * doubles as the shortest round-trip text (num.h), integers as integers, in full beyond 2^53 too.
+ * Equal values give equal bytes; reading them gives them again. */
 void json_canonical(const json_t *, struct buf *out);
 
 /* Typed look-ups in an object: the value, or the fallback when the key is absent or of another

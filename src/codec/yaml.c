@@ -26,14 +26,30 @@ static bool refuse(struct builder *b, int line, int column, const char *why)
     return false;
 }
 
+static bool is_quoted(const struct fy_event *event)
+{
+    if (event->type != FYET_SCALAR || !event->scalar.value)
+        return false;
+    enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+    return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+}
+
+/* libfyaml's mark stands behind a quote and behind an alias's asterisk. */
+static void find_place(struct fy_event *event, int *line, int *column)
+{
+    const struct fy_mark *mark = fy_event_start_mark(event);
+    *line = mark ? mark->line + 1 : 1;
+    *column = mark ? mark->column + 1 : 1;
+    if (*column > 1 && (event->type == FYET_ALIAS || is_quoted(event)))
+        --*column;
+}
+
 static struct yaml_node *new_node(struct builder *b, struct fy_event *event, enum yaml_kind kind)
 {
     struct yaml_node *node = ARENA_NEW(b->arena, struct yaml_node);
-    const struct fy_mark *mark = fy_event_start_mark(event);
     node->kind = kind;
     node->path = b->path;
-    node->line = mark ? mark->line + 1 : 1;
-    node->column = mark ? mark->column + 1 : 1;
+    find_place(event, &node->line, &node->column);
     if (++b->n_nodes == MAX_NODES + 1)
         refuse(b, node->line, node->column, "the file has over 200000 nodes");
     return node;
@@ -126,8 +142,8 @@ static bool has_anchor_or_tag(const struct fy_event *event)
 
 static struct yaml_node *build(struct builder *b, struct fy_event *event, int depth)
 {
-    const struct fy_mark *mark = fy_event_start_mark(event);
-    int line = mark ? mark->line + 1 : 1, column = mark ? mark->column + 1 : 1;
+    int line, column;
+    find_place(event, &line, &column);
     if (event->type == FYET_ALIAS || has_anchor_or_tag(event)) {
         refuse(b, line, column, "anchors, aliases and tags are refused: write the value out");
         return NULL;
