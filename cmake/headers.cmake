@@ -1,10 +1,11 @@
 # cqed_headers: one source a header that includes nothing else, so that every header compiles alone.
-# What tests share (testing.h) stands behind cmocka.h. Not part of `all`; `make check` builds it.
+# One that says "after cmocka.h" gets that before it. Not part of `all`; `make check` builds it.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/src/*.h)
 foreach(header ${headers})
     string(REPLACE ".h" ".c" alone ${CMAKE_BINARY_DIR}/headers/${header})
     set(before "")
-    if(header MATCHES "testing\\.h$")
+    file(STRINGS ${CMAKE_SOURCE_DIR}/src/${header} behind_cmocka REGEX "after cmocka.h")
+    if(behind_cmocka)
         foreach(needed setjmp stdarg stddef stdint cmocka)
             string(APPEND before "#include <${needed}.h>\n")
         endforeach()
