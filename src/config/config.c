@@ -125,12 +125,18 @@ static void read_policy_path(struct reader *r, const char *path)
 static void read_storage(struct reader *r, struct yaml_node *map)
 {
     static const char *const keys[] = {"path", "flush", "fsync"};
+    static const char *const later[] = {"retention", "outOfOrderWindow", "memory"};
     static const char *const fsyncs[] = {"interval", "always"};
     struct config *c = r->config;
     int fsync = 0;
     if (yaml_take_string(map, "path", r->arena, &c->data_path, r->diags))
         c->data_path = resolve_path(r->arena, c->path, c->data_path);
     yaml_take_duration(map, "flush", &c->flush_ms, r->diags);
+    for (size_t i = 0; i < COUNT_OF(later); i++) {
+        struct yaml_node *node = yaml_take(map, later[i]);
+        if (node)
+            yaml_error(node, r->diags, "storage.%s is not implemented yet", later[i]);
+    }
     yaml_take_choice(map, "fsync", fsyncs, COUNT_OF(fsyncs), &fsync, r->diags);
     c->fsync_always = fsync == 1;
     if (c->flush_ms < 1 || c->flush_ms > 10000)

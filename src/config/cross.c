@@ -16,49 +16,63 @@ static const char **slo_names(struct reader *r)
     return names;
 }
 
-static void need_slo(struct reader *r, const char *name, struct place at, const char *who)
+void refer_to_slo(struct reader *r, struct yaml_node *map, const char *key, const char *slo)
 {
+    struct yaml_node *at = yaml_take(map, key);
+    if (at && slo)
+        *READER_PUSH(r, references, n_references, reference_capacity) =
+            (struct reference){.at = at, .who = r->who, .slo = slo};
+}
+
+void refer_to_query(struct reader *r, struct yaml_node *map, const char *key, const char *query)
+{
+    struct yaml_node *at = yaml_take(map, key);
+    if (at && query)
+        *READER_PUSH(r, references, n_references, reference_capacity) =
+            (struct reference){.at = at, .who = r->who, .query = query};
+}
+
+static void need_slo(struct reader *r, const struct reference *ref)
+{
+    const char *name = ref->slo;
     for (size_t i = 0; i < r->n_slos; i++) {
         if (strcmp(r->slos[i].name, name) == 0)
             return;
     }
     const char *near = str_nearest(str_from(name), slo_names(r), r->n_slos);
-    diag_add(r->diags, DIAG_ERROR, at.path, at.line, 1, "%s: there is no SLO '%s'%s%s%s", who, name,
-             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    yaml_error(ref->at, r->diags, "%s: there is no SLO '%s'%s%s%s", ref->who, name,
+               near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-static void check_query(struct reader *r, const char *query, struct place at, const char *who)
+/* {{canary}} stands inside a string of the query, so that the template parses as it is. */
+static void check_references(struct reader *r)
 {
-    struct err err = ERR_INIT;
-    if (query && !promql_parse(r->arena, str_from(query), &err))
-        diag_add(r->diags, DIAG_ERROR, at.path, at.line, 1, "%s: in the query '%s': %s", who, query,
-                 err.message);
-}
-
-static void check_checks(struct reader *r, const struct check_spec *checks, size_t n,
-                         struct place at, const char *who)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (checks[i].slo)
-            need_slo(r, checks[i].slo, at, who);
-        /* {{canary}} stands inside a string of the query, so that the template parses as it is. */
-        check_query(r, checks[i].query, at, who);
+    for (size_t i = 0; i < r->n_references; i++) {
+        const struct reference *ref = &r->references[i];
+        struct err err = ERR_INIT;
+        if (ref->slo)
+            need_slo(r, ref);
+        else if (!promql_parse(r->arena, str_from(ref->query), &err))
+            yaml_error(ref->at, r->diags, "%s: in the query '%s': %s", ref->who, ref->query,
+                       err.message);
     }
 }
 
-/* That its queries parse, and that they name counters whose increases can be added up. */
-static void check_sli(struct reader *r, const struct slo_spec *s, struct place at, const char *who)
+static bool parses(struct reader *r, const char *query)
+{
+    return query && promql_parse(r->arena, str_from(query), NULL);
+}
+
+/* That its queries name counters whose increases can be added up; check_references has told of
+ * those that do not parse. */
+static void check_sli(struct reader *r, const struct slo_spec *s, struct place at)
 {
     struct err err = ERR_INIT;
-    size_t errors = r->diags->errors;
-    check_query(r, s->sli.total_query, at, who);
-    check_query(r, s->sli.good_query, at, who);
-    check_query(r, s->sli.bad_query, at, who);
-    check_query(r, s->sli.threshold_query, at, who);
     bool whole = s->sli.kind == SLI_RATIO
-                     ? s->sli.total_query && (s->sli.good_query || s->sli.bad_query)
-                     : s->sli.threshold_query != NULL;
-    if (whole && r->diags->errors == errors && !slo_spec_check(s, &err))
+                     ? parses(r, s->sli.total_query) &&
+                           (parses(r, s->sli.good_query) || parses(r, s->sli.bad_query))
+                     : parses(r, s->sli.threshold_query);
+    if (whole && !slo_spec_check(s, &err))
         diag_add(r->diags, DIAG_ERROR, at.path, at.line, 1, "%s", err.message);
 }
 
@@ -68,7 +82,7 @@ static void check_slos(struct reader *r)
         const struct slo_spec *s = &r->slos[i];
         struct place at = {s->path, s->line};
         const char *who = arena_printf(r->arena, "SLO '%s'", s->name);
-        check_sli(r, s, at, who);
+        check_sli(r, s, at);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(r->slos[k].name, s->name) == 0)
                 diag_add(r->diags, DIAG_ERROR, s->path, s->line, 1,
@@ -82,11 +96,7 @@ static void check_rollouts(struct reader *r)
 {
     for (size_t i = 0; i < r->n_rollouts; i++) {
         const struct rollout_policy *p = &r->rollouts[i];
-        struct place at = {p->path, p->line};
         const char *who = arena_printf(r->arena, "Rollout '%s'", p->name);
-        check_checks(r, p->checks, p->n_checks, at, who);
-        if (p->budget_slo)
-            need_slo(r, p->budget_slo, at, who);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(r->rollouts[k].service, p->service) == 0)
                 diag_add(r->diags, DIAG_ERROR, p->path, p->line, 1,
@@ -100,11 +110,7 @@ static void check_gates(struct reader *r)
 {
     for (size_t i = 0; i < r->n_gates; i++) {
         const struct gate_policy *g = &r->gates[i];
-        struct place at = {g->path, g->line};
         const char *who = arena_printf(r->arena, "Gate '%s'", g->name);
-        check_checks(r, g->checks, g->n_checks, at, who);
-        if (g->budget_slo)
-            need_slo(r, g->budget_slo, at, who);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(r->gates[k].name, g->name) == 0)
                 diag_add(r->diags, DIAG_ERROR, g->path, g->line, 1,
@@ -116,6 +122,7 @@ static void check_gates(struct reader *r)
 
 void check_everything(struct reader *r)
 {
+    check_references(r);
     check_slos(r);
     check_rollouts(r);
     check_gates(r);

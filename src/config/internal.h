@@ -20,6 +20,14 @@ struct pending_ref {
     const struct yaml_node *at;
 };
 
+/* What a document names and only the whole configuration can tell to be right. */
+struct reference {
+    const struct yaml_node *at;
+    const char *who; /* "Rollout 'payments'" */
+    const char *slo; /* one of the two */
+    const char *query;
+};
+
 struct reader {
     struct arena *arena;
     struct diag_list *diags;
@@ -37,6 +45,9 @@ struct reader {
     size_t n_slis, sli_capacity;
     struct pending_ref *refs;
     size_t n_refs, ref_capacity;
+    const char *who; /* the document that is read */
+    struct reference *references;
+    size_t n_references, reference_capacity;
 };
 
 /* Room for one more item of a reader's array; the new item is zeroed. */
@@ -47,6 +58,10 @@ struct reader {
 
 /* The strings of a list under key; a wrong item is reported. */
 const char **read_strings(struct reader *, struct yaml_node *map, const char *key, size_t *n);
+
+/* Remember the SLO or the query under key, if it is there. */
+void refer_to_slo(struct reader *, struct yaml_node *map, const char *key, const char *slo);
+void refer_to_query(struct reader *, struct yaml_node *map, const char *key, const char *query);
 
 /* A path in a file is relative to that file's folder. */
 const char *resolve_path(struct arena *, const char *file, const char *path);

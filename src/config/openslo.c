@@ -59,8 +59,9 @@ static const char *read_query(struct reader *r, struct yaml_node *metric, const 
     struct yaml_node *spec = yaml_take_map(source, "spec", r->diags);
     yaml_take_string(source, "type", r->arena, &type, r->diags);
     yaml_take(source, "metricSourceRef");
-    if (!yaml_take_string(spec, "query", r->arena, &query, r->diags))
-        yaml_take_string(spec, "promql", r->arena, &query, r->diags);
+    const char *key = yaml_take(spec, "query") ? "query" : "promql";
+    yaml_take_string(spec, key, r->arena, &query, r->diags);
+    refer_to_query(r, spec, key, query);
     bool known = false;
     for (size_t i = 0; i < COUNT_OF(types); i++)
         known |= strcmp(type, types[i]) == 0;
@@ -219,7 +220,8 @@ static void read_slo_spec(struct reader *r, struct yaml_node *spec, size_t slo)
     yaml_take_string(spec, "description", r->arena, &out->description, r->diags);
     if (!yaml_take_string(spec, "service", r->arena, &out->service, r->diags))
         yaml_error(spec, r->diags, "spec.service is required");
-    if (!yaml_take_choice(spec, "budgetingMethod", methods, COUNT_OF(methods), &method, r->diags))
+    yaml_take_choice(spec, "budgetingMethod", methods, COUNT_OF(methods), &method, r->diags);
+    if (!yaml_take(spec, "budgetingMethod"))
         yaml_error(spec, r->diags, "spec.budgetingMethod is required");
     out->budgeting = (enum budgeting_method)method;
     if (method != BUDGETING_OCCURRENCES)
@@ -248,6 +250,7 @@ static void read_slo(struct reader *r, struct yaml_node *document)
     out->name = read_metadata(r, document, &out->display_name);
     if (!out->name)
         out->name = out->display_name = "";
+    r->who = arena_printf(r->arena, "SLO '%s'", out->name);
     struct yaml_node *spec = yaml_take_map(document, "spec", r->diags);
     if (spec)
         read_slo_spec(r, spec, slo);
@@ -260,6 +263,7 @@ static void read_sli(struct reader *r, struct yaml_node *document)
     const char *display_name = "";
     struct named_sli *out = READER_PUSH(r, slis, n_slis, sli_capacity);
     out->name = read_metadata(r, document, &display_name);
+    r->who = arena_printf(r->arena, "SLI '%s'", out->name ? out->name : "");
     struct yaml_node *spec = yaml_take_map(document, "spec", r->diags);
     if (spec)
         read_indicator_spec(r, spec, &out->spec);

@@ -73,6 +73,8 @@ static void read_check(struct reader *r, struct yaml_node *map, size_t index, bo
     yaml_take_string(map, "query", r->arena, &out->query, r->diags);
     out->against_stable = yaml_take_choice(map, "against", against, 1, &arm, r->diags);
     yaml_take_ratio(map, "tolerate", &out->tolerate, r->diags);
+    refer_to_slo(r, map, "slo", out->slo);
+    refer_to_query(r, map, "query", out->query);
     read_limit(r, map, "below", &out->below);
     read_limit(r, map, "above", &out->above);
     yaml_take_bool(map, "critical", &out->critical, r->diags);
@@ -115,6 +117,7 @@ static void read_budget(struct reader *r, struct yaml_node *spec, const char **s
         return;
     if (!yaml_take_string(map, "slo", r->arena, slo, r->diags))
         yaml_error(map, r->diags, "budget needs slo");
+    refer_to_slo(r, map, "slo", *slo);
     yaml_take_ratio(map, "keep", keep, r->diags);
     if (!(*keep >= 0 && *keep <= 1))
         yaml_error(map, r->diags, "budget.keep must be from 0%% to 100%%");
@@ -336,6 +339,7 @@ static void read_rollout(struct reader *r, struct yaml_node *document, struct ya
                                    .path = document->path,
                                    .line = document->line};
     out->name = read_name(r, document);
+    r->who = arena_printf(r->arena, "Rollout '%s'", out->name);
     read_rollout_spec(r, spec, out);
 }
 
@@ -349,6 +353,7 @@ static void read_gate(struct reader *r, struct yaml_node *document, struct yaml_
                                 .path = document->path,
                                 .line = document->line};
     out->name = read_name(r, document);
+    r->who = arena_printf(r->arena, "Gate '%s'", out->name);
     yaml_take_string(spec, "service", r->arena, &out->service, r->diags);
     out->checks = read_checks(r, spec, true, &out->n_checks);
     read_budget(r, spec, &out->budget_slo, &out->budget_keep);

@@ -119,8 +119,8 @@ MUST_CHECK bool store_select(struct store *, struct arena *, const struct matche
                              uint64_t max_samples, struct store_series_data **out, size_t *n,
                              struct err *);
 
-/* As store_select, but of each series only its first sample in the range: at most one chunk a series is
- * read, however long the range. */
+/* As store_select, but of each series only its first sample in the range: at most one chunk a
+ * series is read, however long the range. */
 MUST_CHECK bool store_select_first(struct store *, struct arena *, const struct matcher *,
                                    size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                                    struct store_series_data **out, size_t *n, struct err *);
