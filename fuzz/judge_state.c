@@ -28,7 +28,8 @@ static void use(struct arena *arena, struct judge_stream *s)
                                   .stable = {40, 1},
                                   .canary = {10, 2},
                                   .stable_hist = stable,
-                                  .canary_hist = canary};
+                                  .canary_hist = canary,
+                                  .weight = 0.2};
     struct evidence e = {0};
     judge_stream_check(s);
     judge_stream_read(s, arena, &e);

@@ -4,6 +4,13 @@
 
 static const double grid[JUDGE_HARM_GRID] = {1.1, 1.2, 1.35, 1.5, 1.75, 2,  2.5, 3,
                                              4,   5,   7,    10,  15,   25, 50,  100};
+/* Their logarithms; the same on every machine. */
+static const double log_grid[JUDGE_HARM_GRID] = {
+    0.09531017980432493, 0.1823215567939546, 0.30010459245033816, 0.4054651081081644,
+    0.5596157879354227,  0.6931471805599453, 0.9162907318741551,  1.0986122886681098,
+    1.3862943611198906,  1.6094379124341003, 1.9459101490553132,  2.302585092994046,
+    2.70805020110221,    3.2188758248682006, 3.912023005428146,   4.605170185988092};
+#define LOG_GRID_SIZE 2.772588722239781
 
 /* One bucket counts for at most so many times what was expected, so that a burst is one event. */
 #define BURST 3.0
@@ -16,17 +23,14 @@ void harm_init(struct harm *h)
         h->log_m[i] = LOG_ZERO;
 }
 
-static void start_some(struct harm *h, const struct harm_rules *rules)
+/* Of what is not started yet, the part that bets from the next bucket on. */
+static double start_some(struct harm *h, const struct harm_rules *rules)
 {
     double v = h->begun ? h->unstarted * rules->onset_per_bucket : rules->start_mass;
+    v = fmin(v, h->unstarted);
     h->begun = true;
-    if (v > h->unstarted)
-        v = h->unstarted;
     h->unstarted -= v;
-    if (v <= 0)
-        return;
-    for (size_t i = 0; i < JUDGE_HARM_GRID; i++)
-        h->log_m[i] = log_add(h->log_m[i], log(v) + h->log_discount);
+    return v;
 }
 
 static double temper(const struct harm_rules *rules, const struct harm_bucket *b)
@@ -38,16 +42,26 @@ static double temper(const struct harm_rules *rules, const struct harm_bucket *b
     return eta;
 }
 
-void harm_feed(struct harm *h, const struct harm_rules *rules, const struct harm_bucket *b)
+/* Each multiplier's wealth with what starts now, times its factor. The ratio of the two mixed rates
+ * is 1 + slope (g - 1), which keeps its digits when the canary's share is tiny. */
+static void grow(struct harm *h, const struct harm_rules *rules, const struct harm_bucket *b,
+                 double starting)
 {
     double eta = temper(rules, b), q = b->canary_share, r = rules->null_ratio;
+    double slope = q * r / (1 - q + q * r);
+    double log_starting = starting > 0 ? log(starting) + h->log_discount : LOG_ZERO;
+    for (size_t i = 0; i < JUDGE_HARM_GRID; i++) {
+        double inc = b->bad_canary * log_grid[i] - b->bad_both * log1p(slope * (grid[i] - 1));
+        h->log_m[i] = log_add(h->log_m[i], log_starting) + eta * inc;
+    }
+}
+
+void harm_feed(struct harm *h, const struct harm_rules *rules, const struct harm_bucket *b)
+{
     double before = h->log_e;
-    start_some(h, rules);
-    for (size_t i = 0; i < JUDGE_HARM_GRID; i++)
-        h->log_m[i] += eta * (b->bad_canary * log(grid[i]) -
-                              b->bad_both * log((1 - q + q * r * grid[i]) / (1 - q + q * r)));
+    grow(h, rules, b, start_some(h, rules));
     double waiting = h->unstarted > 0 ? log(h->unstarted) + h->log_discount : LOG_ZERO;
-    double e = log_add(log_sum(h->log_m, JUDGE_HARM_GRID) - log((double)JUDGE_HARM_GRID), waiting);
+    double e = log_add(log_sum(h->log_m, JUDGE_HARM_GRID) - LOG_GRID_SIZE, waiting);
     double over = e - before - rules->max_increase;
     if (over > 0) {
         for (size_t i = 0; i < JUDGE_HARM_GRID; i++)

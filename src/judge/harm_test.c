@@ -95,6 +95,50 @@ static void no_bucket_adds_more_than_its_cap(void **state)
     expect_near(h.log_e, 2);
 }
 
+/* More bad events of the canary among as many never speak less for harm. */
+static void evidence_is_monotone_in_the_canarys_share(void **state)
+{
+    (void)state;
+    for (double q = 1e-6; q < 1; q = q < 0.1 ? q * 10 : q + 0.29) {
+        double last = -(double)INFINITY;
+        for (double b = 0; b <= 200; b += 4) {
+            struct harm h;
+            struct harm_rules rules = {1.1, 1.7, 0.5, 1.0 / 120, (double)INFINITY};
+            harm_init(&h);
+            for (int t = 0; t < 3; t++) {
+                struct harm_bucket bucket = {b, 200, q, (double)INFINITY};
+                harm_feed(&h, &rules, &bucket);
+            }
+            assert_true(isfinite(h.log_e) && h.log_e >= last);
+            last = h.log_e;
+        }
+    }
+}
+
+/* The value is log(sum of 1/16 exp(...)) of numbers up to 1e9 times 1e9: checked against the one
+ * term that is left, in closed form. */
+static void extreme_counts_lose_nothing(void **state)
+{
+    static const struct {
+        double b, k, q;
+    } cases[] = {{0, 1e9, 0.5}, {1e9, 1e9, 0.5}, {0, 1e9, 1e-9}, {1e9, 1e9, 1e-9}, {1, 1e9, 1e-9}};
+    struct harm_rules rules = {1, 1, 1, 0, (double)INFINITY};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct harm h;
+        struct harm_bucket bucket = {cases[i].b, cases[i].k, cases[i].q, (double)INFINITY};
+        double want = -(double)INFINITY,
+               g[] = {1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 25, 50, 100};
+        for (size_t k = 0; k < JUDGE_HARM_GRID; k++) {
+            double one = cases[i].b * log(g[k]) - cases[i].k * log1p(cases[i].q * (g[k] - 1));
+            want = fmax(want, one) + log1p(exp(-fabs(want - one)));
+        }
+        harm_init(&h);
+        harm_feed(&h, &rules, &bucket);
+        expect_near(h.log_e, want - log(16));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +146,8 @@ int main(void)
         cmocka_unit_test(start_mixture_matches_the_reference),
         cmocka_unit_test(caps_and_a_moving_null_match_the_reference),
         cmocka_unit_test(expectation_is_at_most_one),
+        cmocka_unit_test(evidence_is_monotone_in_the_canarys_share),
+        cmocka_unit_test(extreme_counts_lose_nothing),
         cmocka_unit_test(no_bucket_adds_more_than_its_cap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

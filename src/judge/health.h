@@ -3,6 +3,7 @@
 #ifndef CQED_JUDGE_HEALTH_H
 #define CQED_JUDGE_HEALTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define HEALTH_GRID 10
@@ -22,5 +23,13 @@ double health_log_e(const struct health *);
  * al. (2021). Relative precision 1e-9. */
 double rate_upper(double bad, double good, double beta);
 double rate_lower(double bad, double good, double beta);
+
+/* rate_upper of the canary <= rate_lower of stable + tolerate, at a fraction of the cost. */
+bool rate_is_within(double bad_canary, double good_canary, double bad_stable, double good_stable,
+                    double tolerate, double beta);
+
+/* The same bounds for the mean of a Poisson count, whose events no exposure limits. */
+double count_upper(double events, double beta);
+double count_lower(double events, double beta);
 
 #endif

@@ -44,6 +44,53 @@ static void bounds_enclose_the_rate_and_are_monotone(void **state)
     assert_true(rate_lower(1e9, 0, 0.01) > 0.9);
 }
 
+/* The shortcut answers as the bounds themselves do. */
+static void within_is_what_the_bounds_say(void **state)
+{
+    size_t yes = 0, no = 0;
+    (void)state;
+    for (double n = 100; n <= 1e6; n *= 10) {
+        for (double p = 0.0005; p < 0.2; p *= 4) {
+            for (double d = 0; d < 0.05; d += 0.0071) {
+                double b = n * p, a = 10 * b;
+                bool want = rate_upper(b, n - b, 0.0125) <= rate_lower(a, 10 * n - a, 0.0125) + d;
+                assert_int_equal(rate_is_within(b, n - b, a, 10 * n - a, d, 0.0125), want);
+                yes += want ? 1 : 0;
+                no += want ? 0 : 1;
+            }
+        }
+    }
+    assert_true(yes > 10 && no > 10);
+    assert_false(rate_is_within(20, 80, 10, 990, 0.01, 0.05));
+}
+
+static void extreme_counts_lose_nothing(void **state)
+{
+    struct health h = {{0}};
+    (void)state;
+    health_feed(&h, 0, 1e9, 1e-9, 1.5, 1); /* one event was expected of the canary, or 1.5 */
+    assert_true(fabs(h.log_e[4] - 0.75) < 1e-8);
+    assert_true(rate_upper(0, 1e9, 0.01) < 1e-6 && rate_upper(1e9, 0, 0.01) >= 0.999);
+    assert_true(rate_lower(0, 1e9, 0.01) < 2e-8 && rate_lower(1e9, 0, 0.01) > 0.9);
+    assert_true(rate_is_within(0, 1e9, 0, 1e9, 1e-6, 0.01));
+    assert_false(rate_is_within(1e9, 0, 0, 1e9, 0.5, 0.01));
+}
+
+/* Of rare events a Bernoulli bound and a Poisson bound say the same. */
+static void counts_are_bounded_as_rare_rates_are(void **state)
+{
+    double last = 0;
+    (void)state;
+    for (double events = 0; events <= 3000; events += 60) {
+        double upper = count_upper(events, 0.0125), lower = count_lower(events, 0.0125);
+        assert_true(lower <= events + 2e-8 && upper >= events && upper > last);
+        expect_within(1e7 * rate_upper(events, 1e7 - events, 0.0125), upper, 1e-3);
+        if (events > 0)
+            expect_within(1e7 * rate_lower(events, 1e7 - events, 0.0125), lower, 1e-3);
+        last = upper;
+    }
+}
+
 static void one_event_moves_the_e_value_as_the_formula_says(void **state)
 {
     struct health h = {{0}};
@@ -70,6 +117,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds_match_the_reference),
         cmocka_unit_test(bounds_enclose_the_rate_and_are_monotone),
+        cmocka_unit_test(within_is_what_the_bounds_say),
+        cmocka_unit_test(extreme_counts_lose_nothing),
+        cmocka_unit_test(counts_are_bounded_as_rare_rates_are),
         cmocka_unit_test(one_event_moves_the_e_value_as_the_formula_says),
         cmocka_unit_test(the_two_thirds_multiplier_matches_the_reference),
     };

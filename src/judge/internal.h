@@ -2,6 +2,7 @@
 #ifndef CQED_JUDGE_INTERNAL_H
 #define CQED_JUDGE_INTERNAL_H
 
+#include "judge/dispersion.h"
 #include "judge/harm.h"
 #include "judge/health.h"
 #include "judge/latency.h"
@@ -15,32 +16,43 @@ struct pair {
 struct judge_stream {
     struct judge_config config;
     int64_t first_ms, last_ms; /* of the buckets fed; 0 = none */
-    uint32_t buckets;          /* in which both arms had events */
+    int64_t learned_ms;        /* of A/A time that the dispersion rests on */
+    uint32_t buckets;          /* in which both arms had events (traffic: any) */
     struct pair waiting;       /* of buckets in which an arm was missing */
     struct pair all;           /* since the comparison began */
-    struct arm_counts past;    /* stable, learned and fed: what is expected of the next bucket */
+    struct arm_counts settled_stable, settled_canary; /* since the warm-up */
+    struct arm_counts past; /* stable, learned and fed: what is expected of the next bucket */
     double past_hist[JUDGE_MAX_EDGES];
-    size_t n_thresholds; /* latency; 0 = not picked yet */
+    double picked_hist[JUDGE_MAX_EDGES]; /* past_hist when the thresholds were picked */
+    size_t n_thresholds;                 /* latency; 0 = not picked yet */
     struct threshold thresholds[JUDGE_THRESHOLDS];
     struct harm harm[JUDGE_THRESHOLDS]; /* a ratio uses the first */
-    struct health health;
+    struct dispersion dispersion[JUDGE_THRESHOLDS];
+    struct health health;                 /* of all bad events */
+    struct health bank[JUDGE_THRESHOLDS]; /* per threshold */
 };
+
+/* What tempers the counts that health is judged by. */
+double judge_health_dispersion(const struct judge_stream *);
+/* Choose the thresholds when there is enough to choose from. */
+void judge_pick(struct judge_stream *);
+/* e-processes in use: 1, or one a threshold. */
+size_t judge_n_tests(const struct judge_stream *);
+bool judge_counts_are_possible(const struct judge_config *, const struct arm_counts *);
+void judge_learn_stable(struct judge_stream *, const struct arm_counts *, const double *hist);
 
 /* sentence.c: counts and bounds in words. */
 struct findings {
     double stable_rate, canary_rate;
     double canary_low, canary_high, stable_low, stable_high; /* of the rates, at any time */
-    const char *what;                                        /* "fail" or "take over 250 ms" */
     double worst_quantile, worst_edge; /* latency: the threshold with most evidence */
     double worst_stable, worst_canary;
 };
 void judge_say(const struct judge_stream *, const struct findings *, struct arena *,
                struct evidence *);
+void judge_say_traffic(const struct judge_stream *, struct arena *, struct evidence *);
 
 /* What in a stream cannot be, in a few words; NULL when all is well. */
 const char *judge_stream_problem(const struct judge_stream *);
-
-/* The log e-value against "no harm". */
-double judge_log_e(const struct judge_stream *);
 
 #endif

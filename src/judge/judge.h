@@ -5,8 +5,11 @@
  * Harm: mixture e-process over rate ratios with a start mixture and dispersion tempering; `fail`
  * when E >= 1/alpha (Ville's inequality: P(ever) <= alpha under no harm). Health: anytime-valid
  * bounds for the difference of bad ratios; `pass` when the upper bound is within `tolerate` at
- * level beta, or the ratio is shown to be under 1.5. Methods, sources and measurements:
- * docs/manual/judge.md. */
+ * level beta, or the ratio is shown to be under 1.5. Traffic: the same test on the requests
+ * themselves against the configured weight. Methods, sources and measurements:
+ * docs/manual/judge.md.
+ *
+ * Order of calls: new, then learn or calibrate or neither, then feed; read at any time. */
 #ifndef CQED_JUDGE_JUDGE_H
 #define CQED_JUDGE_JUDGE_H
 
@@ -19,15 +22,24 @@
 #define JUDGE_MAX_EDGES 64 /* latency bucket edges, +Inf included */
 #define JUDGE_HARM_GRID 16 /* multipliers of the harm mixture */
 #define JUDGE_THRESHOLDS 7 /* latency thresholds: exceeded by 50 25 10 5 2 1 0.3 % of stable */
+#define JUDGE_BANK 6       /* of them, those that `bank_tolerate` is about: up to 1 % */
+#define JUDGE_DISPERSION 2 /* phi when nothing was learned */
 
 struct judge_config {
-    enum evidence_kind kind; /* EVIDENCE_RATIO or EVIDENCE_LATENCY */
+    enum evidence_kind kind; /* EVIDENCE_RATIO, EVIDENCE_LATENCY or EVIDENCE_TRAFFIC */
+    bool is_rate;            /* ratio: `total` is exposure (pod-seconds, requests), which does not
+                                limit `bad`; tolerate is then events per unit of exposure */
     double alpha;            /* this check's share of the false-rollback rate */
     double beta;             /* probability of passing a canary that is worse than `tolerate` */
     double tolerate;         /* points of the bad ratio; >= 0 */
-    double harm_ratio;       /* null: rate ratio <= this; 1.1 for ratios, latency scale 1.05 */
-    double dispersion;       /* phi >= 1 */
+    double harm_ratio;       /* null: rate ratio <= this; 1.1 for ratios, latency scale 1.05,
+                                stable's requests over their share 4/3 */
+    double dispersion;       /* phi >= 1 until calibrate learns it */
     double onset_per_bucket; /* hazard of harm that begins later; 1/120 */
+    int64_t warmup_ms;       /* so long new instances may be worse: up to 3 times the errors and
+                                twice the latency, fading; health counts from then on. 0 = not */
+    double bank_tolerate;    /* latency: NaN judges health at slo_edge alone, else at p50..p99,
+                                each within odds of 1.5 or these points; 0.002 */
     size_t n_edges;          /* latency: upper edges in seconds, ascending, last +Inf */
     double edges[JUDGE_MAX_EDGES];
     double slo_edge; /* latency: the SLO's threshold; must be one of the edges */
@@ -44,6 +56,7 @@ struct judge_bucket {
     bool stable_reported, canary_reported;
     struct arm_counts stable, canary;
     const double *stable_hist, *canary_hist; /* latency: n_edges increments each; NULL for ratios */
+    double weight; /* traffic: the share of requests that the canary is meant to have, 0..1 */
 };
 
 struct judge_stream; /* opaque; made in an arena or by judge_stream_new */
@@ -57,6 +70,16 @@ void judge_stream_check(const struct judge_stream *);
  * canary ignored; a bucket that cannot be is left out. */
 void judge_stream_learn(struct judge_stream *, const struct judge_bucket *);
 
+/* Learn all that an A/A time tells: what judge_stream_learn does, and the dispersion. The "canary"
+ * of these buckets is a part of stable, about as large as the canary will be; when it reported in
+ * none of them, neighbouring times of stable are compared instead and the configured dispersion is
+ * the prior. In time order, of one length. Before the first feed, instead of learn. */
+void judge_stream_calibrate(struct judge_stream *, const struct judge_bucket *, size_t n);
+
+/* phi in use; for latency the largest of the thresholds. Learned over how much time; 0 = not. */
+double judge_stream_dispersion(const struct judge_stream *);
+int64_t judge_stream_learned_ms(const struct judge_stream *);
+
 /* One bucket, in time order. False with ERR_BAD_INPUT when it is impossible (bad > total, negative,
  * not finite, time going back); the stream is then unchanged and the caller's evidence is `blind`.
  */
@@ -66,6 +89,11 @@ MUST_CHECK bool judge_stream_feed(struct judge_stream *, const struct judge_buck
  * and limit, minimum detectable effect, code, sentence and would_change. The caller has set check,
  * critical, query and freshness, and may override the state with blind or error. */
 void judge_stream_read(const struct judge_stream *, struct arena *, struct evidence *);
+
+/* The two halves of the verdict without words, for panels of streams (combine.h) and for speed: the
+ * e-value's logarithm against "no harm", and whether health is shown now. */
+double judge_stream_log_e(const struct judge_stream *);
+bool judge_stream_is_healthy(const struct judge_stream *);
 
 /* The stream's numbers, exactly (doubles as hexadecimal text), and back. */
 json_t *judge_stream_to_json(struct arena *, const struct judge_stream *);

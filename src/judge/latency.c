@@ -2,12 +2,24 @@
 
 #include "judge/logmath.h"
 
+#define MARGIN_ODDS 1.5
+#define LEAST_EXCEEDANCE 1e-9
+
 double exceedances(const double *hist, size_t n_edges, size_t edge)
 {
     double sum = 0;
     for (size_t i = edge + 1; i < n_edges; i++)
         sum += hist[i];
     return sum;
+}
+
+void exceedances_all(const double *hist, size_t n_edges, double *out)
+{
+    double sum = 0;
+    for (size_t i = n_edges; i > 0; i--) {
+        out[i - 1] = sum;
+        sum += hist[i - 1];
+    }
 }
 
 /* Half an event is added so that the logarithm of an empty tail is a number. */
@@ -35,27 +47,63 @@ static double survival_at(const double *edges, size_t n_finite, const double *hi
     return exp(low + fmin(fmax(f, 0), 1) * (high - low));
 }
 
+static size_t count_finite(const double *edges, size_t n_edges)
+{
+    size_t n = 0;
+    while (n < n_edges && isfinite(edges[n]) && edges[n] > 0)
+        n++;
+    return n;
+}
+
+double threshold_null_ratio(const double *edges, size_t n_edges, const double *hist, size_t edge,
+                            double scale)
+{
+    double slower =
+        survival_at(edges, count_finite(edges, n_edges), hist, n_edges, edges[edge] / scale);
+    return fmax(1, slower / survival(hist, n_edges, edge));
+}
+
+static size_t nearest_edge(const double *exceeded, size_t n_finite, double level)
+{
+    size_t best = 0;
+    double miss = (double)INFINITY;
+    for (size_t e = 0; e < n_finite; e++) {
+        double d = fabs(log(fmax(exceeded[e], LEAST_EXCEEDANCE) / level));
+        if (d < miss) {
+            miss = d;
+            best = e;
+        }
+    }
+    return best;
+}
+
+/* The ratio of exceedances at odds of 1.5, or with `tolerate` more of them. */
+static double margin(double exceeded, double tolerate)
+{
+    double odds = MARGIN_ODDS / (1 - exceeded + MARGIN_ODDS * exceeded);
+    return fmax(odds, 1 + tolerate / fmax(exceeded, LEAST_EXCEEDANCE));
+}
+
 size_t thresholds_pick(const double *edges, size_t n_edges, const double *hist, double scale,
-                       struct threshold out[JUDGE_THRESHOLDS])
+                       double tolerate, struct threshold out[JUDGE_THRESHOLDS])
 {
     static const double levels[JUDGE_THRESHOLDS] = {0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.003};
-    size_t n_finite = 0, n = 0;
-    while (n_finite < n_edges && isfinite(edges[n_finite]) && edges[n_finite] > 0)
-        n_finite++;
-    for (size_t l = 0; l < JUDGE_THRESHOLDS && n_finite > 0; l++) {
-        size_t best = 0;
-        double miss = (double)INFINITY;
-        for (size_t e = 0; e < n_finite; e++) {
-            double d = fabs(log(survival(hist, n_edges, e)) - log(levels[l]));
-            if (d < miss) {
-                miss = d;
-                best = e;
-            }
-        }
+    double exceeded[JUDGE_MAX_EDGES], total = 0;
+    size_t n_finite = count_finite(edges, n_edges), n = 0;
+    for (size_t e = 0; e < n_edges; e++)
+        total += hist[e];
+    if (n_finite == 0 || total <= 0)
+        return 0;
+    exceedances_all(hist, n_edges, exceeded);
+    for (size_t e = 0; e < n_finite; e++)
+        exceeded[e] /= total;
+    for (size_t l = 0; l < JUDGE_THRESHOLDS; l++) {
+        size_t best = nearest_edge(exceeded, n_finite, levels[l]);
         if (n > 0 && out[n - 1].edge >= best)
             continue;
-        double slower = survival_at(edges, n_finite, hist, n_edges, edges[best] / scale);
-        out[n++] = (struct threshold){best, fmax(1, slower / survival(hist, n_edges, best))};
+        bool asked = !isnan(tolerate) && l < JUDGE_BANK;
+        out[n++] = (struct threshold){best, threshold_null_ratio(edges, n_edges, hist, best, scale),
+                                      asked ? margin(exceeded[best], tolerate) : 0};
     }
     return n;
 }

@@ -7,10 +7,15 @@
 
 #define LOG_ZERO (-(double)INFINITY)
 
+/* Under this the smaller of two sums changes no digit of the larger: e^-40 < 2^-57. */
+#define LOG_NEGLIGIBLE (-40.0)
+
 static inline double log_add(double a, double b)
 {
     double high = a > b ? a : b, low = a > b ? b : a;
-    return high == LOG_ZERO ? LOG_ZERO : high + log1p(exp(low - high));
+    if (high == LOG_ZERO || low - high < LOG_NEGLIGIBLE)
+        return high;
+    return high + log1p(exp(low - high));
 }
 
 static inline double log_sum(const double *v, size_t n)

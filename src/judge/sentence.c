@@ -38,13 +38,13 @@ static const char *interval(const struct evidence *e, struct arena *arena)
 static double missing_events(const struct judge_stream *s, const struct findings *f)
 {
     const struct arm_counts *a = &s->all.stable, *b = &s->all.canary;
-    double phi = s->config.dispersion, beta = s->config.beta / 4;
+    double phi = judge_health_dispersion(s), beta = s->config.beta / 4;
     double stable_per_canary = a->total / b->total;
-    for (double more = 10; more < 1e8; more *= 1.25) {
+    for (double more = 10; more < 1e8 && !s->config.is_rate; more *= 1.25) {
         double n = b->total + more, bad = b->bad + more * f->stable_rate;
         double m = a->total + more * stable_per_canary, stable_bad = m * f->stable_rate;
-        if (rate_upper(bad / phi, (n - bad) / phi, beta) <=
-            rate_lower(stable_bad / phi, (m - stable_bad) / phi, beta) + s->config.tolerate)
+        if (rate_is_within(bad / phi, (n - bad) / phi, stable_bad / phi, (m - stable_bad) / phi,
+                           s->config.tolerate, beta))
             return more;
     }
     return 0;
@@ -79,4 +79,24 @@ void judge_say(const struct judge_stream *s, const struct findings *f, struct ar
                                    rates(s, f, arena), interval(e, arena), 100 * e->tolerate);
         e->would_change = how_much_more(s, f, arena);
     }
+}
+
+static double share(const struct arm_counts *canary, const struct arm_counts *stable)
+{
+    return 100 * canary->total / (canary->total + stable->total);
+}
+
+void judge_say_traffic(const struct judge_stream *s, struct arena *arena, struct evidence *e)
+{
+    if (s->buckets == 0) {
+        e->sentence = "no events yet";
+        e->would_change = "events in at least two buckets";
+        return;
+    }
+    e->sentence = arena_printf(arena, "%.3g%% of %.0f events are on the canary%s",
+                               share(&s->all.canary, &s->all.stable),
+                               s->all.stable.total + s->all.canary.total,
+                               e->state == EVIDENCE_FAIL ? ", too few for its weight" : "");
+    e->would_change = e->state == EVIDENCE_FAIL ? "nothing: the split was shown to be another"
+                                                : "events that do not follow the weight";
 }

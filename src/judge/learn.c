@@ -1,0 +1,117 @@
+/* What a stream takes from the time before it: thresholds, expected counts, dispersion. */
+#include "base/mem.h"
+#include "judge/internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define ENOUGH_TO_PICK 100.0 /* stable events before latency thresholds are chosen */
+
+void judge_pick(struct judge_stream *s)
+{
+    const struct judge_config *c = &s->config;
+    if (c->kind != EVIDENCE_LATENCY || s->n_thresholds > 0 || s->past.total < ENOUGH_TO_PICK)
+        return;
+    memcpy(s->picked_hist, s->past_hist, sizeof s->picked_hist);
+    s->n_thresholds = thresholds_pick(c->edges, c->n_edges, s->past_hist, c->harm_ratio,
+                                      c->bank_tolerate, s->thresholds);
+}
+
+void judge_stream_learn(struct judge_stream *s, const struct judge_bucket *b)
+{
+    CHECK(s->buckets == 0);
+    if (judge_counts_are_possible(&s->config, &b->stable))
+        judge_learn_stable(s, &b->stable, b->stable_hist);
+}
+
+/* --- Dispersion --- */
+
+/* Of one arm, what the i-th test counts as bad. */
+static double bad_of(const struct judge_stream *s, size_t i, const struct arm_counts *counts,
+                     const double *hist)
+{
+    return s->config.kind == EVIDENCE_LATENCY
+               ? exceedances(hist, s->config.n_edges, s->thresholds[i].edge)
+               : counts->bad;
+}
+
+/* Counts of an arm that missed a bucket come with the next one that both report. */
+static void blocks_of(const struct judge_stream *s, size_t i, const struct judge_bucket *b,
+                      size_t n, struct block *out)
+{
+    double canary_bad = 0, stable_bad = 0, canary = 0, stable = 0;
+    for (size_t t = 0; t < n; t++) {
+        if (b[t].stable_reported) {
+            stable_bad += bad_of(s, i, &b[t].stable, b[t].stable_hist);
+            stable += b[t].stable.total;
+        }
+        if (b[t].canary_reported) {
+            canary_bad += bad_of(s, i, &b[t].canary, b[t].canary_hist);
+            canary += b[t].canary.total;
+        }
+        out[t] = (struct block){0};
+        if (!b[t].stable_reported || !b[t].canary_reported || stable + canary <= 0)
+            continue;
+        double both = stable_bad + canary_bad;
+        out[t] = (struct block){canary_bad, both, both * canary / (stable + canary)};
+        canary_bad = stable_bad = canary = stable = 0;
+    }
+}
+
+static double learn_from_split(const struct judge_stream *s, size_t i, const struct judge_bucket *b,
+                               size_t n)
+{
+    struct block *blocks = mem_array(n, sizeof *blocks);
+    blocks_of(s, i, b, n, blocks);
+    double phi = dispersion_of_split(blocks, n, b->length_ms, 1);
+    free(blocks);
+    return phi;
+}
+
+static double learn_from_stable(const struct judge_stream *s, size_t i,
+                                const struct judge_bucket *b, size_t n)
+{
+    struct tally *tallies = mem_array(n, sizeof *tallies);
+    for (size_t t = 0; t < n; t++)
+        tallies[t] =
+            (struct tally){b[t].stable.total, bad_of(s, i, &b[t].stable, b[t].stable_hist)};
+    double phi = dispersion_of_one_arm(tallies, n, b->length_ms, s->config.dispersion);
+    free(tallies);
+    return phi;
+}
+
+void judge_stream_calibrate(struct judge_stream *s, const struct judge_bucket *b, size_t n)
+{
+    bool any = false, split = false;
+    for (size_t t = 0; t < n; t++) {
+        if (!judge_counts_are_possible(&s->config, &b[t].stable) ||
+            !judge_counts_are_possible(&s->config, &b[t].canary))
+            return;
+        split |= b[t].canary_reported;
+    }
+    for (size_t t = 0; t < n; t++) {
+        judge_stream_learn(s, &b[t]);
+        any |= b[t].stable.total > 0;
+    }
+    judge_pick(s);
+    if (!any || s->config.kind == EVIDENCE_TRAFFIC || judge_n_tests(s) == 0)
+        return;
+    for (size_t i = 0; i < judge_n_tests(s); i++)
+        dispersion_init(&s->dispersion[i],
+                        split ? learn_from_split(s, i, b, n) : learn_from_stable(s, i, b, n));
+    s->learned_ms = b[n - 1].start_ms + b[n - 1].length_ms - b[0].start_ms;
+}
+
+double judge_stream_dispersion(const struct judge_stream *s)
+{
+    double most =
+        s->config.kind == EVIDENCE_LATENCY && s->n_thresholds == 0 ? s->config.dispersion : 1;
+    for (size_t i = 0; i < judge_n_tests(s); i++)
+        most = fmax(most, s->dispersion[i].now);
+    return most;
+}
+
+int64_t judge_stream_learned_ms(const struct judge_stream *s)
+{
+    return s->learned_ms;
+}

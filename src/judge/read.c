@@ -1,0 +1,181 @@
+/* The verdict of a stream: evidence of harm and of health, with its numbers. */
+#include "judge/internal.h"
+#include "judge/logmath.h"
+
+#define MIN_BUCKETS 2
+
+double judge_stream_log_e(const struct judge_stream *s)
+{
+    double e[JUDGE_THRESHOLDS];
+    size_t n = judge_n_tests(s);
+    if (n == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        e[i] = s->harm[i].log_e;
+    return n == 1 ? e[0] : log_sum(e, n) - log((double)n);
+}
+
+/* What tempers the counts that health is judged by: for latency the threshold next to the SLO's. */
+double judge_health_dispersion(const struct judge_stream *s)
+{
+    size_t nearest = 0;
+    if (s->config.kind == EVIDENCE_LATENCY && s->n_thresholds == 0)
+        return s->config.dispersion;
+    for (size_t i = 1; i < judge_n_tests(s); i++) {
+        if (s->config.edges[s->thresholds[i].edge] <= s->config.slo_edge)
+            nearest = i;
+    }
+    return s->dispersion[nearest].learned;
+}
+
+static double rate(const struct arm_counts *c)
+{
+    return c->total > 0 ? c->bad / c->total : (double)NAN;
+}
+
+static void bound(const struct judge_stream *s, const struct arm_counts *c, double *low,
+                  double *high)
+{
+    double phi = judge_health_dispersion(s), beta = s->config.beta / 4;
+    if (s->config.is_rate) {
+        *low = count_lower(c->bad / phi, beta) * phi / c->total;
+        *high = count_upper(c->bad / phi, beta) * phi / c->total;
+    } else {
+        *low = rate_lower(c->bad / phi, (c->total - c->bad) / phi, beta);
+        *high = rate_upper(c->bad / phi, (c->total - c->bad) / phi, beta);
+    }
+}
+
+static bool is_settled(const struct judge_stream *s)
+{
+    return s->settled_stable.total > 0 && s->settled_canary.total > 0;
+}
+
+/* The interval is of the time after the warm-up as soon as there is some. */
+static void bound_rates(const struct judge_stream *s, struct findings *f)
+{
+    f->stable_rate = rate(&s->all.stable);
+    f->canary_rate = rate(&s->all.canary);
+    bound(s, is_settled(s) ? &s->settled_stable : &s->all.stable, &f->stable_low, &f->stable_high);
+    bound(s, is_settled(s) ? &s->settled_canary : &s->all.canary, &f->canary_low, &f->canary_high);
+}
+
+/* The latency threshold with most evidence: what the sentence is about. */
+static void find_worst(const struct judge_stream *s, struct findings *f)
+{
+    size_t n = s->config.n_edges, worst = 0;
+    if (s->n_thresholds == 0)
+        return;
+    for (size_t i = 1; i < s->n_thresholds; i++) {
+        if (s->harm[i].log_e > s->harm[worst].log_e)
+            worst = i;
+    }
+    size_t edge = s->thresholds[worst].edge;
+    f->worst_edge = s->config.edges[edge];
+    f->worst_quantile = 1 - exceedances(s->past_hist, n, edge) / s->past.total;
+    f->worst_stable = exceedances(s->all.stable_hist, n, edge) / s->all.stable.total;
+    f->worst_canary = exceedances(s->all.canary_hist, n, edge) / s->all.canary.total;
+}
+
+static bool harm_is_shown(const struct judge_stream *s, const struct findings *f)
+{
+    if (s->buckets < MIN_BUCKETS || judge_stream_log_e(s) < -log(s->config.alpha))
+        return false;
+    if (s->config.kind == EVIDENCE_TRAFFIC)
+        return true;
+    return s->config.kind == EVIDENCE_LATENCY
+               ? f->worst_canary > f->worst_stable
+               : f->canary_rate - f->stable_rate > s->config.tolerate;
+}
+
+static bool bank_is_healthy(const struct judge_stream *s)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->n_thresholds; i++) {
+        if (s->thresholds[i].margin_ratio <= 0)
+            continue;
+        any = true;
+        if (health_log_e(&s->bank[i]) < -log(s->config.beta))
+            return false;
+    }
+    return any;
+}
+
+static bool is_within_tolerance(const struct judge_stream *s)
+{
+    const struct arm_counts *a = &s->settled_stable, *b = &s->settled_canary;
+    double phi = judge_health_dispersion(s), beta = s->config.beta / 4, low, high, unused;
+    if (!s->config.is_rate)
+        return rate_is_within(b->bad / phi, (b->total - b->bad) / phi, a->bad / phi,
+                              (a->total - a->bad) / phi, s->config.tolerate, beta);
+    bound(s, a, &low, &unused);
+    bound(s, b, &unused, &high);
+    return high <= low + s->config.tolerate;
+}
+
+bool judge_stream_is_healthy(const struct judge_stream *s)
+{
+    if (s->buckets < MIN_BUCKETS || !is_settled(s))
+        return false;
+    if (s->config.kind == EVIDENCE_TRAFFIC)
+        return health_log_e(&s->health) >= -log(s->config.beta);
+    if (s->config.kind == EVIDENCE_LATENCY && !isnan(s->config.bank_tolerate))
+        return bank_is_healthy(s);
+    return health_log_e(&s->health) >= log(2 / s->config.beta) || is_within_tolerance(s);
+}
+
+/* What an effect must be at least to be seen now with probability 1 - beta: normal approximation
+ * with the price of looking at any time, sqrt(2 ln 1/alpha), in place of a fixed-time quantile. */
+static double detectable(const struct judge_stream *s)
+{
+    const struct arm_counts *a = &s->all.stable, *b = &s->all.canary;
+    if (a->total <= 0 || b->total <= 0 || s->config.kind == EVIDENCE_TRAFFIC)
+        return (double)NAN;
+    double p = (a->bad + b->bad + 1) / (a->total + b->total + 2);
+    double rest = s->config.is_rate ? 1 : 1 - p;
+    double phi = judge_health_dispersion(s);
+    double se = sqrt(phi * p * rest * (1 / a->total + 1 / b->total));
+    return (sqrt(2 * -log(s->config.alpha)) + sqrt(2 * -log(s->config.beta))) * se;
+}
+
+static void fill(const struct judge_stream *s, struct evidence *e)
+{
+    e->kind = s->config.kind;
+    e->unit = s->config.is_rate ? "1" : "ratio";
+    e->tolerate = s->config.tolerate;
+    e->stable = s->all.stable;
+    e->canary = s->all.canary;
+    e->harm_log_e = judge_stream_log_e(s);
+    e->harm_log_limit = -log(s->config.alpha);
+    e->observed_ms = s->last_ms - s->first_ms;
+    e->minimum_detectable_effect = detectable(s);
+    e->effect = e->low = e->high = (double)NAN;
+    e->state = EVIDENCE_INSUFFICIENT;
+    e->code = s->buckets == 0 ? "no_traffic" : "not_proven";
+}
+
+void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct evidence *e)
+{
+    struct findings f = {.worst_edge = (double)NAN};
+    bool traffic = s->config.kind == EVIDENCE_TRAFFIC;
+    judge_stream_check(s);
+    fill(s, e);
+    if (s->buckets > 0 && !traffic) {
+        bound_rates(s, &f);
+        find_worst(s, &f);
+        e->effect = f.canary_rate - f.stable_rate;
+        e->low = f.canary_low - f.stable_high;
+        e->high = f.canary_high - f.stable_low;
+    }
+    if (harm_is_shown(s, &f)) {
+        e->state = EVIDENCE_FAIL;
+        e->code = traffic ? "too_little_traffic" : "harm_shown";
+    } else if (judge_stream_is_healthy(s)) {
+        e->state = EVIDENCE_PASS;
+        e->code = traffic ? "split_as_configured" : "within_tolerance";
+    }
+    if (traffic)
+        judge_say_traffic(s, arena, e);
+    else
+        judge_say(s, &f, arena, e);
+}
