@@ -81,6 +81,18 @@ static const struct option_spec ledger_replay_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec judge_options[] = {
+    {"traces", 0, "DIR", "judge a set of traces instead of two files"},
+    {"out", 'o', "FILE", "with --traces: where the verdicts go; default standard output"},
+    {"start", 0, "SECONDS", "rows before this time are history to learn from"},
+    {"tolerate", 0, "RATIO", "how much more errors still count as healthy; default 0.05%"},
+    {"alpha", 0, "RATIO", "how often an unchanged canary may be found harmful; default 5%"},
+    {"weight", 0, "RATIO", "the canary's share as configured: judge the traffic too"},
+    {"warmup", 0, "DURATION", "how long new instances may be worse; default none"},
+    {"dwell", 0, "DURATION", "no pass before; default 0, with --traces 5m"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const char exits_of_watch[] = "Exit: 0 succeeded, 1 rolled back, cancelled or superseded, "
                                      "4 --timeout is over, 5 unreachable.";
 
@@ -276,6 +288,19 @@ const struct command commands[] = {
                 "byte, 1 one differs.",
      .example = "cqed ledger replay\ncqed ledger replay --data data",
      .options = ledger_replay_options},
+    {.name = "judge",
+     .arguments = "[STABLE.csv CANARY.csv]",
+     .max_words = 2,
+     .prints = true,
+     .run = run_judge,
+     .summary = "a verdict on counters in files, without a server",
+     .details =
+         "Each file has a line time,total,bad and, for latency, le_0.1,...,le_+Inf; counters "
+         "as Prometheus keeps them. docs/manual/judge.md says more. Exit: 0 pass, 1 fail "
+         "(harm shown), 2 wrong use or files, 3 insufficient.",
+     .example = "cqed judge stable.csv canary.csv --tolerate 0.1%\n"
+                "cqed judge --traces traces --out verdicts.jsonl",
+     .options = judge_options},
     {.name = "version",
      .arguments = "",
      .prints = true,

@@ -58,7 +58,7 @@ extern const struct option_spec common_options[]; /* ends at a NULL name */
 /* One a command; the table in commands.c says what they are. */
 command_fn run_serve, run_check, run_gate, run_rollout_start, run_rollout_list, run_rollout_show,
     run_rollout_watch, run_rollout_act, run_slo_list, run_slo_show, run_query, run_ledger_show,
-    run_ledger_verify, run_ledger_replay, run_status, run_version, run_help;
+    run_ledger_verify, run_ledger_replay, run_judge, run_status, run_version, run_help;
 
 /* Run with everything but the arguments set up: out, err, the terminal's nature. argv[0] is the
  * first word behind the program's name. */

@@ -1,4 +1,4 @@
-#include "judge/combine.h"
+#include "judge/judge.h"
 
 #include "base/check.h"
 #include "judge/logmath.h"

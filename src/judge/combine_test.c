@@ -1,4 +1,4 @@
-#include "judge/combine.h"
+#include "judge/judge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -90,7 +90,7 @@ MUST_CHECK bool judge_stream_feed(struct judge_stream *, const struct judge_buck
  * critical, query and freshness, and may override the state with blind or error. */
 void judge_stream_read(const struct judge_stream *, struct arena *, struct evidence *);
 
-/* The two halves of the verdict without words, for panels of streams (combine.h) and for speed: the
+/* The two halves of the verdict without words, for panels of streams and for speed: the
  * e-value's logarithm against "no harm", and whether health is shown now. */
 double judge_stream_log_e(const struct judge_stream *);
 bool judge_stream_is_healthy(const struct judge_stream *);
@@ -98,5 +98,21 @@ bool judge_stream_is_healthy(const struct judge_stream *);
 /* The stream's numbers, exactly (doubles as hexadecimal text), and back. */
 json_t *judge_stream_to_json(struct arena *, const struct judge_stream *);
 struct judge_stream *judge_stream_from_json(const json_t *, struct err *);
+
+/* --- Several checks, one false-rollback rate: combine.c ---
+ *
+ * The weighted average of e-values is an e-value under any dependence (Vovk and Wang 2021), so
+ * sum w_i E_i >= 1/alpha is wrong at any time with probability at most alpha, and finds harm a
+ * little sooner than alpha split over the checks does. A check caused it by itself when its own
+ * w_i E_i reaches 1/alpha (Bonferroni). */
+struct combined {
+    double log_e;
+    bool is_harm;
+    size_t worst; /* the check with most weighted evidence */
+    bool alone;   /* that check's evidence is enough by itself */
+};
+
+/* Weights add up to 1 and n is at least 1. */
+struct combined judge_combine(const double *log_e, const double *weights, size_t n, double alpha);
 
 #endif

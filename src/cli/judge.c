@@ -1,0 +1,362 @@
+/* cqed judge: a verdict on counters in files, without a server. */
+#include "base/file.h"
+#include "base/num.h"
+#include "cli/internal.h"
+#include "cli/trace.h"
+
+#include <math.h>
+
+#define MAX_MANIFEST ((size_t)256 << 20)
+#define DWELL_MS 300000  /* no promotion before */
+#define WARMUP_MS 120000 /* of a trace that declares one, without saying how long */
+#define ALPHA 0.05
+#define ERRORS_TOLERATED 0.0005
+#define LATENCY_TOLERATED 0.002
+
+enum { ERRORS, LATENCY, TRAFFIC, N_STREAMS };
+static const char *const stream_names[N_STREAMS] = {"errors", "latency", "traffic"};
+
+/* The streams of one comparison and what they have shown. */
+struct panel {
+    struct judge_stream *streams[N_STREAMS]; /* NULL = not asked */
+    double weights[N_STREAMS];
+    bool healthy[N_STREAMS]; /* once shown, at an error rate that holds at all times */
+    struct combined combined;
+    int64_t harm_ms, health_ms; /* since the start; -1 = not shown */
+};
+
+struct question {
+    double alpha, tolerate;
+    int64_t warmup_ms, dwell_ms;
+    bool traffic;
+};
+
+/* --- Judging --- */
+
+static struct judge_stream *new_stream(const struct trace *t, const struct question *q,
+                                       enum evidence_kind kind, double slo_edge)
+{
+    struct judge_config c = judge_config_default(kind);
+    c.alpha = q->alpha;
+    c.tolerate = kind == EVIDENCE_RATIO ? q->tolerate : 0;
+    c.warmup_ms = q->warmup_ms;
+    if (kind == EVIDENCE_LATENCY) {
+        c.n_edges = t->n_edges;
+        memcpy(c.edges, t->edges, sizeof c.edges);
+        c.slo_edge = slo_edge;
+        c.bank_tolerate = LATENCY_TOLERATED;
+    }
+    return judge_stream_new(&c);
+}
+
+static void panel_open(struct panel *p, const struct trace *t, const struct question *q,
+                       double slo_edge)
+{
+    static const enum evidence_kind kinds[N_STREAMS] = {EVIDENCE_RATIO, EVIDENCE_LATENCY,
+                                                        EVIDENCE_TRAFFIC};
+    const bool asked[N_STREAMS] = {true, t->n_edges > 0, q->traffic};
+    double n = 0;
+    *p = (struct panel){.harm_ms = -1, .health_ms = -1};
+    for (size_t i = 0; i < N_STREAMS; i++)
+        n += asked[i] ? 1 : 0;
+    for (size_t i = 0; i < N_STREAMS; i++) {
+        if (!asked[i])
+            continue;
+        p->weights[i] = 1 / n;
+        p->streams[i] = new_stream(t, q, kinds[i], slo_edge);
+        if (t->n_history > 0)
+            judge_stream_calibrate(p->streams[i], t->buckets, t->n_history);
+    }
+}
+
+static void panel_close(struct panel *p)
+{
+    for (size_t i = 0; i < N_STREAMS; i++)
+        judge_stream_free(p->streams[i]);
+}
+
+static bool panel_feed(struct panel *p, const struct judge_bucket *b, struct err *err)
+{
+    for (size_t i = 0; i < N_STREAMS; i++) {
+        if (p->streams[i] && !judge_stream_feed(p->streams[i], b, err))
+            return false;
+    }
+    return true;
+}
+
+static struct combined combine(const struct panel *p, double alpha)
+{
+    double log_e[N_STREAMS], weights[N_STREAMS];
+    size_t which[N_STREAMS], n = 0;
+    for (size_t i = 0; i < N_STREAMS; i++) {
+        if (!p->streams[i])
+            continue;
+        log_e[n] = judge_stream_log_e(p->streams[i]);
+        weights[n] = p->weights[i];
+        which[n++] = i;
+    }
+    struct combined c = judge_combine(log_e, weights, n, alpha);
+    c.worst = which[c.worst];
+    return c;
+}
+
+static bool all_healthy(struct panel *p)
+{
+    bool all = true;
+    for (size_t i = 0; i < N_STREAMS; i++) {
+        if (p->streams[i] && !p->healthy[i])
+            p->healthy[i] = judge_stream_is_healthy(p->streams[i]);
+        all &= !p->streams[i] || p->healthy[i];
+    }
+    return all;
+}
+
+/* Until harm is shown; a canary that was promoted is watched on. */
+static bool panel_run(struct panel *p, const struct trace *t, const struct question *q,
+                      struct err *err)
+{
+    for (size_t i = t->n_history; i < t->n && p->harm_ms < 0; i++) {
+        const struct judge_bucket *b = &t->buckets[i];
+        int64_t now_ms = b->start_ms + b->length_ms - t->start_ms;
+        if (!panel_feed(p, b, err))
+            return false;
+        p->combined = combine(p, q->alpha);
+        if (p->combined.is_harm)
+            p->harm_ms = now_ms;
+        else if (p->health_ms < 0 && all_healthy(p) && now_ms >= q->dwell_ms)
+            p->health_ms = now_ms;
+    }
+    return true;
+}
+
+/* --- A set of traces --- */
+
+static void put_verdict(struct buf *out, const char *id, const char *verdict, int64_t ms)
+{
+    struct json_writer w;
+    json_writer_init(&w, out);
+    json_open_object(&w);
+    json_key(&w, "id");
+    json_put_cstr(&w, id);
+    json_key(&w, "verdict");
+    json_put_cstr(&w, verdict);
+    json_key(&w, "t");
+    json_put_i64(&w, ms / 1000);
+    json_close_object(&w);
+    json_writer_end(&w);
+    buf_add_char(out, '\n');
+}
+
+static bool judge_trace(struct arena *arena, const char *folder, const json_t *line,
+                        const struct question *asked, struct buf *out, struct err *err)
+{
+    struct trace t;
+    struct panel p;
+    struct question q = *asked;
+    if (!trace_read(arena, folder, line, &t, err))
+        return false;
+    if (t.warms_up && q.warmup_ms == 0)
+        q.warmup_ms = WARMUP_MS;
+    panel_open(&p, &t, &q, t.n_edges > 1 ? t.edges[t.n_edges - 2] : (double)NAN);
+    bool done = panel_run(&p, &t, &q, err);
+    if (done && p.health_ms >= 0)
+        put_verdict(out, t.id, "promote", p.health_ms);
+    if (done && p.harm_ms >= 0)
+        put_verdict(out, t.id, "rollback", p.harm_ms);
+    if (done && p.health_ms < 0 && p.harm_ms < 0)
+        put_verdict(out, t.id, "none",
+                    t.buckets[t.n - 1].start_ms + t.buckets[t.n - 1].length_ms - t.start_ms);
+    panel_close(&p);
+    return done;
+}
+
+static bool judge_traces(struct cli *cli, const char *folder, const struct question *q,
+                         struct buf *out, size_t *n, struct err *err)
+{
+    struct buf manifest = BUF_INIT;
+    struct arena arena = ARENA_INIT;
+    struct str text, line;
+    const char *path = arena_printf(&cli->arena, "%s/manifest.jsonl", folder);
+    bool done = file_read(path, MAX_MANIFEST, &manifest, err);
+    text = buf_str(&manifest);
+    while (done && str_cut(&text, '\n', &line)) {
+        if (str_trim(line).n == 0)
+            continue;
+        const json_t *json = json_parse(&arena, line, err);
+        done = json && judge_trace(&arena, folder, json, q, out, err);
+        *n += done ? 1 : 0;
+        arena_clear(&arena);
+    }
+    buf_release(&manifest);
+    arena_release(&arena);
+    return done;
+}
+
+static int run_traces(struct cli *cli, const char *folder, const struct question *q)
+{
+    struct buf out = BUF_INIT;
+    struct err err = ERR_INIT;
+    size_t n = 0;
+    const char *path = args_value(&cli->args, "out");
+    if (cli->args.n_words > 0)
+        return misuse(cli, "--traces takes no files");
+    struct progress *progress = progress_start(cli, "judging the traces in %s", folder);
+    bool done = judge_traces(cli, folder, q, &out, &n, &err);
+    progress_stop(progress);
+    if (done && path)
+        done = file_replace(path, buf_str(&out), 0644, &err);
+    else if (done)
+        (void)fwrite(out.p ? out.p : "", 1, out.n, cli->out);
+    buf_release(&out);
+    if (!done)
+        return fail(cli, &err);
+    if (path)
+        (void)fprintf(cli->out, "%zu traces judged: %s\n", n, clean(&cli->arena, path));
+    return EXIT_DONE;
+}
+
+/* --- Two files --- */
+
+static double hist_at(const double *hist, const struct trace *t, double edge)
+{
+    double over = 0;
+    for (size_t i = 0; i < t->n_edges; i++)
+        over += t->edges[i] > edge ? hist[i] : 0;
+    return over;
+}
+
+/* The largest edge that at least 1% of stable's requests exceed: what sentences speak of. */
+static double edge_to_speak_of(const struct trace *t)
+{
+    double total = 0, edge = t->n_edges ? t->edges[0] : (double)NAN;
+    for (size_t i = 0; i < t->n; i++)
+        total += hist_at(t->buckets[i].stable_hist, t, 0);
+    for (size_t e = 0; e + 1 < t->n_edges; e++) {
+        double over = 0;
+        for (size_t i = 0; i < t->n; i++)
+            over += hist_at(t->buckets[i].stable_hist, t, t->edges[e]);
+        if (over >= 0.01 * total)
+            edge = t->edges[e];
+    }
+    return edge;
+}
+
+static const char *overall(const struct panel *p)
+{
+    return p->harm_ms >= 0 ? "fail" : p->health_ms >= 0 ? "pass" : "insufficient";
+}
+
+static struct evidence read_stream(struct cli *cli, const struct panel *p, size_t i)
+{
+    struct evidence e = {
+        .check = stream_names[i],
+        .critical = true,
+        .query = arena_printf(&cli->arena, "%s %s", cli->args.words[0], cli->args.words[1])};
+    judge_stream_read(p->streams[i], &cli->arena, &e);
+    if (p->harm_ms >= 0 && p->combined.worst == i)
+        e.state = EVIDENCE_FAIL;
+    else if (p->healthy[i])
+        e.state = EVIDENCE_PASS;
+    return e;
+}
+
+static void print_as_json(struct cli *cli, const struct panel *p)
+{
+    json_t *checks = json_array();
+    for (size_t i = 0; i < N_STREAMS; i++) {
+        if (!p->streams[i])
+            continue;
+        struct evidence e = read_stream(cli, p, i);
+        json_t *json = json_deep_copy(evidence_to_json(&cli->arena, &e));
+        (void)json_object_set_new(json, "dispersion",
+                                  json_real(judge_stream_dispersion(p->streams[i])));
+        (void)json_array_append_new(checks, json);
+    }
+    int64_t at_ms = p->harm_ms >= 0 ? p->harm_ms : p->health_ms;
+    print_json(cli, json_own(&cli->arena,
+                             json_pack("{s:s, s:o, s:f, s:o}", "state", overall(p), "atSeconds",
+                                       at_ms < 0 ? json_null() : json_real((double)at_ms / 1000),
+                                       "logE", p->combined.log_e, "checks", checks)));
+}
+
+static void print_for_people(struct cli *cli, const struct panel *p, const struct question *q)
+{
+    int64_t at_ms = p->harm_ms >= 0 ? p->harm_ms : p->health_ms;
+    const char *state = overall(p);
+    (void)fprintf(cli->out, "%s%s%s", paint_on(cli, paint_of_state(state)), state, paint_off(cli));
+    if (at_ms >= 0)
+        (void)fprintf(cli->out, " after %s", text_duration(&cli->arena, at_ms));
+    (void)fprintf(cli->out, ": evidence of harm e^%.2f of e^%.2f, all checks together\n",
+                  p->combined.log_e, -log(q->alpha));
+    for (size_t i = 0; i < N_STREAMS; i++) {
+        if (!p->streams[i])
+            continue;
+        struct evidence e = read_stream(cli, p, i);
+        (void)fprintf(cli->out, "  %s: %s\n", e.check, evidence_state_name(e.state));
+        print_wrapped(cli, 4, e.sentence);
+        print_wrapped(cli, 4, arena_printf(&cli->arena, "would change it: %s", e.would_change));
+        int64_t learned_ms = judge_stream_learned_ms(p->streams[i]);
+        print_wrapped(cli, 4,
+                      arena_printf(&cli->arena, "dispersion %.2f, %s",
+                                   judge_stream_dispersion(p->streams[i]),
+                                   learned_ms ? arena_printf(&cli->arena, "learned from %s",
+                                                             text_duration(&cli->arena, learned_ms))
+                                              : "not learned: no history"));
+    }
+}
+
+static int run_files(struct cli *cli, const struct question *q, double start_s, double weight)
+{
+    struct trace t;
+    struct panel p;
+    struct err err = ERR_INIT;
+    if (cli->args.n_words != 2)
+        return misuse(cli, "two files are needed, stable's and the canary's; or --traces DIR");
+    if (!trace_join(&cli->arena, cli->args.words[0], cli->args.words[1], start_s, &t, &err))
+        return fail(cli, &err);
+    double edge = edge_to_speak_of(&t);
+    for (size_t i = 0; i < t.n; i++)
+        t.buckets[i].weight = weight;
+    panel_open(&p, &t, q, edge);
+    if (!panel_run(&p, &t, q, &err)) {
+        panel_close(&p);
+        return fail(cli, &err);
+    }
+    if (cli->json)
+        print_as_json(cli, &p);
+    else
+        print_for_people(cli, &p, q);
+    int code = p.harm_ms >= 0 ? EXIT_NEGATIVE : p.health_ms >= 0 ? EXIT_DONE : EXIT_PENDING;
+    panel_close(&p);
+    return code;
+}
+
+/* --- Options --- */
+
+static bool take_ratio(struct cli *cli, const char *name, double least, double most, double *out)
+{
+    const char *text = args_value(&cli->args, name);
+    if (!text)
+        return true;
+    if (num_parse_ratio(str_from(text), out) && *out >= least && *out <= most)
+        return true;
+    (void)misuse(cli, "--%s '%s' must be from %g%% to %g%%", name, text, 100 * least, 100 * most);
+    return false;
+}
+
+int run_judge(struct cli *cli)
+{
+    struct question q = {.alpha = ALPHA, .tolerate = ERRORS_TOLERATED};
+    double start_s = (double)NAN, weight = 0;
+    const char *start = args_value(&cli->args, "start"), *folder = args_value(&cli->args, "traces");
+    if (!take_ratio(cli, "alpha", 1e-9, 0.5, &q.alpha) ||
+        !take_ratio(cli, "tolerate", 0, 1, &q.tolerate) ||
+        !take_ratio(cli, "weight", 1e-6, 0.999999, &weight) ||
+        !take_duration(cli, "warmup", 0, 0, &q.warmup_ms) ||
+        !take_duration(cli, "dwell", 0, folder ? DWELL_MS : 0, &q.dwell_ms))
+        return EXIT_USAGE;
+    if (start && (!num_parse_double(str_from(start), &start_s) || isnan(start_s)))
+        return misuse(cli, "--start '%s' must be a time in seconds, as in the files", start);
+    q.traffic = weight > 0;
+    return folder ? run_traces(cli, folder, &q) : run_files(cli, &q, start_s, weight);
+}
