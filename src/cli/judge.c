@@ -209,7 +209,7 @@ static int run_traces(struct cli *cli, const char *folder, const struct question
         (void)fwrite(out.p ? out.p : "", 1, out.n, cli->out);
     buf_release(&out);
     if (!done)
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     if (path)
         (void)fprintf(cli->out, "%zu traces judged: %s\n", n, clean(&cli->arena, path));
     return EXIT_DONE;
@@ -313,14 +313,14 @@ static int run_files(struct cli *cli, const struct question *q, double start_s, 
     if (cli->args.n_words != 2)
         return misuse(cli, "two files are needed, stable's and the canary's; or --traces DIR");
     if (!trace_join(&cli->arena, cli->args.words[0], cli->args.words[1], start_s, &t, &err))
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     double edge = edge_to_speak_of(&t);
     for (size_t i = 0; i < t.n; i++)
         t.buckets[i].weight = weight;
     panel_open(&p, &t, q, edge);
     if (!panel_run(&p, &t, q, &err)) {
         panel_close(&p);
-        return fail(cli, &err);
+        return fail_with(cli, &err);
     }
     if (cli->json)
         print_as_json(cli, &p);
