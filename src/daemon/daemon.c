@@ -1,3 +1,5 @@
+/* The program from start to end: configuration, opening in the order of the sentence, reload,
+ * closing. */
 #include "daemon/daemon.h"
 
 #include "base/clock.h"
