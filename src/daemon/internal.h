@@ -81,6 +81,8 @@ bool daemon_reload(struct daemon *, struct err *);
 /* tick.c: the loop. */
 void tick(void *daemon);
 void decide_on(struct daemon *, struct rollout *, int64_t now_ms);
+/* What the SLI engine has added up since the last call, as samples at now_ms. */
+void flush_sums(struct daemon *, int64_t now_ms);
 
 /* actuate.c: recorded intent -> act -> recorded observation. */
 void actuate(struct daemon *, struct rollout *);

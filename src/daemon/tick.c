@@ -136,7 +136,7 @@ static void emit_sum(void *batch, struct labels labels, int64_t t_ms, double v)
         (void)store_batch_add(batch, ref, t_ms, v, STORE_ORIGIN_UNKNOWN);
 }
 
-static void flush_sums(struct daemon *d, int64_t now_ms)
+void flush_sums(struct daemon *d, int64_t now_ms)
 {
     struct err err = ERR_INIT;
     struct store_batch *batch = store_batch_begin(d->store, now_ms);

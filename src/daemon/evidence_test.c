@@ -1,0 +1,148 @@
+#include "daemon/testing.h"
+
+/* Telemetry of both arms, a scrape a second, from `from_s` on; the canary's begins with its
+ * exposure. A hundred requests a second, a tenth of them on the canary. */
+struct traffic {
+    int64_t begin_ms;
+    double stable_bad_pct, canary_bad_pct;
+    int64_t canary_from_s, canary_until_s; /* when it is heard of */
+};
+
+static void play(struct world *w, const struct traffic *t, int64_t from_s, int64_t to_s)
+{
+    for (int64_t s = from_s; s < to_s; s++) {
+        int64_t at_ms = t->begin_ms + s * 1000;
+        double stable = 90 * (double)s, canary = 10 * (double)(s - t->canary_from_s);
+        test_count(w, "v1", at_ms, floor(stable * t->stable_bad_pct / 100), stable);
+        if (s >= t->canary_from_s && s < t->canary_until_s)
+            test_count(w, "v2", at_ms, floor(canary * t->canary_bad_pct / 100), canary);
+        flush_sums(&w->d, at_ms + 1);
+    }
+}
+
+/* A rollout of v2 whose canary has had traffic since that second. */
+static struct rollout *expose(struct world *w, const struct traffic *t)
+{
+    struct rollout *r = test_start(w, "v2");
+    r->exposed_since_ms = t->begin_ms + t->canary_from_s * 1000;
+    r->state.desired_pct = r->state.allowed_pct = 10;
+    r->state.state = ROLLOUT_PROGRESSING;
+    r->state.step = 0;
+    test_observe(r, 10);
+    return r;
+}
+
+static struct evidence look(struct world *w, struct rollout *r, const struct traffic *t,
+                            int64_t at_s)
+{
+    struct snapshot seen = collect(&w->d, r, &w->arena, t->begin_ms + at_s * 1000);
+    assert_true(seen.n_checks >= 1);
+    assert_string_equal(seen.checks[0].check, "shop-availability");
+    return seen.checks[0];
+}
+
+static struct traffic traffic_of(double stable_bad_pct, double canary_bad_pct)
+{
+    return (struct traffic){.begin_ms = clock_wall_ms() - 600000,
+                            .stable_bad_pct = stable_bad_pct,
+                            .canary_bad_pct = canary_bad_pct,
+                            .canary_from_s = 60,
+                            .canary_until_s = 1000};
+}
+
+static void harm_is_found_and_stays_shown(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0.5, 20);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 90);
+    struct evidence e = look(w, r, &t, 90);
+    assert_int_equal(e.state, EVIDENCE_FAIL);
+    assert_string_equal(e.code, "harm_shown");
+    assert_true(e.low > 0 && e.canary.total > 200 && e.stable.total > 2000);
+    e = look(w, r, &t, 200); /* telemetry is gone, what it showed is not */
+    assert_int_equal(e.state, EVIDENCE_FAIL);
+    assert_true(e.fresh_ms > 100000);
+}
+
+static void health_is_proven(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 0);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 70);
+    assert_int_equal(look(w, r, &t, 70).state, EVIDENCE_INSUFFICIENT);
+    play(w, &t, 70, 120);
+    struct evidence e = look(w, r, &t, 120);
+    assert_int_equal(e.state, EVIDENCE_PASS);
+    assert_true(e.high <= e.tolerate && e.effect == 0);
+}
+
+static void a_silent_arm_is_blind(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 0);
+    t.canary_until_s = 100;
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 120);
+    struct evidence e = look(w, r, &t, 120);
+    assert_int_equal(e.state, EVIDENCE_BLIND);
+    assert_string_equal(e.code, "stale");
+    assert_non_null(strstr(e.sentence, "v2"));
+}
+
+static void an_arm_never_heard_of_is_blind(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 0);
+    t.canary_until_s = 0;
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 120);
+    assert_int_equal(look(w, r, &t, 120).state, EVIDENCE_BLIND);
+}
+
+static void a_restart_comes_to_the_same_verdict(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(1, 3);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 130);
+    struct evidence before = look(w, r, &t, 130);
+    json_t *first = evidence_to_json(&w->arena, &before);
+    test_close(w);
+    test_open(w);
+    r = w->d.rollouts;
+    r->exposed_since_ms = t.begin_ms + t.canary_from_s * 1000;
+    test_observe(r, 10);
+    struct evidence after = look(w, r, &t, 130);
+    assert_true(json_equal(first, evidence_to_json(&w->arena, &after)));
+    assert_true(before.canary.total > 500);
+}
+
+static void curves_follow_the_arms(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 20);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 90);
+    (void)look(w, r, &t, 90);
+    json_t *curves = comparison_curves(r->comparison, &w->arena, "shop-availability");
+    json_t *canary = json_object_get(curves, "canary");
+    size_t n = json_array_size(canary);
+    assert_true(n > 20 && json_array_size(json_object_get(curves, "t")) == n);
+    assert_true(fabs(json_number_value(json_array_get(canary, n - 1)) - 0.2) < 0.05);
+    assert_null(comparison_curves(r->comparison, &w->arena, "nothing"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(harm_is_found_and_stays_shown),
+        TEST(health_is_proven),
+        TEST(a_silent_arm_is_blind),
+        TEST(an_arm_never_heard_of_is_blind),
+        TEST(a_restart_comes_to_the_same_verdict),
+        TEST(curves_follow_the_arms),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
