@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#define MAX_WARMUP_MS INT64_C(86400000)
+
 static const char *const responses[] = {
 #define X(code, name) name,
     POLICY_RESPONSES(X)
@@ -240,7 +242,7 @@ static void read_risk(struct reader *r, struct yaml_node *spec, struct rollout_p
     if (!(out->false_rollback >= 1e-6 && out->false_rollback <= 0.5) ||
         !(out->missed_harm >= 1e-6 && out->missed_harm <= 0.5))
         yaml_error(map, r->diags, "risks must be from 0.0001%% to 50%%");
-    if (!(out->dispersion >= 1 && out->dispersion <= 100))
+    if (!isnan(out->dispersion) && !(out->dispersion >= 1 && out->dispersion <= 100))
         yaml_error(map, r->diags, "risk.dispersion must be from 1 to 100");
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "risk", r->diags);
 }
@@ -283,9 +285,9 @@ static void check_approvals(struct reader *r, const struct yaml_node *spec,
 
 static void read_rollout_spec(struct reader *r, struct yaml_node *spec, struct rollout_policy *out)
 {
-    static const char *const keys[] = {"service",  "automation", "traffic",  "cohorts",   "steps",
-                                       "evidence", "risk",       "budget",   "telemetry", "on",
-                                       "quorum",   "bake",       "approvals"};
+    static const char *const keys[] = {"service",  "automation", "traffic",   "cohorts",   "steps",
+                                       "evidence", "risk",       "budget",    "telemetry", "on",
+                                       "quorum",   "bake",       "approvals", "warmup"};
     static const char *const levels[] = {
 #define X(code, name) name,
         AUTOMATION_LEVELS(X)
@@ -313,6 +315,9 @@ static void read_rollout_spec(struct reader *r, struct yaml_node *spec, struct r
     yaml_take_i64(spec, "quorum", 1, 100, &quorum, r->diags);
     out->quorum = (int)quorum;
     yaml_take_duration(spec, "bake", &out->bake_ms, r->diags);
+    yaml_take_duration(spec, "warmup", &out->warmup_ms, r->diags);
+    if (out->warmup_ms < 0 || out->warmup_ms > MAX_WARMUP_MS)
+        yaml_error(spec, r->diags, "warmup must be at most 1d");
     read_approvals(r, spec, &out->approvals);
     check_approvals(r, spec, out);
     yaml_reject_unknown(spec, keys, COUNT_OF(keys), "Rollout spec", r->diags);
@@ -326,7 +331,7 @@ static void read_rollout(struct reader *r, struct yaml_node *document, struct ya
                                    .cohort_label = "version",
                                    .false_rollback = 0.05,
                                    .missed_harm = 0.05,
-                                   .dispersion = 2,
+                                   .dispersion = (double)NAN,
                                    .bucket_ms = 5000,
                                    .max_age_ms = 60000,
                                    .on_fail = RESPOND_ROLLBACK,

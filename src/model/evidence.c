@@ -70,6 +70,10 @@ const char *evidence_kind_name(enum evidence_kind kind)
 static json_t *new_evidence(const struct evidence *e)
 {
     json_t *json = fields_to_json(evidence_fields, FIELDS_COUNT(evidence_fields), e);
+    if (e->dispersion > 0) {
+        object_set(json, "dispersion", json_from_double(e->dispersion));
+        object_set(json, "learnedMs", json_integer((json_int_t)e->learned_ms));
+    }
     object_set(json, "stable", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->stable));
     object_set(json, "canary", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->canary));
     return json;
@@ -83,6 +87,8 @@ json_t *evidence_to_json(struct arena *arena, const struct evidence *e)
 bool evidence_from_json(struct arena *arena, const json_t *json, struct evidence *out,
                         struct err *err)
 {
+    out->dispersion = json_get_double(json, "dispersion", 0);
+    out->learned_ms = json_get_i64(json, "learnedMs", 0);
     return fields_from_json(evidence_fields, FIELDS_COUNT(evidence_fields), arena, json, "evidence",
                             out, err) &&
            fields_from_json(arm_fields, FIELDS_COUNT(arm_fields), arena,

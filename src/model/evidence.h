@@ -66,8 +66,10 @@ struct evidence {
     double harm_log_e; /* ln of the e-value against "no harm"; fail at or above harm_log_limit */
     double harm_log_limit;
     double minimum_detectable_effect; /* same unit as effect, at the present sample sizes */
-    int64_t fresh_ms;                 /* age of the oldest source it rests on; -1 = never seen */
-    int64_t observed_ms;              /* how long the arms have been compared */
+    double dispersion;                /* that tempered the counts, >= 1; 0 = no arms are compared */
+    int64_t learned_ms;  /* of history that the dispersion was learned from; 0 = given or assumed */
+    int64_t fresh_ms;    /* age of the oldest source it rests on; -1 = never seen */
+    int64_t observed_ms; /* how long the arms have been compared */
 
     const char *query;    /* exactly what was asked: PromQL or the SLI's selectors */
     const char *code;     /* stable reason code: "harm_shown", "stale", "no_traffic", ... */

@@ -24,6 +24,8 @@ static struct evidence fail_evidence(void)
                              .harm_log_e = 4.25,
                              .harm_log_limit = 3.9,
                              .minimum_detectable_effect = (double)NAN,
+                             .dispersion = 2.625,
+                             .learned_ms = 3600000,
                              .fresh_ms = -1,
                              .observed_ms = 60000,
                              .query = "up{job=\"x\"}",
@@ -43,6 +45,7 @@ static void evidence_survives_its_json(void **state)
     assert_string_equal(back.check, e.check);
     assert_string_equal(back.would_change, "");
     assert_int_equal(back.state, EVIDENCE_FAIL);
+    assert_true(back.dispersion == 2.625 && back.learned_ms == 3600000);
     assert_true(isnan(back.minimum_detectable_effect) && isinf(back.low) && back.low < 0);
     assert_true(back.canary.bad == 8.0 && back.fresh_ms == -1 && back.critical);
     json_canonical(json, &first);

@@ -141,6 +141,8 @@ json_t *rollout_policy_to_json(struct arena *arena, const struct rollout_policy 
     json_t *steps = new_array();
     for (size_t i = 0; i < p->n_steps; i++)
         array_add(steps, fields_to_json(step_fields, FIELDS_COUNT(step_fields), &p->steps[i]));
+    if (p->warmup_ms > 0)
+        object_set(json, "warmupMs", json_integer((json_int_t)p->warmup_ms));
     object_set(json, "steps", steps);
     object_set(json, "evidence", checks_to_json(p->checks, p->n_checks));
     object_set(json, "traffic", traffic_to_json(&p->traffic));
@@ -216,6 +218,7 @@ struct rollout_policy *rollout_policy_from_json(struct arena *arena, const json_
 {
     struct rollout_policy *p = ARENA_NEW(arena, struct rollout_policy);
     p->path = "";
+    p->warmup_ms = json_get_i64(json, "warmupMs", 0);
     if (fields_from_json(rollout_fields, FIELDS_COUNT(rollout_fields), arena, json, "policy", p,
                          err) &&
         steps_from_json(arena, json, p, err) &&

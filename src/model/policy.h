@@ -83,7 +83,8 @@ struct rollout_policy {
     size_t n_checks;
     double false_rollback;  /* alpha over all checks and looks together; 0.05 */
     double missed_harm;     /* beta of each promotion; 0.05 */
-    double dispersion;      /* variance of event counts over binomial; 2 unless measured or given */
+    double dispersion;      /* variance of event counts over binomial; NaN = learned, else 2 */
+    int64_t warmup_ms;      /* so long a new version may be worse, fading; 0 = not */
     int64_t bucket_ms;      /* judging bucket; 5 s */
     const char *budget_slo; /* NULL = none */
     double budget_keep;
