@@ -267,10 +267,7 @@ static void print_as_json(struct cli *cli, const struct panel *p)
         if (!p->streams[i])
             continue;
         struct evidence e = read_stream(cli, p, i);
-        json_t *json = json_deep_copy(evidence_to_json(&cli->arena, &e));
-        (void)json_object_set_new(json, "dispersion",
-                                  json_real(judge_stream_dispersion(p->streams[i])));
-        (void)json_array_append_new(checks, json);
+        (void)json_array_append(checks, evidence_to_json(&cli->arena, &e));
     }
     int64_t at_ms = p->harm_ms >= 0 ? p->harm_ms : p->health_ms;
     print_json(cli, json_own(&cli->arena,

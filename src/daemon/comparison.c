@@ -3,8 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define CARRY_MS 60000  /* sums are written at least each 10 s */
-#define LEARN_MS 600000 /* how far back stable is learned from */
+#define CARRY_MS 60000        /* sums are written at least each 10 s */
+#define LEARN_MS 3600000      /* how far back stable is learned from */
+#define LEARN_BUCKET_MS 5000  /* in steps of at least that */
+#define LEARN_LEAST_MS 180000 /* of history before a dispersion is learned */
 
 /* --- Life --- */
 
@@ -87,20 +89,47 @@ static void add_point(struct check *check, int64_t t_ms)
                                                                  .high = (double)NAN};
 }
 
-static void learn(struct check *check, const struct arm_series *stable, int64_t from_ms,
-                  int64_t to_ms)
+/* Stable's buckets before the canary had traffic, from the first that has events on. */
+static struct judge_bucket *history(struct arena *arena, const struct check *check,
+                                    const struct arm_series *stable, int64_t to_ms,
+                                    int64_t bucket_ms, size_t *n)
 {
-    double hist[JUDGE_MAX_EDGES];
-    struct judge_bucket bucket = {.start_ms = from_ms,
-                                  .length_ms = to_ms - from_ms,
-                                  .stable_reported = true,
-                                  .stable = count_arm(stable, from_ms, to_ms)};
-    if (check->is_latency) {
-        count_buckets(check, stable, from_ms, to_ms, hist);
-        bucket.stable_hist = hist;
-        bucket.canary_hist = hist;
+    size_t most = (size_t)(LEARN_MS / bucket_ms);
+    struct judge_bucket *buckets = ARENA_ARRAY(arena, struct judge_bucket, most);
+    *n = 0;
+    for (size_t i = 0; i < most; i++) {
+        int64_t start_ms = to_ms - (int64_t)(most - i) * bucket_ms;
+        struct arm_counts counts = count_arm(stable, start_ms, start_ms + bucket_ms);
+        if (*n == 0 && counts.total <= 0)
+            continue;
+        double *hist = ARENA_ARRAY(arena, double, check->n_edges + 1);
+        if (check->is_latency)
+            count_buckets(check, stable, start_ms, start_ms + bucket_ms, hist);
+        buckets[(*n)++] = (struct judge_bucket){.start_ms = start_ms,
+                                                .length_ms = bucket_ms,
+                                                .stable_reported = true,
+                                                .stable = counts,
+                                                .stable_hist = hist,
+                                                .canary_hist = hist};
     }
-    judge_stream_learn(check->stream, &bucket);
+    return buckets;
+}
+
+/* The dispersion is learned when the policy gives none and there is enough to learn from. */
+static void learn(struct rollout *r, struct check *check, const struct arm_series *stable,
+                  struct arena *arena)
+{
+    size_t n;
+    int64_t bucket_ms =
+        r->policy->bucket_ms > LEARN_BUCKET_MS ? r->policy->bucket_ms : LEARN_BUCKET_MS;
+    const struct judge_bucket *buckets =
+        history(arena, check, stable, r->exposed_since_ms, bucket_ms, &n);
+    if (isnan(r->policy->dispersion) && (int64_t)n * bucket_ms >= LEARN_LEAST_MS) {
+        judge_stream_calibrate(check->stream, buckets, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        judge_stream_learn(check->stream, &buckets[i]);
 }
 
 bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
@@ -113,7 +142,9 @@ bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
     config.alpha = r->comparison->alpha;
     config.beta = r->policy->missed_harm;
     config.tolerate = check->spec->tolerate;
-    config.dispersion = r->policy->dispersion;
+    if (!isnan(r->policy->dispersion))
+        config.dispersion = r->policy->dispersion;
+    config.warmup_ms = r->policy->warmup_ms;
     if (!set_edges(d, check, stable, &config))
         return false;
     check->stream = judge_stream_new(&config);
@@ -123,7 +154,7 @@ bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
     if (!select_arm(d, arena, check, r->state.stable_version, from_ms, r->exposed_since_ms, &before,
                     err))
         return false;
-    learn(check, &before, from_ms, r->exposed_since_ms);
+    learn(r, check, &before, arena);
     return true;
 }
 

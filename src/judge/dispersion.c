@@ -11,6 +11,7 @@ const int64_t dispersion_lengths_ms[DISPERSION_LENGTHS] = {5000, 30000, 120000};
 #define RUN_PRIOR_FREEDOM 20.0 /* of what was learned, against what the run shows */
 #define RUN_RAISE 1.5
 #define MAX_PODS_RATIO 4.0 /* a lasting difference of the two halves is not dispersion */
+#define MOST_OF_ONE_ARM 10.0
 #define TINY 1e-9
 #define MOST 1e60 /* of squares; more is not counted */
 #define MOST_EVENTS 1e24
@@ -113,7 +114,7 @@ double dispersion_of_one_arm(const struct tally *buckets, size_t n, int64_t buck
         phi[l] = of_blocks(pairs, n_pairs, prior);
     }
     free(pairs);
-    return of_lengths(phi);
+    return fmin(of_lengths(phi), fmax(prior, MOST_OF_ONE_ARM));
 }
 
 /* --- In the run --- */

@@ -35,7 +35,8 @@ struct tally {
 double dispersion_of_split(const struct block *buckets, size_t n, int64_t bucket_ms, double prior);
 
 /* The same from stable alone: of each two neighbouring blocks the later one is taken as the canary,
- * so that slow drift cancels. */
+ * so that slow drift cancels. At most 10 (or the prior): an outage in the past hits both arms alike
+ * in the run and must not blind the judge. */
 double dispersion_of_one_arm(const struct tally *buckets, size_t n, int64_t bucket_ms,
                              double prior);
 

@@ -149,6 +149,8 @@ static void fill(const struct judge_stream *s, struct evidence *e)
     e->harm_log_limit = -log(s->config.alpha);
     e->observed_ms = s->last_ms - s->first_ms;
     e->minimum_detectable_effect = detectable(s);
+    e->dispersion = judge_stream_dispersion(s);
+    e->learned_ms = s->learned_ms;
     e->effect = e->low = e->high = (double)NAN;
     e->state = EVIDENCE_INSUFFICIENT;
     e->code = s->buckets == 0 ? "no_traffic" : "not_proven";
