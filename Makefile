@@ -6,7 +6,8 @@
 #   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
 #   make tsan     the tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/index.html in colour
-.PHONY: all deps demo test check fuzz tsan cover clean
+#   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
+.PHONY: all deps demo test check fuzz tsan cover bench-judge clean
 
 all: build/build.ninja
 	@ninja -C build cqed
@@ -48,6 +49,9 @@ cover: build/cover/build.ninja
 	@tools/deps test cover
 	@ninja -C build/cover
 	@tools/cover
+
+bench-judge: all
+	@bench/judge/run
 
 clean:
 	@rm -rf build
