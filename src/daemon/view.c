@@ -66,7 +66,8 @@ json_t *rollout_view(struct arena *arena, const struct rollout *r, bool with_his
     else
         (void)json_object_set_new(view, "snapshot", json_null());
     if (with_history)
-        (void)json_object_set(view, "history", r->history);
+        /* A list of its own: this one is written out on another thread while the next grows. */
+        (void)json_object_set_new(view, "history", json_copy(r->history));
     return json_own(arena, view);
 }
 

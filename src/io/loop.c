@@ -97,9 +97,19 @@ struct loop *loop_new(struct err *err)
     return l;
 }
 
+static bool is_on(struct loop *l)
+{
+    (void)pthread_mutex_lock(&l->lock);
+    bool same = pthread_equal(l->thread, pthread_self());
+    (void)pthread_mutex_unlock(&l->lock);
+    return same;
+}
+
 void loop_run(struct loop *l)
 {
+    (void)pthread_mutex_lock(&l->lock);
     l->thread = pthread_self();
+    (void)pthread_mutex_unlock(&l->lock);
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
     (void)pthread_mutex_lock(&l->lock);
     l->stopped = true;
@@ -178,7 +188,7 @@ void loop_post(struct loop *l, void (*fn)(void *arg), void *arg)
 
 bool loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
 {
-    if (pthread_equal(l->thread, pthread_self())) {
+    if (is_on(l)) {
         fn(arg);
         return true;
     }
