@@ -115,4 +115,30 @@ struct combined {
 /* Weights add up to 1 and n is at least 1. */
 struct combined judge_combine(const double *log_e, const double *weights, size_t n, double alpha);
 
+/* --- Gauges (CPU, memory, queue depth): gauge.c ---
+ *
+ * Means over 30 s of ln(canary / stable); harm is a canary over 1.05 times stable, health under 1.2
+ * times. A Gaussian mixture e-process with the long-run variance of an A/A time, a start mixture
+ * over harm, dwell left to the caller. Asymptotic: unlike counts it rests on that variance. */
+#define JUDGE_GAUGE_BLOCK_MS 30000
+#define JUDGE_GAUGE_LEAST 32 /* blocks to learn from */
+#define JUDGE_GAUGE_HARM 8
+#define JUDGE_GAUGE_HEALTH 5
+
+struct judge_gauge {
+    double variance;
+    double log_harm[JUDGE_GAUGE_HARM], log_health[JUDGE_GAUGE_HEALTH];
+    double unstarted; /* of the harm mixture */
+    bool begun;
+    double log_e;        /* against "no harm"; fail at ln 1/alpha */
+    double health_log_e; /* against "harmful"; pass at ln 1/beta */
+};
+
+/* From n block means of an A/A time. False with ERR_BAD_INPUT when they are too few, no numbers, or
+ * all the same. */
+MUST_CHECK bool judge_gauge_init(struct judge_gauge *, const double *log_ratios, size_t n,
+                                 struct err *);
+/* A block mean; one that is no number only lets time pass. */
+void judge_gauge_feed(struct judge_gauge *, double log_ratio);
+
 #endif
