@@ -89,6 +89,7 @@ static const struct option_spec judge_options[] = {
     {"alpha", 0, "RATIO", "how often an unchanged canary may be found harmful; default 5%"},
     {"weight", 0, "RATIO", "the canary's share as configured: judge the traffic too"},
     {"warmup", 0, "DURATION", "how long new instances may be worse; default none"},
+    {"alone", 0, NULL, "learn from stable's history alone, as a live rollout does"},
     {"dwell", 0, "DURATION", "no pass before; default 0, with --traces 5m"},
     {NULL, 0, NULL, NULL},
 };

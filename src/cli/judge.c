@@ -29,6 +29,7 @@ struct question {
     double alpha, tolerate;
     int64_t warmup_ms, dwell_ms;
     bool traffic;
+    bool alone; /* the history is stable's alone, as a live rollout has it */
 };
 
 /* --- Judging --- */
@@ -49,6 +50,14 @@ static struct judge_stream *new_stream(const struct trace *t, const struct quest
     return judge_stream_new(&c);
 }
 
+static void forget_the_split(const struct trace *t)
+{
+    for (size_t i = 0; i < t->n_history; i++) {
+        t->buckets[i].canary_reported = false;
+        t->buckets[i].canary = (struct arm_counts){0};
+    }
+}
+
 static void panel_open(struct panel *p, const struct trace *t, const struct question *q,
                        double slo_edge)
 {
@@ -57,6 +66,8 @@ static void panel_open(struct panel *p, const struct trace *t, const struct ques
     const bool asked[N_STREAMS] = {true, t->n_edges > 0, q->traffic};
     double n = 0;
     *p = (struct panel){.harm_ms = -1, .health_ms = -1};
+    if (q->alone)
+        forget_the_split(t);
     for (size_t i = 0; i < N_STREAMS; i++)
         n += asked[i] ? 1 : 0;
     for (size_t i = 0; i < N_STREAMS; i++) {
@@ -355,5 +366,6 @@ int run_judge(struct cli *cli)
     if (start && (!num_parse_double(str_from(start), &start_s) || isnan(start_s)))
         return misuse(cli, "--start '%s' must be a time in seconds, as in the files", start);
     q.traffic = weight > 0;
+    q.alone = args_flag(&cli->args, "alone");
     return folder ? run_traces(cli, folder, &q) : run_files(cli, &q, start_s, weight);
 }
