@@ -87,6 +87,17 @@ static void a_rollout_shows_its_history_and_no_text_for_numbers(void **state)
     assert_null(json_object_get(json_array_get(list, 0), "history"));
 }
 
+/* Views are written out on HTTP threads while the control thread goes on. */
+static void what_is_shown_is_not_what_goes_on_changing(void **state)
+{
+    struct world *w = *state;
+    struct rollout *r = test_start(w, "v2");
+    rollout_remember(r, 1, 1000, "wait", "first");
+    json_t *history = json_object_get(rollout_view(&w->arena, r, true), "history");
+    rollout_remember(r, 2, 2000, "wait", "second");
+    assert_int_equal(json_array_size(history), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +106,7 @@ int main(void)
         TEST(a_gate_follows_the_objective),
         TEST(services_have_their_objectives_and_newest_rollout),
         TEST(a_rollout_shows_its_history_and_no_text_for_numbers),
+        TEST(what_is_shown_is_not_what_goes_on_changing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

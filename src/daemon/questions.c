@@ -192,9 +192,9 @@ static json_t *reasons_of(const struct gate_decision *answer)
 {
     json_t *reasons = json_array();
     for (size_t i = 0; i < answer->n_reasons; i++)
-        (void)json_array_append_new(reasons,
-                                    json_pack("{s:s, s:s}", "code", answer->reasons[i].code,
-                                              "sentence", answer->reasons[i].sentence));
+        (void)json_array_append_new(
+            reasons, json_pack("{s:s, s:o}", "code", answer->reasons[i].code, "sentence",
+                               json_string_nocheck(answer->reasons[i].sentence)));
     return reasons;
 }
 

@@ -91,11 +91,11 @@ void rollout_remember(struct rollout *r, uint64_t seq, int64_t at_ms, const char
 {
     if (json_array_size(r->history) == MAX_HISTORY)
         (void)json_array_remove(r->history, 0);
-    (void)json_array_append_new(r->history,
-                                json_pack("{s:I, s:I, s:s, s:s, s:f, s:s}", "seq", (json_int_t)seq,
-                                          "atMs", (json_int_t)at_ms, "verdict", verdict, "sentence",
-                                          sentence, "weightPct", r->state.desired_pct, "state",
-                                          rollout_state_text(r->state.state)));
+    (void)json_array_append_new(
+        r->history,
+        json_pack("{s:I, s:I, s:s, s:o, s:f, s:s}", "seq", (json_int_t)seq, "atMs",
+                  (json_int_t)at_ms, "verdict", verdict, "sentence", json_string_nocheck(sentence),
+                  "weightPct", r->state.desired_pct, "state", rollout_state_text(r->state.state)));
 }
 
 /* --- Which one --- */

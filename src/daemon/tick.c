@@ -65,9 +65,9 @@ static void keep_for_showing(struct rollout *r, struct arena *arena, const struc
 {
     json_t *reasons = json_array();
     for (size_t i = 0; i < answer->n_reasons; i++)
-        (void)json_array_append_new(reasons,
-                                    json_pack("{s:s, s:s}", "code", answer->reasons[i].code,
-                                              "sentence", answer->reasons[i].sentence));
+        (void)json_array_append_new(
+            reasons, json_pack("{s:s, s:o}", "code", answer->reasons[i].code, "sentence",
+                               json_string_nocheck(answer->reasons[i].sentence)));
     r->snapshot_json = snapshot_to_json(arena, seen);
     r->reasons_json = json_own(arena, reasons);
     r->verdict = arena_strdup(arena, answer->verdict);

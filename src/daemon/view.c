@@ -103,7 +103,7 @@ json_t *slo_view(struct daemon *d, struct arena *arena, const struct slo_spec *s
     int64_t now_ms = clock_wall_ms();
     int64_t fresh_ms = slo_freshness(d, arena, slo->name, now_ms);
     if (!slo_status(&d->source, arena, slo, now_ms, &status, &err)) {
-        (void)json_object_set_new(view, "error", json_string(err.message));
+        (void)json_object_set_new(view, "error", json_string_nocheck(err.message));
         return view;
     }
     (void)json_object_set_new(view, "good", number_or_null(status.window.good));
@@ -212,12 +212,12 @@ static json_t *target_view(const struct target_status *t)
     clock_format_ms(&at, t->last_scrape_ms);
     num_add_duration(&interval, t->interval_ms);
     const char *health = t->last_scrape_ms == 0 ? "unknown" : t->up ? "up" : "down";
-    json_t *view =
-        json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:s}", "discoveredLabels",
-                  labels_view(t->discovered), "labels", labels_view(t->labels), "scrapePool",
-                  t->job, "scrapeUrl", t->url, "globalUrl", t->url, "lastError", t->last_error,
-                  "lastScrape", at.p, "lastScrapeDuration", (double)t->last_duration_ms / 1000,
-                  "health", health, "scrapeInterval", interval.p);
+    json_t *view = json_pack(
+        "{s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:f, s:s, s:s}", "discoveredLabels",
+        labels_view(t->discovered), "labels", labels_view(t->labels), "scrapePool", t->job,
+        "scrapeUrl", t->url, "globalUrl", t->url, "lastError", json_string_nocheck(t->last_error),
+        "lastScrape", at.p, "lastScrapeDuration", (double)t->last_duration_ms / 1000, "health",
+        health, "scrapeInterval", interval.p);
     buf_release(&at);
     buf_release(&interval);
     return view;
