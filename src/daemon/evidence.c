@@ -183,21 +183,37 @@ static int64_t oldest_age(const struct evidence *checks, size_t n)
     return any ? oldest : 0;
 }
 
+/* What the actuator said last, unless it has not answered for so long that it says nothing now. */
+static struct exposure present_exposure(const struct rollout *r, struct arena *arena,
+                                        int64_t now_ms)
+{
+    struct exposure e = r->exposure;
+    int64_t age_ms = now_ms - e.at_ms;
+    e.error = arena_strdup(arena, e.error);
+    e.measured_pct = (double)NAN;
+    if (!e.known || age_ms <= r->policy->traffic.timeout_ms)
+        return e;
+    e.known = false;
+    e.observed_pct = (double)NAN;
+    e.error =
+        arena_printf(arena, "the actuator has not answered for %lld s", (long long)(age_ms / 1000));
+    return e;
+}
+
 struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena, int64_t now_ms)
 {
     struct comparison *c = r->comparison;
     struct evidence *checks = ARENA_ARRAY(arena, struct evidence, c->n_checks + 1);
-    struct snapshot seen = {.at_ms = now_ms, .checks = checks, .exposure = r->exposure};
+    struct snapshot seen = {
+        .at_ms = now_ms, .checks = checks, .exposure = present_exposure(r, arena, now_ms)};
     for (size_t i = 0; i < c->n_checks; i++) {
         const struct check_spec *spec = c->checks[i].spec;
         checks[seen.n_checks++] =
             spec->query ? answer_query(d, arena, spec, fill_in(arena, r, spec->query), now_ms)
                         : compare(d, r, &c->checks[i], arena, now_ms);
     }
-    seen.exposure.error = arena_strdup(arena, r->exposure.error);
-    seen.exposure.measured_pct = (double)NAN;
     const char *slo = first_slo(r->policy);
-    if (slo && r->exposure.known && r->exposure.observed_pct > 0) {
+    if (slo && seen.exposure.known && seen.exposure.observed_pct > 0) {
         note_split(d, r, slo, arena);
         if (judge_split(r, arena, now_ms, &seen.exposure.measured_pct, &checks[seen.n_checks]))
             seen.n_checks++;
