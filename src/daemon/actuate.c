@@ -10,9 +10,13 @@
 
 #define SAME_PCT 0.01
 
+/* What outside says may be no text, or be cut within a character. */
 static void keep_error(struct rollout *r, const char *text)
 {
     (void)snprintf(r->exposure_error, sizeof r->exposure_error, "%s", text);
+    bool is_text = str_is_utf8(str_from(r->exposure_error));
+    for (char *p = r->exposure_error; *p && !is_text; p++)
+        *p = (unsigned char)*p < 0x80 ? *p : '?';
     r->exposure.error = r->exposure_error;
 }
 

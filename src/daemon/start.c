@@ -5,6 +5,7 @@
 #include "daemon/internal.h"
 
 #define MAX_VERSION 128
+#define MAX_KEY 1000
 
 bool supersede_older(struct rollout *r, struct err *err)
 {
@@ -131,6 +132,16 @@ static bool is_the_same(const struct rollout *r, const char *service, const char
     return strcmp(r->state.service, service) == 0 && strcmp(r->state.canary_version, version) == 0;
 }
 
+static bool check_key(const char *key, struct err *err)
+{
+    if (key && !str_is_utf8(str_from(key)))
+        return err_set(err, ERR_BAD_INPUT, "the idempotency key is not UTF-8");
+    if (key && strlen(key) > MAX_KEY)
+        return err_set(err, ERR_BAD_INPUT, "the idempotency key has %zu bytes, the limit is %d",
+                       strlen(key), MAX_KEY);
+    return true;
+}
+
 static struct rollout *find_by_key(struct daemon *d, const char *key)
 {
     for (struct rollout *r = d->rollouts; r && key; r = r->next) {
@@ -205,8 +216,10 @@ struct rollout *rollout_begin(struct daemon *d, const struct control_request *as
                               struct err *err)
 {
     struct arena arena = ARENA_INIT;
-    struct rollout *r = find_by_key(d, asked->idempotency_key);
     *created = false;
+    if (!check_key(asked->idempotency_key, err))
+        return NULL;
+    struct rollout *r = find_by_key(d, asked->idempotency_key);
     if (r && !is_the_same(r, json_get_cstr(asked->body, "service", ""),
                           json_get_cstr(asked->body, "version", ""))) {
         err_set(err, ERR_CONFLICT,

@@ -68,6 +68,17 @@ static void a_key_gives_the_same_rollout_again(void **state)
     assert_int_equal(ledger_size(w->d.ledger), 1);
 }
 
+static void a_key_that_is_no_text_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    bool created;
+    static const char body[] = "{\"service\":\"shop\",\"version\":\"v2\",\"stableVersion\":\"v1\"}";
+    assert_null(test_ask(w, body, "build-\xff", &created, &err));
+    assert_int_equal(err.code, ERR_BAD_INPUT);
+    assert_int_equal(ledger_size(w->d.ledger), 0);
+}
+
 static void what_cannot_be_recorded_does_not_begin(void **state)
 {
     struct world *w = *state;
@@ -88,6 +99,7 @@ int main(void)
         TEST(the_stable_version_is_found_in_telemetry),
         TEST(two_other_versions_are_not_guessed_from),
         TEST(a_key_gives_the_same_rollout_again),
+        TEST(a_key_that_is_no_text_is_refused),
         TEST(what_cannot_be_recorded_does_not_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

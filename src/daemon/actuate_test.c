@@ -1,0 +1,75 @@
+#include "daemon/testing.h"
+
+/* An actuator that answers when the test says so, with what the test says. */
+struct puppet {
+    struct actuator base;
+    actuator_done *done;
+    void *arg;
+    double told_pct;
+};
+
+static void puppet_apply(struct actuator *a, double pct, const char *intent, actuator_done *done,
+                         void *arg)
+{
+    struct puppet *p = (struct puppet *)(void *)a;
+    (void)intent;
+    p->told_pct = pct;
+    p->done = done;
+    p->arg = arg;
+}
+
+static void puppet_close(struct actuator *a)
+{
+    (void)a;
+}
+
+static const struct actuator_ops puppet_ops = {
+    .kind = "puppet", .close = puppet_close, .apply = puppet_apply};
+
+static struct rollout *start_with(struct world *w, struct puppet *p)
+{
+    struct rollout *r = test_start(w, "v2");
+    close_actuator(r);
+    *p = (struct puppet){.base = {&puppet_ops}};
+    r->actuator = &p->base;
+    return r;
+}
+
+static void an_error_that_is_no_text_is_recorded_all_the_same(void **state)
+{
+    struct world *w = *state;
+    static struct puppet p; /* closed with the world */
+    struct rollout *r = start_with(w, &p);
+    actuate(&w->d, r);
+    p.done(p.arg, &(struct exposure){.observed_pct = (double)NAN,
+                                     .measured_pct = (double)NAN,
+                                     .at_ms = clock_wall_ms(),
+                                     .error = "HAProxy says: \xff\xfe"});
+    assert_false(r->exposure.known);
+    assert_true(str_is_utf8(str_from(r->exposure_error)));
+    assert_true(str_starts(str_from(r->exposure_error), STR("HAProxy says: ")));
+}
+
+/* Nothing may be raised on what an actuator said that has not answered since. */
+static void an_answer_is_believed_no_longer_than_the_timeout(void **state)
+{
+    struct world *w = *state;
+    static struct puppet p; /* closed with the world */
+    struct rollout *r = start_with(w, &p);
+    int64_t now_ms = clock_wall_ms(), timeout_ms = r->policy->traffic.timeout_ms;
+    test_observe(r, 10);
+    struct snapshot seen = collect(&w->d, r, &w->arena, now_ms + timeout_ms - 1000);
+    assert_true(seen.exposure.known);
+    seen = collect(&w->d, r, &w->arena, now_ms + timeout_ms + 1000);
+    assert_false(seen.exposure.known);
+    assert_non_null(strstr(seen.exposure.error, "has not answered"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_error_that_is_no_text_is_recorded_all_the_same),
+        TEST(an_answer_is_believed_no_longer_than_the_timeout),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
