@@ -56,6 +56,15 @@ static struct slo_engine *make_engine(const struct config *config, struct err *e
     return engine;
 }
 
+struct store_tap tap_of(struct slo_engine *engine)
+{
+    return (struct store_tap){.self = engine,
+                              .bind = slo_engine_bind,
+                              .feed = slo_engine_feed,
+                              .begin = slo_engine_begin,
+                              .end = slo_engine_end};
+}
+
 static bool record_config(struct daemon *d, enum ledger_kind kind, const struct sha256 *before,
                           struct err *err)
 {
@@ -145,7 +154,7 @@ static bool open_telemetry(struct daemon *d, struct err *err)
     d->engine = make_engine(d->config, err);
     if (!d->engine)
         return false;
-    d->tap = (struct store_tap){d->engine, slo_engine_bind, slo_engine_feed};
+    d->tap = tap_of(d->engine);
     d->store = store_open(&(struct store_options){.path = d->data_path,
                                                   .flush_ms = d->config->flush_ms,
                                                   .fsync_always = d->config->fsync_always,

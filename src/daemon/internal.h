@@ -77,6 +77,7 @@ struct daemon {
 
 /* daemon.c */
 bool daemon_reload(struct daemon *, struct err *);
+struct store_tap tap_of(struct slo_engine *);
 
 /* tick.c: the loop. */
 void tick(void *daemon);

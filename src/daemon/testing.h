@@ -86,7 +86,7 @@ static inline void test_open(struct world *w)
         setups[i] = (struct slo_setup){&d->config->slos[i], "version"};
     d->engine = slo_engine_new(setups, d->config->n_slos, &err);
     assert_non_null(d->engine);
-    d->tap = (struct store_tap){d->engine, slo_engine_bind, slo_engine_feed};
+    d->tap = tap_of(d->engine);
     d->store = store_open(&(struct store_options){.path = w->folder, .tap = &d->tap}, &err);
     assert_non_null(d->store);
     d->source = store_promql_source(d->store);

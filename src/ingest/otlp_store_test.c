@@ -55,7 +55,7 @@ static void assert_counts(struct rig *r, struct counted *c, double increase, int
 static void no_event_is_lost_or_made_up(void **state)
 {
     struct counted c;
-    struct store_tap tap = {&c, count_bind, count_feed};
+    struct store_tap tap = {.self = &c, .bind = count_bind, .feed = count_feed};
     struct rig r = {.encoding = AS_PROTOBUF, .err = ERR_INIT};
     (void)state;
     rig_open(&r, &tap);

@@ -73,7 +73,7 @@ static inline void test_store_open(struct test_store *s, uint64_t max_series)
     snprintf(s->folder, sizeof s->folder, "/tmp/cqed-scrape-test-XXXXXX");
     assert_non_null(mkdtemp(s->folder));
     s->sum.counted = "counted_total";
-    s->tap = (struct store_tap){&s->sum, test_bind, test_feed};
+    s->tap = (struct store_tap){.self = &s->sum, .bind = test_bind, .feed = test_feed};
     s->store = store_open(
         &(struct store_options){
             .path = s->folder, .flush_ms = 1000, .tap = &s->tap, .max_series = max_series},

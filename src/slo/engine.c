@@ -1,5 +1,6 @@
-/* The tap's other end: sums per SLO and arm. One mutex guards everything that samples change: arms,
- * links and sums. It is taken under no other lock and takes none. */
+/* The tap's other end: sums per SLO and arm. `lock` guards everything that samples change: arms,
+ * links and sums; nothing is taken under it. `whole` is held while a batch is fed and while sums
+ * are read, and is taken before `lock`. */
 #include "slo/slo.h"
 
 #include "base/map.h"
@@ -59,7 +60,7 @@ struct link {
 };
 
 struct slo_engine {
-    pthread_mutex_t lock;
+    pthread_mutex_t whole, lock;
     struct arena arena; /* selectors, arms and links */
     struct slo *slos;
     size_t n_slos;
@@ -74,6 +75,7 @@ struct slo_engine *slo_engine_new(const struct slo_setup *setups, size_t n, stru
     struct slo_engine *e = calloc(1, sizeof *e);
     if (!e)
         check_no_memory(sizeof *e);
+    (void)pthread_mutex_init(&e->whole, NULL);
     (void)pthread_mutex_init(&e->lock, NULL);
     arena_init(&e->arena);
     e->slos = ARENA_ARRAY(&e->arena, struct slo, n);
@@ -95,6 +97,7 @@ void slo_engine_free(struct slo_engine *e)
     if (!e)
         return;
     (void)pthread_mutex_destroy(&e->lock);
+    (void)pthread_mutex_destroy(&e->whole);
     arena_release(&e->arena);
     free(e);
 }
@@ -330,6 +333,18 @@ static void restore(const struct link *l, int64_t t_ms, double v)
     *sum = (struct sum){v, v, t_ms};
 }
 
+void slo_engine_begin(void *self)
+{
+    struct slo_engine *e = self;
+    (void)pthread_mutex_lock(&e->whole);
+}
+
+void slo_engine_end(void *self)
+{
+    struct slo_engine *e = self;
+    (void)pthread_mutex_unlock(&e->whole);
+}
+
 void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double increase,
                      bool recovering)
 {
@@ -346,6 +361,18 @@ void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double 
 }
 
 /* --- Giving the sums out --- */
+
+static void lock_whole(struct slo_engine *e)
+{
+    (void)pthread_mutex_lock(&e->whole);
+    (void)pthread_mutex_lock(&e->lock);
+}
+
+static void unlock_whole(struct slo_engine *e)
+{
+    (void)pthread_mutex_unlock(&e->lock);
+    (void)pthread_mutex_unlock(&e->whole);
+}
 
 static double good_of(const struct slo *s, const struct arm *arm)
 {
@@ -419,12 +446,12 @@ void slo_engine_flush(struct slo_engine *e, int64_t t_ms,
 {
     struct arena arena = ARENA_INIT;
     struct emitter out = {.t_ms = t_ms, .arena = &arena};
-    (void)pthread_mutex_lock(&e->lock);
+    lock_whole(e);
     for (size_t i = 0; i < e->n_slos; i++) {
         for (struct arm *arm = e->slos[i].arms; arm; arm = arm->next)
             emit_arm(&out, &e->slos[i], arm);
     }
-    (void)pthread_mutex_unlock(&e->lock);
+    unlock_whole(e);
     for (size_t i = 0; i < out.n; i++)
         emit(arg, out.items[i].labels, out.items[i].t_ms, out.items[i].v);
     arena_release(&arena);
@@ -454,7 +481,7 @@ static void copy_arm(struct arena *arena, const struct slo *s, const struct arm 
 bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name,
                      struct slo_arm **out, size_t *n)
 {
-    (void)pthread_mutex_lock(&e->lock);
+    lock_whole(e);
     const struct slo *s = find_slo(e, str_from(name));
     *n = 0;
     *out = NULL;
@@ -463,7 +490,7 @@ bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name
         for (const struct arm *arm = s->arms; arm; arm = arm->next)
             copy_arm(arena, s, arm, &(*out)[(*n)++]);
     }
-    (void)pthread_mutex_unlock(&e->lock);
+    unlock_whole(e);
     return s != NULL;
 }
 

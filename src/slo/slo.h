@@ -40,10 +40,13 @@ bool slo_spec_check(const struct slo_spec *, struct err *);
 /* Take over the sums of an older engine for SLOs whose SLI is unchanged (configuration reload). */
 void slo_engine_adopt(struct slo_engine *, struct slo_engine *old);
 
-/* The two halves of a store_tap (store/store.h); self is the engine. */
+/* The parts of a store_tap (store/store.h); self is the engine. What is fed between begin and end
+ * is seen together: sums are never handed out with a batch's bad events but without its total. */
 uint32_t slo_engine_bind(void *self, struct labels);
 void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double increase,
                      bool recovering);
+void slo_engine_begin(void *self);
+void slo_engine_end(void *self);
 
 /* Hand out every sum that changed since the last flush (and every sum at least each 10 s) as
  * samples at t_ms. */

@@ -204,11 +204,15 @@ static void feed(const struct store_batch *b)
     struct head *h = &b->store->head;
     pthread_mutex_lock(&h->tap_lock);
     const struct store_tap *tap = h->tap;
+    if (tap && tap->begin)
+        tap->begin(tap->self);
     for (size_t i = 0; tap && i < b->n; i++) {
         const struct pending *p = &b->v[i];
         if (p->applied && p->series->token)
             tap->feed(tap->self, p->series->token, p->t_ms, p->v, p->increase, false);
     }
+    if (tap && tap->end)
+        tap->end(tap->self);
     pthread_mutex_unlock(&h->tap_lock);
 }
 

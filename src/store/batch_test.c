@@ -237,7 +237,7 @@ static void threads_see_whole_batches_and_the_tap_sees_order(void **state)
 {
     (void)state;
     struct seen seen = {.last_t_ms = -1};
-    struct store_tap tap = {&seen, bind_counter, feed_in_order};
+    struct store_tap tap = {.self = &seen, .bind = bind_counter, .feed = feed_in_order};
     _Atomic int64_t clock = 0;
     struct store *s = test_open(&tap);
     struct writer w[3];

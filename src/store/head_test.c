@@ -28,7 +28,7 @@ static void a_series_is_made_and_bound_once(void **state)
     (void)state;
     struct head *h = calloc(1, sizeof *h);
     unsigned bound = 0;
-    struct store_tap tap = {&bound, bind_counting, NULL};
+    struct store_tap tap = {.self = &bound, .bind = bind_counting};
     bool is_new;
     head_init(h, 1000, &tap);
     for (int round = 0; round < 2; round++) {

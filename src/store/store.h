@@ -34,6 +34,10 @@ struct store_tap {
      * (v is stale NaN then). recovering: the sample comes from the log, not from a client. */
     void (*feed)(void *self, uint32_t token, int64_t t_ms, double v, double increase,
                  bool recovering);
+    /* Around the samples of one batch, so that nobody takes half of one for the whole; either may
+     * be NULL. Not called during recovery. */
+    void (*begin)(void *self);
+    void (*end)(void *self);
 };
 
 /* Exchange the tap of an open store: the old one is told nothing more, swap(arg) runs while nobody

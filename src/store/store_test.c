@@ -30,7 +30,7 @@ static void recovery_tells_the_tap_what_it_was_told_before(void **state)
 {
     (void)state;
     struct buf told = BUF_INIT, again = BUF_INIT;
-    struct store_tap tap = {&told, bind_all, feed_text};
+    struct store_tap tap = {.self = &told, .bind = bind_all, .feed = feed_text};
     struct err err = ERR_INIT;
     struct arena arena = ARENA_INIT;
     struct store_series_data *data;
@@ -85,8 +85,8 @@ static void a_new_tap_takes_over_where_the_old_one_ended(void **state)
 {
     (void)state;
     struct buf old_told = BUF_INIT, new_told = BUF_INIT;
-    struct store_tap old_tap = {&old_told, bind_all, feed_text};
-    struct store_tap new_tap = {&new_told, bind_all, feed_text};
+    struct store_tap old_tap = {.self = &old_told, .bind = bind_all, .feed = feed_text};
+    struct store_tap new_tap = {.self = &new_told, .bind = bind_all, .feed = feed_text};
     struct swapped swapped = {&old_told, 0};
     struct err err = ERR_INIT;
     struct store *s = test_open(&old_tap);
