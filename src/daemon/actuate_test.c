@@ -58,11 +58,11 @@ static void an_answer_is_believed_no_longer_than_the_timeout(void **state)
     struct rollout *r = start_with(w, &p);
     int64_t now_ms = clock_wall_ms(), timeout_ms = r->policy->traffic.timeout_ms;
     test_observe(r, 10);
-    struct snapshot seen = collect(&w->d, r, &w->arena, now_ms + timeout_ms - 1000);
-    assert_true(seen.exposure.known);
-    seen = collect(&w->d, r, &w->arena, now_ms + timeout_ms + 1000);
-    assert_false(seen.exposure.known);
-    assert_non_null(strstr(seen.exposure.error, "has not answered"));
+    const struct snapshot soon = collect(&w->d, r, &w->arena, now_ms + timeout_ms - 1000);
+    const struct snapshot late = collect(&w->d, r, &w->arena, now_ms + timeout_ms + 1000);
+    assert_string_equal(soon.exposure.error, "");
+    assert_non_null(strstr(late.exposure.error, "has not answered"));
+    assert_true(soon.exposure.known && !late.exposure.known);
 }
 
 int main(void)
