@@ -48,6 +48,26 @@ struct evidence unknown_evidence(const struct check_spec *spec)
                              .would_change = "the first step"};
 }
 
+/* A sample from further ahead than the limit says nothing about how old what is known is: a clock
+ * was put back, or a sender's goes wrong. */
+static bool is_ahead(const struct rollout *r, const struct slo_arm *arm, int64_t now_ms)
+{
+    return arm && arm->newest_ms > now_ms && arm->newest_ms - now_ms > r->policy->max_age_ms;
+}
+
+static void check_clocks(const struct rollout *r, struct evidence *e, const struct slo_arm *stable,
+                         const struct slo_arm *canary, int64_t now_ms, struct arena *arena)
+{
+    const struct slo_arm *ahead = is_ahead(r, canary, now_ms)   ? canary
+                                  : is_ahead(r, stable, now_ms) ? stable
+                                                                : NULL;
+    if (ahead)
+        set_blind(e, "from_the_future",
+                  arena_printf(arena, "the newest sample of %s is %lld s ahead of the clock",
+                               arena_cstr(arena, ahead->version),
+                               (long long)((ahead->newest_ms - now_ms) / 1000)));
+}
+
 static void check_freshness(const struct rollout *r, struct evidence *e, int64_t stable_ms,
                             int64_t canary_ms, struct arena *arena)
 {
@@ -123,10 +143,12 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
     if (check->refused && e.state != EVIDENCE_FAIL)
         set_blind(&e, "impossible", arena_strdup(arena, check->refused));
     /* Harm that was shown stays shown when telemetry then goes away. */
-    if (e.state != EVIDENCE_FAIL)
+    if (e.state != EVIDENCE_FAIL) {
+        check_clocks(r, &e, stable, canary, now_ms, arena);
         check_freshness(r, &e, stable_ms, canary_ms, arena);
-    else
+    } else {
         e.fresh_ms = stable_ms > canary_ms ? stable_ms : canary_ms;
+    }
     return e;
 }
 

@@ -101,6 +101,20 @@ static void an_arm_never_heard_of_is_blind(void **state)
     assert_int_equal(look(w, r, &t, 120).state, EVIDENCE_BLIND);
 }
 
+/* The clock was put back: what was heard is from the future and says nothing about now. */
+static void telemetry_from_the_future_is_blind(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 0);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 120);
+    assert_int_equal(look(w, r, &t, 120).state, EVIDENCE_PASS);
+    assert_int_equal(look(w, r, &t, 116).state, EVIDENCE_PASS);
+    struct evidence e = look(w, r, &t, 90);
+    assert_int_equal(e.state, EVIDENCE_BLIND);
+    assert_string_equal(e.code, "from_the_future");
+}
+
 static void a_restart_comes_to_the_same_verdict(void **state)
 {
     struct world *w = *state;
@@ -141,6 +155,7 @@ int main(void)
         TEST(health_is_proven),
         TEST(a_silent_arm_is_blind),
         TEST(an_arm_never_heard_of_is_blind),
+        TEST(telemetry_from_the_future_is_blind),
         TEST(a_restart_comes_to_the_same_verdict),
         TEST(curves_follow_the_arms),
     };
