@@ -9,6 +9,20 @@ static json_t *asked(struct world *w, enum control_op op, const char *id, struct
     return answer.json;
 }
 
+/* One of our own series, as the store may have it. */
+static void sum_is(struct world *w, const char *metric, int64_t t_ms, double v)
+{
+    struct err err = ERR_INIT;
+    struct store_batch *b = store_batch_begin(w->d.store, t_ms);
+    struct label l[] = {{STR(LABEL_NAME), str_from(metric)},
+                        {STR("service"), STR("shop")},
+                        {STR("slo"), STR("shop-availability")},
+                        {STR("version"), STR("v1")}};
+    uint64_t ref = store_series(b, (struct labels){4, l}, NULL);
+    assert_int_equal(store_batch_add(b, ref, t_ms, v, STORE_ORIGIN_UNKNOWN), STORE_OK);
+    assert_true(store_batch_commit(b, &err));
+}
+
 static void what_is_not_there_is_named(void **state)
 {
     struct world *w = *state;
@@ -50,6 +64,35 @@ static void a_gate_follows_the_objective(void **state)
     answer = asked(w, CONTROL_GATE, "pre-deploy", &err);
     assert_string_equal(json_get_cstr(answer, "state", ""), "fail");
     assert_int_equal(json_get_i64(answer, "exitCode", -1), 1);
+}
+
+/* More good events than events: nothing follows from such counters, least of all a pass. */
+static void impossible_counters_do_not_pass_a_gate(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    int64_t now_ms = clock_wall_ms();
+    sum_is(w, "cqed_sli_good_total", now_ms - 20000, 0);
+    sum_is(w, "cqed_sli_total", now_ms - 20000, 0);
+    test_count(w, "v1", now_ms - 1000, 0, 1000);
+    sum_is(w, "cqed_sli_good_total", now_ms - 500, 1200);
+    sum_is(w, "cqed_sli_total", now_ms - 500, 1000);
+    json_t *answer = asked(w, CONTROL_GATE, "pre-deploy", &err);
+    assert_string_equal(json_get_cstr(answer, "state", ""), "blind");
+    const json_t *check = json_array_get(json_object_get(answer, "checks"), 0);
+    assert_string_equal(json_get_cstr(check, "code", ""), "impossible");
+    assert_true(isnan(budget_remaining(&w->d, &w->arena, "shop-availability", now_ms)));
+}
+
+/* An objective of which nothing was ever heard has no full budget. */
+static void a_budget_of_nothing_is_not_known(void **state)
+{
+    struct world *w = *state;
+    int64_t now_ms = clock_wall_ms();
+    assert_true(isnan(budget_remaining(&w->d, &w->arena, "shop-availability", now_ms)));
+    test_count(w, "v1", now_ms - 2000, 0, 1000);
+    flush_sums(&w->d, now_ms - 2000);
+    assert_true(budget_remaining(&w->d, &w->arena, "shop-availability", now_ms) == 1);
 }
 
 static void services_have_their_objectives_and_newest_rollout(void **state)
@@ -104,6 +147,8 @@ int main(void)
         TEST(what_is_not_there_is_named),
         TEST(a_gate_without_telemetry_is_blind_and_recorded),
         TEST(a_gate_follows_the_objective),
+        TEST(impossible_counters_do_not_pass_a_gate),
+        TEST(a_budget_of_nothing_is_not_known),
         TEST(services_have_their_objectives_and_newest_rollout),
         TEST(a_rollout_shows_its_history_and_no_text_for_numbers),
         TEST(what_is_shown_is_not_what_goes_on_changing),

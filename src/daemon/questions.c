@@ -165,7 +165,11 @@ struct evidence answer_slo(struct daemon *d, struct arena *arena, const struct c
     }
     e.fresh_ms = slo_freshness(d, arena, spec->slo, now_ms);
     e.observed_ms = w.to_ms - w.from_ms;
-    if (w.total > 0) {
+    if (!slo_window_is_possible(&w)) {
+        e.code = "impossible";
+        e.sentence = arena_printf(arena, "%.10g good of %.10g events", w.good, w.total);
+        e.would_change = "counters that do not contradict each other";
+    } else if (w.total > 0) {
         judge_slo(&e, slo, &w, arena);
     } else {
         e.code = e.fresh_ms < 0 ? "no_telemetry" : "no_traffic";

@@ -86,13 +86,17 @@ MUST_CHECK bool slo_window(const struct promql_source *, struct arena *, const s
                            const char *version, int64_t from_ms, int64_t to_ms, struct slo_window *,
                            struct err *);
 
+/* False when there are more good events than events: two counters that are not of one thing. */
+bool slo_window_is_possible(const struct slo_window *);
+
 /* The budget over the SLO's window and burn rates over the usual short ones. Ratios are NaN when
  * total is 0. */
 struct slo_status {
     struct slo_window window;
     double ratio; /* good / total */
-    double
-        budget_remaining; /* 1 - bad / (total * (1 - target)); 1 when total is 0; may be negative */
+    /* 1 - bad / (total * (1 - target)); 1 when total is 0; may be negative; NaN when nothing was
+     * heard or the window is impossible. */
+    double budget_remaining;
     double burn_5m, burn_1h, burn_6h; /* error ratio / (1 - target); NaN when there was no event */
 };
 MUST_CHECK bool slo_status(const struct promql_source *, struct arena *, const struct slo_spec *,

@@ -6,6 +6,7 @@
 
 /* Sums are written at least each 10 s: this far back from a time holds the value then. */
 #define CARRY_MS 60000
+#define ROUNDING 1e-9
 
 struct span {
     int64_t from_ms, to_ms;
@@ -131,6 +132,19 @@ static bool burn(const struct promql_source *source, struct arena *arena,
     return true;
 }
 
+bool slo_window_is_possible(const struct slo_window *w)
+{
+    return w->good <= w->total + ROUNDING * fmax(1, w->total);
+}
+
+/* Nothing heard, or counters that contradict each other, is no full budget. */
+static double budget_of(const struct slo_window *w, double target)
+{
+    if (w->newest_ms == 0 || !slo_window_is_possible(w))
+        return (double)NAN;
+    return w->total > 0 ? 1 - w->bad / (w->total * (1 - target)) : 1;
+}
+
 bool slo_status(const struct promql_source *source, struct arena *arena,
                 const struct slo_spec *spec, int64_t now_ms, struct slo_status *out,
                 struct err *err)
@@ -144,7 +158,7 @@ bool slo_status(const struct promql_source *source, struct arena *arena,
         !burn(source, arena, spec, now_ms, 6 * hour_ms, &s.burn_6h, err))
         return false;
     s.ratio = w->total > 0 ? w->good / w->total : (double)NAN;
-    s.budget_remaining = w->total > 0 ? 1 - w->bad / (w->total * (1 - spec->target)) : 1;
+    s.budget_remaining = budget_of(w, spec->target);
     *out = s;
     return true;
 }
