@@ -4,7 +4,7 @@
 #   make test     unit tests, text cases, simulations, corpora and end to end, under ASan and UBSan
 #   make check    everything that can be told without running it
 #   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
-#   make tsan     the tests under ThreadSanitizer
+#   make tsan     the unit tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/index.html in colour
 #   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
 .PHONY: all deps demo test check fuzz tsan cover bench-judge clean
@@ -43,7 +43,7 @@ fuzz: deps
 tsan: build/tsan/build.ninja
 	@tools/deps test
 	@ninja -C build/tsan
-	@ctest --test-dir build/tsan --output-on-failure -j2 -LE sim
+	@ctest --test-dir build/tsan --output-on-failure -j2 -L unit
 
 cover: build/cover/build.ninja
 	@tools/deps test cover

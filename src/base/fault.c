@@ -161,7 +161,7 @@ static bool add_point(const struct point *p, struct err *err)
         slot = &points[n_points++];
     if (slot)
         *slot = *p;
-    fault_any_armed = n_points > 0;
+    __atomic_store_n(&fault_any_armed, n_points > 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&lock);
     return !full || err_set(err, ERR_LIMIT, "more than %d fault points are armed", MAX_POINTS);
 }
@@ -189,6 +189,6 @@ void fault_disarm_all(void)
 {
     pthread_mutex_lock(&lock);
     n_points = 0;
-    fault_any_armed = false;
+    __atomic_store_n(&fault_any_armed, false, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&lock);
 }

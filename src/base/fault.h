@@ -21,7 +21,8 @@ bool fault_hit_slow(const char *point);
 
 static inline bool fault_hit(const char *point)
 {
-    return __builtin_expect(fault_any_armed, 0) && fault_hit_slow(point);
+    bool armed = __atomic_load_n(&fault_any_armed, __ATOMIC_RELAXED);
+    return __builtin_expect(armed, 0) && fault_hit_slow(point);
 }
 
 int fault_errno(const char *point);    /* the errno this point was armed with; EIO by default */

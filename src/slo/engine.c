@@ -149,6 +149,8 @@ static bool same_sli(const struct slo *a, const struct slo *b)
 static void adopt_arm(struct slo_engine *e, struct slo *into, const struct arm *from)
 {
     struct arm *arm = arm_of(e, into, from->version);
+    if (!arm) /* the new one has as many already */
+        return;
     struct arm *next = arm->next;
     struct str version = arm->version;
     *arm = *from;
@@ -195,6 +197,27 @@ static struct bucket *bucket_of(struct slo_engine *e, struct arm *arm, struct st
     return &arm->buckets[i];
 }
 
+/* Only what the engine hands out itself: a target may expose series of the same name, but those
+ * carry its job and instance. */
+static bool is_own(struct labels labels)
+{
+    static const char *const names[] = {LABEL_NAME, "slo", "service", "version", "le"};
+    for (size_t i = 0; i < labels.n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < sizeof names / sizeof *names && !known; k++)
+            known = str_is(labels.v[i].name, names[k]);
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+/* The upper edge of a bucket; false when it is none. */
+static bool edge_of(struct str le, double *edge)
+{
+    return num_parse_double(le, edge) && !isnan(*edge);
+}
+
 /* Our own series, found in the log: what it says is the sum. */
 static void bind_own(struct slo_engine *e, struct labels labels, struct str metric,
                      struct link **list)
@@ -202,7 +225,7 @@ static void bind_own(struct slo_engine *e, struct labels labels, struct str metr
     struct slo *s = find_slo(e, labels_get(labels, "slo"));
     struct str le = labels_get(labels, "le");
     struct link link = {.slo = s, .restores = true};
-    if (!s)
+    if (!s || !is_own(labels))
         return;
     link.arm = arm_of(e, s, labels_get(labels, "version"));
     if (!link.arm)
@@ -211,7 +234,7 @@ static void bind_own(struct slo_engine *e, struct labels labels, struct str metr
         link.role = SLI_GOOD;
     else if (str_is(metric, TOTAL_METRIC))
         link.role = SLI_TOTAL;
-    else if (str_is(metric, BUCKET_METRIC) && num_parse_double(le, &link.edge) &&
+    else if (str_is(metric, BUCKET_METRIC) && edge_of(le, &link.edge) &&
              bucket_of(e, link.arm, le, link.edge))
         link.role = SLI_BUCKET;
     else
@@ -231,7 +254,7 @@ static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, 
             continue;
         if (role == SLI_BUCKET) {
             struct str le = labels_get(labels, "le");
-            if (!num_parse_double(le, &link.edge) || !bucket_of(e, link.arm, le, link.edge))
+            if (!edge_of(le, &link.edge) || !bucket_of(e, link.arm, le, link.edge))
                 continue;
         }
         add_link(e, list, link);
