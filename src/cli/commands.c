@@ -84,7 +84,7 @@ static const struct option_spec ledger_replay_options[] = {
 static const struct option_spec judge_options[] = {
     {"traces", 0, "DIR", "judge a set of traces instead of two files"},
     {"out", 'o', "FILE", "with --traces: where the verdicts go; default standard output"},
-    {"start", 0, "SECONDS", "rows before this time are history to learn from"},
+    {"start", 0, "SECONDS", "rows up to this time are history to learn from"},
     {"tolerate", 0, "RATIO", "how much more errors still count as healthy; default 0.05%"},
     {"alpha", 0, "RATIO", "how often an unchanged canary may be found harmful; default 5%"},
     {"weight", 0, "RATIO", "the canary's share as configured: judge the traffic too"},

@@ -20,8 +20,9 @@ static const char *const stream_names[N_STREAMS] = {"errors", "latency", "traffi
 struct panel {
     struct judge_stream *streams[N_STREAMS]; /* NULL = not asked */
     double weights[N_STREAMS];
-    bool healthy[N_STREAMS]; /* once shown, at an error rate that holds at all times */
+    bool healthy[N_STREAMS];
     struct combined combined;
+    double edge;                /* of latency, that sentences speak of */
     int64_t harm_ms, health_ms; /* since the start; -1 = not shown */
 };
 
@@ -29,10 +30,19 @@ struct question {
     double alpha, tolerate;
     int64_t warmup_ms, dwell_ms;
     bool traffic;
+    bool latch; /* health once shown promotes; else it must be shown at the end */
     bool alone; /* the history is stable's alone, as a live rollout has it */
 };
 
 /* --- Judging --- */
+
+static double hist_at(const double *hist, const struct trace *t, double edge)
+{
+    double over = 0;
+    for (size_t i = 0; i < t->n_edges; i++)
+        over += t->edges[i] > edge ? hist[i] : 0;
+    return over;
+}
 
 static struct judge_stream *new_stream(const struct trace *t, const struct question *q,
                                        enum evidence_kind kind, double slo_edge)
@@ -65,7 +75,7 @@ static void panel_open(struct panel *p, const struct trace *t, const struct ques
                                                         EVIDENCE_TRAFFIC};
     const bool asked[N_STREAMS] = {true, t->n_edges > 0, q->traffic};
     double n = 0;
-    *p = (struct panel){.harm_ms = -1, .health_ms = -1};
+    *p = (struct panel){.harm_ms = -1, .health_ms = -1, .edge = slo_edge};
     if (q->alone)
         forget_the_split(t);
     for (size_t i = 0; i < N_STREAMS; i++)
@@ -86,10 +96,24 @@ static void panel_close(struct panel *p)
         judge_stream_free(p->streams[i]);
 }
 
-static bool panel_feed(struct panel *p, const struct judge_bucket *b, struct err *err)
+/* Of latency the requests over the edge that sentences speak of are the bad ones. */
+static struct judge_bucket of_latency(const struct trace *t, const struct judge_bucket *b,
+                                      double edge)
+{
+    struct judge_bucket slow = *b;
+    slow.stable.bad = fmin(slow.stable.total, hist_at(b->stable_hist, t, edge));
+    slow.canary.bad = fmin(slow.canary.total, hist_at(b->canary_hist, t, edge));
+    return slow;
+}
+
+static bool panel_feed(struct panel *p, const struct trace *t, const struct judge_bucket *b,
+                       struct err *err)
 {
     for (size_t i = 0; i < N_STREAMS; i++) {
-        if (p->streams[i] && !judge_stream_feed(p->streams[i], b, err))
+        if (!p->streams[i])
+            continue;
+        struct judge_bucket own = i == LATENCY ? of_latency(t, b, p->edge) : *b;
+        if (!judge_stream_feed(p->streams[i], &own, err))
             return false;
     }
     return true;
@@ -111,11 +135,11 @@ static struct combined combine(const struct panel *p, double alpha)
     return c;
 }
 
-static bool all_healthy(struct panel *p)
+static bool all_healthy(struct panel *p, bool latch)
 {
     bool all = true;
     for (size_t i = 0; i < N_STREAMS; i++) {
-        if (p->streams[i] && !p->healthy[i])
+        if (p->streams[i] && !(latch && p->healthy[i]))
             p->healthy[i] = judge_stream_is_healthy(p->streams[i]);
         all &= !p->streams[i] || p->healthy[i];
     }
@@ -129,12 +153,16 @@ static bool panel_run(struct panel *p, const struct trace *t, const struct quest
     for (size_t i = t->n_history; i < t->n && p->harm_ms < 0; i++) {
         const struct judge_bucket *b = &t->buckets[i];
         int64_t now_ms = b->start_ms + b->length_ms - t->start_ms;
-        if (!panel_feed(p, b, err))
+        if (!panel_feed(p, t, b, err))
             return false;
         p->combined = combine(p, q->alpha);
         if (p->combined.is_harm)
             p->harm_ms = now_ms;
-        else if (p->health_ms < 0 && all_healthy(p) && now_ms >= q->dwell_ms)
+        else if (p->health_ms >= 0 && q->latch)
+            continue; /* promoted */
+        else if (!all_healthy(p, q->latch) || now_ms < q->dwell_ms)
+            p->health_ms = -1;
+        else if (p->health_ms < 0)
             p->health_ms = now_ms;
     }
     return true;
@@ -227,14 +255,6 @@ static int run_traces(struct cli *cli, const char *folder, const struct question
 }
 
 /* --- Two files --- */
-
-static double hist_at(const double *hist, const struct trace *t, double edge)
-{
-    double over = 0;
-    for (size_t i = 0; i < t->n_edges; i++)
-        over += t->edges[i] > edge ? hist[i] : 0;
-    return over;
-}
 
 /* The largest edge that at least 1% of stable's requests exceed: what sentences speak of. */
 static double edge_to_speak_of(const struct trace *t)
@@ -366,6 +386,7 @@ int run_judge(struct cli *cli)
     if (start && (!num_parse_double(str_from(start), &start_s) || isnan(start_s)))
         return misuse(cli, "--start '%s' must be a time in seconds, as in the files", start);
     q.traffic = weight > 0;
+    q.latch = folder != NULL;
     q.alone = args_flag(&cli->args, "alone");
     return folder ? run_traces(cli, folder, &q) : run_files(cli, &q, start_s, weight);
 }

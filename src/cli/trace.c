@@ -236,6 +236,7 @@ struct arm_file {
     size_t n_edges;
     double edges[JUDGE_MAX_EDGES];
     size_t n;
+    double base;          /* the first row's time, which says where the counters begin */
     double *times, *rows; /* increases since the row before; n_values a row */
 };
 
@@ -294,13 +295,16 @@ static bool read_arm(struct arena *arena, struct str text, struct arm_file *f, s
             continue;
         if (!take_numbers(line, values, 1 + width))
             return err_set(err, ERR_BAD_INPUT, "%s:%zu: not %zu numbers", f->path, n, 1 + width);
-        if (f->n > 0 && values[0] <= f->times[f->n - 1])
+        double last = f->n > 0 ? f->times[f->n - 1] : f->base;
+        if (!first && values[0] <= last)
             return err_set(err, ERR_BAD_INPUT, "%s:%zu: time %g after %g", f->path, n, values[0],
-                           f->times[f->n - 1]);
+                           last);
         split_buckets(&values[1], f->n_edges);
         take_increase(&counters, &values[1], width);
-        if (first)
-            continue; /* the counters' beginning */
+        if (first) {
+            f->base = values[0];
+            continue;
+        }
         f->times[f->n] = values[0];
         memcpy(&f->rows[f->n++ * width], &values[1], width * sizeof *values);
     }
@@ -326,17 +330,17 @@ static void join(struct arena *arena, const struct arm_file arms[2], double star
                  struct trace *t)
 {
     size_t at[2] = {0}, width = 2 + t->n_edges, n = 0;
-    int64_t before_ms = 0;
+    double base = fmin(arms[0].base, arms[1].base);
+    int64_t before_ms = OFFSET_MS;
     make_buckets(arena, t, arms[0].n + arms[1].n);
     while (at[0] < arms[0].n || at[1] < arms[1].n) {
         double now = (double)INFINITY;
         for (size_t a = 0; a < 2; a++)
             now = at[a] < arms[a].n ? fmin(now, arms[a].times[at[a]]) : now;
         struct judge_bucket *b = &t->buckets[n++];
-        int64_t now_ms =
-            OFFSET_MS + (int64_t)(1000 * (now - fmin(arms[0].times[0], arms[1].times[0])));
-        b->length_ms = n > 1 && now_ms > before_ms ? now_ms - before_ms : 1;
-        b->start_ms = n > 1 ? before_ms : now_ms - 1;
+        int64_t now_ms = OFFSET_MS + (int64_t)(1000 * (now - base));
+        b->start_ms = before_ms;
+        b->length_ms = now_ms > before_ms ? now_ms - before_ms : 1;
         before_ms = b->start_ms + b->length_ms;
         for (size_t a = 0; a < 2; a++) {
             if (at[a] == arms[a].n || arms[a].times[at[a]] > now)
@@ -344,7 +348,7 @@ static void join(struct arena *arena, const struct arm_file arms[2], double star
             double *row = &arms[a].rows[at[a]++ * width];
             put(b, a == 1, row, &row[2], t->n_edges);
         }
-        if (now < start_s)
+        if (now <= start_s)
             t->n_history = n;
     }
     t->n = n;

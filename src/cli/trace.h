@@ -22,7 +22,7 @@ struct trace {
 MUST_CHECK bool trace_read(struct arena *, const char *folder, const json_t *line, struct trace *,
                            struct err *);
 
-/* Two files with a header line of `time,total,bad[,le_SECONDS...,le_+Inf]`; times in seconds before
+/* Two files with a header line of `time,total,bad[,le_SECONDS...,le_+Inf]`; times in seconds up to
  * start_s are history. NaN = there is none. */
 MUST_CHECK bool trace_join(struct arena *, const char *stable_path, const char *canary_path,
                            double start_s, struct trace *, struct err *);

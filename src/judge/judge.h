@@ -73,7 +73,7 @@ void judge_stream_learn(struct judge_stream *, const struct judge_bucket *);
 /* Learn all that an A/A time tells: what judge_stream_learn does, and the dispersion. The "canary"
  * of these buckets is a part of stable, about as large as the canary will be; when it reported in
  * none of them, neighbouring times of stable are compared instead and the configured dispersion is
- * the prior. In time order, of one length. Before the first feed, instead of learn. */
+ * the prior. In time order, of about one length. Before the first feed, instead of learn. */
 void judge_stream_calibrate(struct judge_stream *, const struct judge_bucket *, size_t n);
 
 /* phi in use; for latency the largest of the thresholds. Learned over how much time; 0 = not. */

@@ -58,12 +58,18 @@ static void blocks_of(const struct judge_stream *s, size_t i, const struct judge
     }
 }
 
+static int64_t mean_length_ms(const struct judge_bucket *b, size_t n)
+{
+    int64_t span_ms = b[n - 1].start_ms + b[n - 1].length_ms - b[0].start_ms;
+    return span_ms > (int64_t)n ? span_ms / (int64_t)n : 1;
+}
+
 static double learn_from_split(const struct judge_stream *s, size_t i, const struct judge_bucket *b,
                                size_t n)
 {
     struct block *blocks = mem_array(n, sizeof *blocks);
     blocks_of(s, i, b, n, blocks);
-    double phi = dispersion_of_split(blocks, n, b->length_ms, 1);
+    double phi = dispersion_of_split(blocks, n, mean_length_ms(b, n), 1);
     free(blocks);
     return phi;
 }
@@ -75,7 +81,7 @@ static double learn_from_stable(const struct judge_stream *s, size_t i,
     for (size_t t = 0; t < n; t++)
         tallies[t] =
             (struct tally){b[t].stable.total, bad_of(s, i, &b[t].stable, b[t].stable_hist)};
-    double phi = dispersion_of_one_arm(tallies, n, b->length_ms, s->config.dispersion);
+    double phi = dispersion_of_one_arm(tallies, n, mean_length_ms(b, n), s->config.dispersion);
     free(tallies);
     return phi;
 }

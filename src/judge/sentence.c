@@ -50,12 +50,23 @@ static double missing_events(const struct judge_stream *s, const struct findings
     return 0;
 }
 
+/* What "tolerated" means to this stream. */
+static const char *tolerance(const struct judge_stream *s, struct arena *arena)
+{
+    if (s->config.kind == EVIDENCE_LATENCY && !isnan(s->config.bank_tolerate))
+        return arena_printf(arena, "odds of 1.5 or %.2g points tolerated from p50 to p99",
+                            100 * s->config.bank_tolerate);
+    return arena_printf(arena, "%.2g tolerated", 100 * s->config.tolerate);
+}
+
 static const char *how_much_more(const struct judge_stream *s, const struct findings *f,
                                  struct arena *arena)
 {
     double more = s->config.tolerate > 0 ? missing_events(s, f) : 0;
     if (more > 0)
         return arena_printf(arena, "about %.0f more canary events at stable's rate", more);
+    if (s->config.kind == EVIDENCE_LATENCY && !isnan(s->config.bank_tolerate))
+        return "more canary events";
     return "more canary events; a larger `tolerate` is proven sooner";
 }
 
@@ -71,12 +82,12 @@ void judge_say(const struct judge_stream *s, const struct findings *f, struct ar
                                    latency ? rates(s, f, arena) : interval(e, arena));
         e->would_change = "nothing: harm was shown at the stated error rate";
     } else if (e->state == EVIDENCE_PASS) {
-        e->sentence = arena_printf(arena, "%s; %s, %.2g tolerated", rates(s, f, arena),
-                                   interval(e, arena), 100 * e->tolerate);
+        e->sentence = arena_printf(arena, "%s; %s, %s", rates(s, f, arena), interval(e, arena),
+                                   tolerance(s, arena));
         e->would_change = "harm that shows later";
     } else {
-        e->sentence = arena_printf(arena, "%s; %s, %.2g tolerated: not proven yet",
-                                   rates(s, f, arena), interval(e, arena), 100 * e->tolerate);
+        e->sentence = arena_printf(arena, "%s; %s, %s: not proven yet", rates(s, f, arena),
+                                   interval(e, arena), tolerance(s, arena));
         e->would_change = how_much_more(s, f, arena);
     }
 }
