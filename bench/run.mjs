@@ -1,0 +1,312 @@
+// run.mjs -- `make bench`: cQED and Debian's Prometheus side by side on this machine, in one run of about five minutes.
+// Prints one table: what each costs, in CPU seconds of the server, and how many times that is. It says what it
+// measured and never fails for a time; it fails when something did not run or the two disagree.
+// How to read it: docs/manual/benchmarks.md.
+
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PartFailed, Programs, sleep, tailOf } from '../demo/lib/programs.mjs'
+import { table, title } from '../demo/lib/say.mjs'
+import { machine, median, pin, residentBytes } from './lib/measure.mjs'
+import { Cqed, Prometheus, startExporter } from './lib/servers.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const build = process.env.BUILD ?? join(root, 'build')
+const folder = process.env.BENCH_FOLDER ?? join(build, 'bench/run')
+const targets = Number(process.env.TARGETS ?? 100)
+const only = process.env.ONLY?.split(',') // of the parts below
+
+const SERIES = 1000 // a target
+const RUNS = 5
+const WINDOW_MS = 5000
+const STEP_MS = 15_000
+const HISTORY_S = 6 * 3600
+
+rmSync(folder, { recursive: true, force: true })
+mkdirSync(folder, { recursive: true })
+const programs = new Programs(folder)
+const binary = join(build, 'cqed')
+const apart = cpus().length > 1 // servers on core 0, the generator on core 1
+
+const rows = []
+/** A row of the table. `more` tells whether more is better; ratio = how many times better cQED is. */
+function row(what, unit, ours, theirs, { more = false, digits = 3, bar = '' } = {}) {
+  const ratio = theirs === null ? '-' : `${(more ? ours / theirs : theirs / ours).toPrecision(3)}x`
+  const show = x => (x === null ? '-' : x >= 1e6 ? `${(x / 1e6).toFixed(2)}M` : Number(x.toPrecision(digits)).toString())
+  rows.push([what, unit, show(ours), show(theirs), ratio, bar])
+  console.log(`  ${what}: ${show(ours)} / ${show(theirs)} ${unit}, ${ratio}`)
+}
+
+// --- Live: both scrape the same targets at the same time ---
+
+const slo = {
+  apiVersion: 'openslo/v1',
+  kind: 'SLO',
+  metadata: { name: 'fleet' },
+  spec: {
+    service: 'fleet',
+    budgetingMethod: 'Occurrences',
+    indicator: {
+      metadata: { name: 'fleet' },
+      spec: {
+        ratioMetric: {
+          counter: true,
+          bad: { metricSource: { type: 'Prometheus', spec: { query: 'http_requests_total{job="fleet",code=~"5.."}' } } },
+          total: { metricSource: { type: 'Prometheus', spec: { query: 'http_requests_total{job="fleet"}' } } },
+        },
+      },
+    },
+    timeWindow: [{ duration: '28d', isRolling: true }],
+    objectives: [{ target: 0.99 }],
+  },
+}
+
+function fleetScrape(port, client) {
+  return [{
+    job_name: 'fleet',
+    scrape_interval: '1s',
+    scrape_timeout: '1s',
+    static_configs: Array.from({ length: targets }, (_, i) => ({
+      targets: [`127.0.0.1:${port}`],
+      labels: { __metrics_path__: `/live/${client}/${i}`, instance: `t${i}` },
+    })),
+  }]
+}
+
+async function live() {
+  title(`Scrape: ${targets} targets of ${SERIES} series, each second, by both at once`)
+  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [targets, SERIES, Date.now()])
+  const servers = [
+    new Cqed(programs, join(folder, 'live-cqed'), { binary, scrape: fleetScrape(exporter.port, 0), slos: [slo] }),
+    new Prometheus(programs, join(folder, 'live-prometheus'), { scrape: fleetScrape(exporter.port, 1) }),
+  ]
+  const idle = []
+  for (const server of servers) {
+    await server.start()
+    idle.push(residentBytes(server.pid))
+    if (apart) pin(server.pid, '0')
+  }
+  if (apart) pin(exporter.program.pid, '1')
+  await programs.until('both hold every series', async () => {
+    const counts = await Promise.all(servers.map(s => s.value('count({job="fleet",__name__=~"http_.*"})')))
+    return counts.every(n => n === targets * SERIES)
+  }, { timeoutMs: 60_000, everyMs: 1000 })
+  await sleep(3000)
+  await scrapeWindows(exporter, servers)
+  const [ours, theirs] = servers.map((s, i) => (residentBytes(s.pid) - idle[i]) / (targets * SERIES))
+  row('scrape, resident above idle', 'B/series', ours, theirs, { bar: '500 at 1M series' })
+  row('scrape, resident in all', 'MiB', ...servers.map(s => residentBytes(s.pid) / 2 ** 20))
+  if (apart) for (const server of servers) pin(server.pid, '0-1')
+  await sliWindows(servers)
+  for (const server of servers) await server.stop()
+  await programs.end(exporter.program)
+}
+
+async function scrapeWindows(exporter, servers) {
+  const rates = [[], []]
+  for (let run = 0; run < RUNS; run++) {
+    const before = [(await exporter.stat()).live, servers.map(s => s.cpu())]
+    await sleep(WINDOW_MS)
+    const after = [(await exporter.stat()).live, servers.map(s => s.cpu())]
+    servers.forEach((_, i) => rates[i].push((after[0][i] - before[0][i]) / (after[1][i] - before[1][i])))
+  }
+  row('scrape', 'samples/CPU-s', ...rates.map(median), { more: true, bar: '3M at 500 targets' })
+}
+
+/** The error ratio of all targets over two windows: cQED subtracts its SLI counters, a rule sums every series. */
+async function sliWindows(servers) {
+  const [cqed, prometheus] = servers
+  const raw = window => `sum(rate(http_requests_total{job="fleet",code=~"5.."}[${window}])) / ` +
+    `sum(rate(http_requests_total{job="fleet"}[${window}]))`
+  const sli = window => `1 - sum(increase(cqed_sli_good_total{slo="fleet"}[${window}])) / ` +
+    `sum(increase(cqed_sli_total{slo="fleet"}[${window}]))`
+  for (const window of ['5m', '1h']) {
+    const [ours, theirs] = [await cqed.value(sli(window)), await prometheus.value(raw(window))]
+    agree(`SLI ratio ${window}`, ours, theirs, 0.05)
+    const costs = await alternate([
+      () => costOf(cqed, () => cqed.ask(sli(window))),
+      () => costOf(prometheus, () => prometheus.ask(raw(window))),
+    ])
+    row(`SLI ratio, ${window}, of ${targets * SERIES / 5} series`, 'CPU-ms', ...costs.map(c => c.cpuMs))
+  }
+}
+
+// --- History: both hold the same six hours ---
+
+const queries = [
+  ['range, sum by (route) (rate), 10k series', 'sum by (route) (rate(http_requests_total[5m]))', true, '5x (aim 15x)'],
+  ['range, histogram_quantile, 10k series',
+    'histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))', true, '5x (aim 15x)'],
+  ...['5m', '1h', '6h'].map(w => [`instant, SLO ratio by pod, ${w}, 10k series`,
+    `sum by (pod) (rate(http_requests_total{code=~"5.."}[${w}])) / sum by (pod) (rate(http_requests_total[${w}]))`, false,
+    '5x (aim 15x)']),
+]
+
+async function history() {
+  title('History: 20,000 series, 6 hours at 15 s')
+  const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS
+  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [1, SERIES, endMs])
+  const cqed = new Cqed(programs, join(folder, 'history-cqed'), {
+    binary,
+    slos: [],
+    scrape: [{
+      job_name: 'history',
+      scrape_interval: '500ms',
+      scrape_timeout: '500ms',
+      metrics_path: '/history',
+      static_configs: [{ targets: [`127.0.0.1:${exporter.port}`], labels: { instance: 'fleet' } }],
+    }],
+  })
+  const prometheus = new Prometheus(programs, join(folder, 'history-prometheus'), { scrape: [], receive: true })
+  await Promise.all([cqed.start(), prometheus.start()])
+  await load(cqed, prometheus, endMs)
+  // Between two samples, so that windows closed and open at their left end hold the same samples.
+  const endS = endMs / 1000 - 7
+  for (const [what, query, isRange, bar] of queries) await compare([cqed, prometheus], what, query, isRange, endS, bar)
+  await restarts([cqed, prometheus], endS)
+  for (const server of [cqed, prometheus]) await server.stop()
+  await programs.end(exporter.program)
+}
+
+async function load(cqed, prometheus, endMs) {
+  const writer = programs.start('remote_write', join(build, 'bench/bench_remote_write'),
+    [`${prometheus.url}/api/v1/write`, String(endMs)])
+  writer.ending = true // it may end by itself
+  const { code } = await writer.exited
+  if (code !== 0) throw new PartFailed('remote_write', `ended with ${code}`, writer.log)
+  await programs.until('cQED has scraped all of history', () => cqed.value('history_is_told'),
+    { timeoutMs: 120_000, everyMs: 500, part: cqed.program })
+  const counts = []
+  for (const server of [cqed, prometheus])
+    counts.push(await server.value('sum(count_over_time({__name__=~"http_.*"}[7h]))'))
+  console.log(`  samples: ${counts.join(' / ')}`)
+  if (counts[0] !== counts[1] || counts[0] < 28e6) throw new Error('the two do not hold the same samples')
+  await quiet([cqed, prometheus])
+}
+
+/** Wait until compaction and alike are over. */
+async function quiet(servers) {
+  await programs.until('the servers are idle', async () => {
+    const before = servers.map(s => s.cpu())
+    await sleep(1000)
+    return servers.every((s, i) => s.cpu() - before[i] < 0.1)
+  }, { timeoutMs: 60_000 })
+}
+
+async function compare(servers, what, query, isRange, endS, bar) {
+  const when = isRange
+    ? { range: { start: endS - HISTORY_S + 300, end: endS, step: 15 } }
+    : { time: endS }
+  const sums = []
+  for (const server of servers) sums.push(sumOf(await server.ask(query, when)))
+  agree(what, sums[0], sums[1], 1e-6)
+  const costs = await alternate(servers.map(s => () => costOf(s, () => s.ask(query, when))))
+  row(what, 'CPU-ms', ...costs.map(c => c.cpuMs), { bar })
+  row('  the same, wall', 'ms', ...costs.map(c => c.wallMs))
+}
+
+/** From kill -9 to the right answer of a query over what was there before. */
+async function restarts(servers, endS) {
+  const query = 'sum(http_requests_total)'
+  const times = [[], []]
+  const wanted = await Promise.all(servers.map(s => s.value(query, endS)))
+  agree('before the restart', ...wanted, 1e-12)
+  for (let run = 0; run < RUNS; run++)
+    for (const [i, server] of servers.entries()) {
+      await server.kill9()
+      const began = performance.now()
+      await server.start()
+      await programs.until('the right answer', async () => (await server.value(query, endS)) === wanted[i],
+        { everyMs: 5, timeoutMs: 60_000, part: server.program })
+      times[i].push((performance.now() - began) / 1000)
+    }
+  row('kill -9 to the first right answer, 29M samples', 's', ...times.map(median), { bar: '3 s at 1M series' })
+}
+
+// --- How a question is measured ---
+
+/** Ask for at least half a second, so that ticks of 10 ms suffice: CPU and wall milliseconds of one. */
+async function costOf(server, ask) {
+  const cpu = server.cpu()
+  const walls = []
+  const began = performance.now()
+  while (performance.now() - began < 500) {
+    const at = performance.now()
+    await ask()
+    walls.push(performance.now() - at)
+  }
+  return { cpuMs: (server.cpu() - cpu) * 1000 / walls.length, wallMs: median(walls) }
+}
+
+/** One after the other, RUNS times, so that what disturbs the machine disturbs both; the medians of each. */
+async function alternate(measures) {
+  const all = measures.map(() => [])
+  for (let run = 0; run < RUNS; run++)
+    for (const [i, measure] of measures.entries()) all[i].push(await measure())
+  return all.map(costs => ({ cpuMs: median(costs.map(c => c.cpuMs)), wallMs: median(costs.map(c => c.wallMs)) }))
+}
+
+/** Of every value in an answer. */
+function sumOf(text) {
+  let sum = 0
+  for (const series of JSON.parse(text).data.result)
+    for (const [, value] of series.values ?? [series.value]) if (Number.isFinite(Number(value))) sum += Number(value)
+  return sum
+}
+
+function agree(what, ours, theirs, within) {
+  const apartBy = Math.abs(ours - theirs) / Math.abs(theirs)
+  if (!(apartBy <= within)) throw new Error(`${what}: cQED says ${ours}, Prometheus ${theirs}`)
+}
+
+// --- cQED alone: nothing in Prometheus 2.42 does this ---
+
+const quietly = { stdio: ['ignore', 'pipe', 'pipe'] }
+
+async function alone() {
+  title('cQED alone')
+  const otlp = []
+  const decisions = []
+  for (let run = 0; run < RUNS; run++) {
+    const out = execFileSync(join(build, 'tests/otlp/otlp_measure'), [join(folder, `otlp${run}`), '60'], quietly).toString()
+    otlp.push(Number(/later ones:\s+(\S+) M/.exec(out)[1]) * 1e6)
+    const place = join(folder, `ledger${run}`)
+    mkdirSync(place)
+    decisions.push(JSON.parse(execFileSync(join(build, 'bench/bench_decisions'), [place, '300'], quietly).toString()))
+  }
+  row('OTLP protobuf to the store, without HTTP', 'samples/CPU-s', median(otlp), null, { bar: '2M' })
+  const of = key => median(decisions.map(d => d[key]))
+  row('a decision: decide()', 'us', of('decideUs'), null)
+  row('a decision: into the ledger, signed and fsynced', 'us', of('appendUs'), null)
+  row('  the same, p99', 'us', of('appendP99Us'), null)
+  row('  all of it', 'CPU-us', of('cpuUs'), null)
+}
+
+// --- The run ---
+
+const parts = { live, history, alone }
+const stop = code => {
+  programs.killAll()
+  process.exit(code)
+}
+process.on('SIGINT', () => stop(130))
+process.on('SIGTERM', () => stop(143))
+
+try {
+  const version = /version (\S+)/.exec(execFileSync('prometheus', ['--version']).toString())[1].replace(/,$/, '')
+  const began = machine()
+  for (const [name, part] of Object.entries(parts)) if (!only || only.includes(name)) await part()
+  title(`cQED and Prometheus ${version}, medians of ${RUNS}`)
+  table(['row', 'unit', 'cQED', 'Prometheus', 'better by', 'bar'], rows)
+  console.log(`\nat the start: ${began}\nat the end:   ${machine()}`)
+} catch (error) {
+  console.error(`\nbench: ${error.message}`)
+  if (error.log) console.error(tailOf(error.log))
+  await programs.endAll()
+  process.exitCode = 1
+} finally {
+  await programs.endAll()
+}
