@@ -6,8 +6,9 @@
 #   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
 #   make tsan     the unit tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/index.html in colour
+#   make bench    cQED and Debian's Prometheus side by side: CPU seconds, memory, restarts; a table
 #   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
-.PHONY: all deps demo test check fuzz tsan cover bench-judge clean
+.PHONY: all deps demo test check fuzz tsan cover bench bench-judge clean
 
 all: build/build.ninja
 	@ninja -C build cqed
@@ -49,6 +50,11 @@ cover: build/cover/build.ninja
 	@tools/deps test cover
 	@ninja -C build/cover
 	@tools/cover
+
+bench: build/build.ninja
+	@tools/deps bench
+	@ninja -C build bench
+	@node bench/run.mjs
 
 bench-judge: all
 	@bench/judge/run

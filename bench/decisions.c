@@ -131,9 +131,9 @@ static void print_cost(struct cost *cost, int n)
 {
     qsort(cost->decide_us, (size_t)n, sizeof(double), by_size);
     qsort(cost->append_us, (size_t)n, sizeof(double), by_size);
-    printf("{\"decideUs\":%.1f,\"appendUs\":%.1f,\"appendP99Us\":%.1f,\"cpuUs\":%.1f}\n",
-           cost->decide_us[n / 2], cost->append_us[n / 2], cost->append_us[n * 99 / 100],
-           cost->cpu_us / n);
+    (void)printf("{\"decideUs\":%.1f,\"appendUs\":%.1f,\"appendP99Us\":%.1f,\"cpuUs\":%.1f}\n",
+                 cost->decide_us[n / 2], cost->append_us[n / 2], cost->append_us[n * 99 / 100],
+                 cost->cpu_us / n);
 }
 
 static bool run(const char *folder, int n, struct cost *cost, struct err *err)
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     int n = argc == 3 ? atoi(argv[2]) : 0;
     if (n < 1 || n > 1000000) {
-        fprintf(stderr, "decisions FOLDER COUNT\n");
+        (void)fprintf(stderr, "decisions FOLDER COUNT\n");
         return 2;
     }
     struct cost cost = {mem_array((size_t)n, sizeof(double)), mem_array((size_t)n, sizeof(double)),
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
     if (done)
         print_cost(&cost, n);
     else
-        fprintf(stderr, "decisions: %s\n", err.message);
+        (void)fprintf(stderr, "decisions: %s\n", err.message);
     free(cost.decide_us);
     free(cost.append_us);
     return done ? 0 : 1;

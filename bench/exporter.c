@@ -1,11 +1,11 @@
 /* exporter.c -- the fleet as Prometheus text.
  *
- *     exporter TARGETS SERIES END_MS
+ *     exporter TARGETS SERIES END_MS HISTORY_MS
  *
  * Says its port on the first line of its output and runs until it is ended.
  *
  *     GET /live/CLIENT/N   target N as it is now; samples are counted by CLIENT, 0 to 9
- *     GET /history         the next 3 minutes of six hours that end at END_MS, every line with its
+ *     GET /history         the next 3 minutes of the HISTORY_MS before END_MS, every line with its
  *                          time; when all is told, one line that says so
  *     GET /stat            {"live":[samples by client],"history":samples} */
 #include "base/clock.h"
@@ -156,13 +156,13 @@ int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
     static struct exporter e = {.telling = PTHREAD_MUTEX_INITIALIZER};
-    if (argc != 4) {
-        fprintf(stderr, "exporter TARGETS SERIES END_MS\n");
+    if (argc != 5) {
+        (void)fprintf(stderr, "exporter TARGETS SERIES END_MS HISTORY_MS\n");
         return 2;
     }
     e.n_targets = (unsigned)strtoul(argv[1], NULL, 10);
     e.end_ms = strtoll(argv[3], NULL, 10);
-    e.next_ms = e.end_ms - HISTORY_MS;
+    e.next_ms = e.end_ms - strtoll(argv[4], NULL, 10);
     e.fleet = fleet_of_target((unsigned)strtoul(argv[2], NULL, 10), e.end_ms);
     e.past = fleet_of_history(e.end_ms);
     page_init(&e.live, &e.fleet, false);
@@ -175,10 +175,10 @@ int main(int argc, char **argv)
                                                         .threads = 2},
                           &err);
     if (!server) {
-        fprintf(stderr, "exporter: %s\n", err.message);
+        (void)fprintf(stderr, "exporter: %s\n", err.message);
         return 1;
     }
-    printf("%u\n", http_server_port(server));
+    (void)printf("%u\n", http_server_port(server));
     (void)fflush(stdout);
     for (;;)
         (void)pause(); /* until a signal ends us */

@@ -29,7 +29,7 @@ static uint64_t scramble(uint64_t x) /* the finalizer of MurmurHash3 */
 
 static unsigned cells_of(const struct fleet *f, unsigned kind)
 {
-    return kind < FIRST_BUCKET ? f->instances * f->routes : f->full_cells;
+    return kind < FIRST_BUCKET ? f->instances * f->routes : f->histograms;
 }
 
 static void each_cell(const struct fleet *f, unsigned first, unsigned last,
@@ -44,7 +44,9 @@ void fleet_each(const struct fleet *f, void (*each)(void *arg, const struct flee
                 void *arg)
 {
     each_cell(f, 0, FIRST_BUCKET - 1, each, arg);
-    each_cell(f, FIRST_BUCKET, COUNT, each, arg);
+    each_cell(f, FIRST_BUCKET, f->buckets_only ? SUM - 1 : COUNT, each, arg);
+    if (f->buckets_only)
+        return;
     each_cell(f, IN_FLIGHT, IN_FLIGHT, each, arg);
     each_cell(f, IN_FLIGHT + 1, IN_FLIGHT + 1, each, arg);
 }
@@ -52,7 +54,7 @@ void fleet_each(const struct fleet *f, void (*each)(void *arg, const struct flee
 size_t fleet_size(const struct fleet *f)
 {
     return (size_t)f->instances * f->routes * FIRST_BUCKET +
-           (size_t)f->full_cells * (FLEET_KINDS - FIRST_BUCKET);
+           (size_t)f->histograms * (f->buckets_only ? N_BUCKETS : FLEET_KINDS - FIRST_BUCKET);
 }
 
 const char *fleet_name(const struct fleet_series *s)
@@ -114,11 +116,11 @@ uint64_t fleet_value(const struct fleet *f, const struct fleet_series *s, int64_
 
 struct fleet fleet_of_history(int64_t end_ms)
 {
-    return (struct fleet){50, 50, 833, end_ms - DAY_MS};
+    return (struct fleet){50, 50, 833, true, end_ms - DAY_MS};
 }
 
 struct fleet fleet_of_target(unsigned series, int64_t end_ms)
 {
     unsigned cells = series / FLEET_KINDS > 0 ? series / FLEET_KINDS : 1;
-    return (struct fleet){1, cells, cells, end_ms - DAY_MS};
+    return (struct fleet){1, cells, cells, false, end_ms - DAY_MS};
 }

@@ -14,9 +14,11 @@
 #define FLEET_KINDS 20
 #define FLEET_VALUE_DIGITS 10 /* every value is this wide in text, so that pages can be patched */
 
-/* How many instances and routes there are, and how many cells have a histogram and gauges too. */
+/* How many instances and routes there are, how many cells have a histogram too, and whether sums,
+ * counts and gauges are told. */
 struct fleet {
-    unsigned instances, routes, full_cells;
+    unsigned instances, routes, histograms;
+    bool buckets_only;
     int64_t origin_ms; /* when every counter was at its start */
 };
 
@@ -46,6 +48,5 @@ struct fleet fleet_of_history(int64_t end_ms);
 struct fleet fleet_of_target(unsigned series, int64_t end_ms);
 
 #define HISTORY_STEP_MS 15000
-#define HISTORY_MS 21600000
 
 #endif

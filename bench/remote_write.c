@@ -3,7 +3,7 @@
  * instance "fleet" gives. Prometheus refuses a scraped sample that is over an hour behind its
  * newest one, and `up` is always now; so it is told this way.
  *
- *     remote_write URL END_MS */
+ *     remote_write URL END_MS HISTORY_MS */
 #include "base/mem.h"
 #include "fleet.h"
 #include "io/http_client.h"
@@ -102,20 +102,21 @@ static bool send_body(const char *url, struct str body, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    if (argc != 3) {
-        fprintf(stderr, "remote_write URL END_MS\n");
+    if (argc != 4) {
+        (void)fprintf(stderr, "remote_write URL END_MS HISTORY_MS\n");
         return 2;
     }
     int64_t end_ms = strtoll(argv[2], NULL, 10);
     struct fleet fleet = fleet_of_history(end_ms);
     struct request r = {.fleet = &fleet, .body = BUF_INIT, .series = BUF_INIT, .message = BUF_INIT};
-    for (r.from_ms = end_ms - HISTORY_MS; r.from_ms <= end_ms; r.from_ms = r.to_ms) {
+    for (r.from_ms = end_ms - strtoll(argv[3], NULL, 10); r.from_ms <= end_ms;
+         r.from_ms = r.to_ms) {
         r.to_ms = r.from_ms + STEPS_A_REQUEST * HISTORY_STEP_MS;
         r.to_ms = r.to_ms > end_ms ? end_ms + 1 : r.to_ms;
         buf_clear(&r.body);
         fleet_each(&fleet, add_series, &r);
         if (!send_body(argv[1], buf_str(&r.body), &err)) {
-            fprintf(stderr, "remote_write: %s\n", err.message);
+            (void)fprintf(stderr, "remote_write: %s\n", err.message);
             return 1;
         }
     }

@@ -23,7 +23,7 @@ const SERIES = 1000 // a target
 const RUNS = 5
 const WINDOW_MS = 5000
 const STEP_MS = 15_000
-const HISTORY_S = 6 * 3600
+const hours = Number(process.env.HOURS ?? 6) // of history
 
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
@@ -78,7 +78,7 @@ function fleetScrape(port, client) {
 
 async function live() {
   title(`Scrape: ${targets} targets of ${SERIES} series, each second, by both at once`)
-  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [targets, SERIES, Date.now()])
+  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [targets, SERIES, Date.now(), 0])
   const servers = [
     new Cqed(programs, join(folder, 'live-cqed'), { binary, scrape: fleetScrape(exporter.port, 0), slos: [slo] }),
     new Prometheus(programs, join(folder, 'live-prometheus'), { scrape: fleetScrape(exporter.port, 1) }),
@@ -146,9 +146,9 @@ const queries = [
 ]
 
 async function history() {
-  title('History: 20,000 series, 6 hours at 15 s')
+  title(`History: 20,000 series, ${hours} hours at 15 s`)
   const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS
-  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [1, SERIES, endMs])
+  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [1, SERIES, endMs, hours * 3_600_000])
   const cqed = new Cqed(programs, join(folder, 'history-cqed'), {
     binary,
     slos: [],
@@ -173,7 +173,7 @@ async function history() {
 
 async function load(cqed, prometheus, endMs) {
   const writer = programs.start('remote_write', join(build, 'bench/bench_remote_write'),
-    [`${prometheus.url}/api/v1/write`, String(endMs)])
+    [`${prometheus.url}/api/v1/write`, String(endMs), String(hours * 3_600_000)])
   writer.ending = true // it may end by itself
   const { code } = await writer.exited
   if (code !== 0) throw new PartFailed('remote_write', `ended with ${code}`, writer.log)
@@ -181,9 +181,10 @@ async function load(cqed, prometheus, endMs) {
     { timeoutMs: 120_000, everyMs: 500, part: cqed.program })
   const counts = []
   for (const server of [cqed, prometheus])
-    counts.push(await server.value('sum(count_over_time({__name__=~"http_.*"}[7h]))'))
+    counts.push(await server.value(`sum(count_over_time(http_requests_total[${hours + 1}h])) + ` +
+      `sum(count_over_time(http_request_duration_seconds_bucket[${hours + 1}h]))`))
   console.log(`  samples: ${counts.join(' / ')}`)
-  if (counts[0] !== counts[1] || counts[0] < 28e6) throw new Error('the two do not hold the same samples')
+  if (counts[0] !== counts[1] || counts[0] !== (10_000 + 833 * 12) * (hours * 240 + 1)) throw new Error('the two do not hold the same samples')
   await quiet([cqed, prometheus])
 }
 
@@ -198,7 +199,7 @@ async function quiet(servers) {
 
 async function compare(servers, what, query, isRange, endS, bar) {
   const when = isRange
-    ? { range: { start: endS - HISTORY_S + 300, end: endS, step: 15 } }
+    ? { range: { start: endS - hours * 3600 + 300, end: endS, step: 15 } }
     : { time: endS }
   const sums = []
   for (const server of servers) sums.push(sumOf(await server.ask(query, when)))
@@ -212,6 +213,7 @@ async function compare(servers, what, query, isRange, endS, bar) {
 async function restarts(servers, endS) {
   const query = 'sum(http_requests_total)'
   const times = [[], []]
+  const costs = [[], []]
   const wanted = await Promise.all(servers.map(s => s.value(query, endS)))
   agree('before the restart', ...wanted, 1e-12)
   for (let run = 0; run < RUNS; run++)
@@ -222,8 +224,10 @@ async function restarts(servers, endS) {
       await programs.until('the right answer', async () => (await server.value(query, endS)) === wanted[i],
         { everyMs: 5, timeoutMs: 60_000, part: server.program })
       times[i].push((performance.now() - began) / 1000)
+      costs[i].push(server.cpu()) // of this life
     }
-  row('kill -9 to the first right answer, 29M samples', 's', ...times.map(median), { bar: '3 s at 1M series' })
+  row(`kill -9 to the first right answer, ${Math.round(hours * 4.8)}M samples`, 's', ...times.map(median), { bar: '3 s at 1M series' })
+  row('  the same', 'CPU-s', ...costs.map(median))
 }
 
 // --- How a question is measured ---
