@@ -78,7 +78,7 @@ function fleetScrape(port, client) {
 
 async function live() {
   title(`Scrape: ${targets} targets of ${SERIES} series, each second, by both at once`)
-  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [targets, SERIES, Date.now(), 0])
+  const exporter = await startExporter(programs, 'live-exporter', join(build, 'bench/bench_exporter'), [targets, SERIES, Date.now(), 0])
   const servers = [
     new Cqed(programs, join(folder, 'live-cqed'), { binary, scrape: fleetScrape(exporter.port, 0), slos: [slo] }),
     new Prometheus(programs, join(folder, 'live-prometheus'), { scrape: fleetScrape(exporter.port, 1) }),
@@ -148,7 +148,7 @@ const queries = [
 async function history() {
   title(`History: 20,000 series, ${hours} hours at 15 s`)
   const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS
-  const exporter = await startExporter(programs, join(build, 'bench/bench_exporter'), [1, SERIES, endMs, hours * 3_600_000])
+  const exporter = await startExporter(programs, 'history-exporter', join(build, 'bench/bench_exporter'), [1, SERIES, endMs, hours * 3_600_000])
   const cqed = new Cqed(programs, join(folder, 'history-cqed'), {
     binary,
     slos: [],

@@ -2,7 +2,7 @@
 // same API with the same bytes.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { freePorts } from '../../demo/lib/programs.mjs'
 import { cpuSeconds } from './measure.mjs'
 
@@ -19,7 +19,7 @@ class Server {
   async start() {
     this.port ??= (await freePorts(1))[0]
     this.url = `http://127.0.0.1:${this.port}`
-    this.program = this.programs.start(this.name, ...this.command())
+    this.program = this.programs.start(basename(this.folder), ...this.command())
     await this.programs.until(`${this.name} is ready`, async () => (await fetch(`${this.url}/-/ready`)).ok,
       { part: this.program, everyMs: 5, timeoutMs: 120_000 })
   }
@@ -93,10 +93,10 @@ export class Prometheus extends Server {
 }
 
 /** The fleet's exporter, up and listening. */
-export async function startExporter(programs, binary, args) {
-  const program = programs.start('exporter', binary, args.map(String))
+export async function startExporter(programs, name, binary, args) {
+  const program = programs.start(name, binary, args.map(String))
   const port = await programs.until('the exporter listens',
-    () => Number(readFileSync(program.log, 'utf8').trim().split('\n').at(-1)), { part: program })
+    () => Number(readFileSync(program.log, 'utf8')), { part: program })
   const url = `http://127.0.0.1:${port}`
   return { program, port, url, stat: async () => (await fetch(`${url}/stat`)).json() }
 }
