@@ -37,6 +37,7 @@ struct arm {
     struct sum good, bad, total;
     struct bucket buckets[MAX_EDGES]; /* ascending by edge */
     size_t n_buckets;
+    bool lacks_edges; /* there are more than MAX_EDGES */
     int64_t newest_ms;
     uint64_t impossible;
 };
@@ -189,7 +190,8 @@ static struct bucket *bucket_of(struct slo_engine *e, struct arm *arm, struct st
         i++;
     if (i < arm->n_buckets && arm->buckets[i].edge == edge)
         return &arm->buckets[i];
-    if (arm->n_buckets == MAX_EDGES)
+    arm->lacks_edges |= arm->n_buckets == MAX_EDGES;
+    if (arm->lacks_edges)
         return NULL;
     memmove(&arm->buckets[i + 1], &arm->buckets[i], (arm->n_buckets - i) * sizeof *arm->buckets);
     arm->buckets[i] = (struct bucket){.edge = edge, .le = arena_str(&e->arena, le)};
@@ -495,7 +497,7 @@ static void copy_arm(struct arena *arena, const struct slo *s, const struct arm 
                             .bad = arm->total.value - good,
                             .total = arm->total.value,
                             .newest_ms = arm->newest_ms,
-                            .n_edges = arm->n_buckets,
+                            .n_edges = arm->lacks_edges ? 0 : arm->n_buckets,
                             .edges = edges,
                             .cumulative = cumulative,
                             .impossible = arm->impossible};

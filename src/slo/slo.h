@@ -58,7 +58,9 @@ struct slo_arm {
     struct str version;
     double good, bad, total; /* cumulative; exact sums of increases */
     int64_t newest_ms;       /* time of the newest sample fed (event time); 0 = none */
-    size_t n_edges; /* classic histogram: buckets, cumulative counts by le, ascending, last +Inf */
+    /* Classic histogram: buckets, cumulative counts by le, ascending, last +Inf. None when there
+     * are over 64: what is left of a histogram is none. */
+    size_t n_edges;
     const double *edges;
     const double *cumulative;
     uint64_t impossible; /* samples that made good > total, or negative */
