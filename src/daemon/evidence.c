@@ -115,6 +115,34 @@ static void keep_interval(struct check *check, const struct evidence *e)
     last->high = e->high;
 }
 
+static bool has_edges(const struct check *check, const struct slo_arm *arm)
+{
+    size_t bytes = check->n_edges * sizeof *check->edges;
+    if (!check->is_latency || !arm || arm->newest_ms == 0)
+        return true;
+    return arm->n_edges == check->n_edges && memcmp(arm->edges, check->edges, bytes) == 0;
+}
+
+/* What the judge says, after all that came in since; nothing is fed of histograms that cannot be
+ * laid over one another. */
+static bool judge_arms(struct daemon *d, struct rollout *r, struct check *check,
+                       const struct slo_arm *stable, const struct slo_arm *canary,
+                       struct arena *arena, int64_t now_ms, struct evidence *e, struct err *err)
+{
+    const struct slo_arm *other = !has_edges(check, canary)   ? canary
+                                  : !has_edges(check, stable) ? stable
+                                                              : NULL;
+    if (!other && !feed(d, r, check, arena, now_ms, err))
+        return false;
+    judge_stream_read(check->stream, arena, e);
+    keep_interval(check, e);
+    if (other && e->state != EVIDENCE_FAIL)
+        set_blind(e, "other_buckets",
+                  arena_printf(arena, "the histogram of %s has other buckets than were compared",
+                               arena_cstr(arena, other->version)));
+    return true;
+}
+
 static struct evidence compare(struct daemon *d, struct rollout *r, struct check *check,
                                struct arena *arena, int64_t now_ms)
 {
@@ -134,12 +162,12 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
     if (exposed && !check->stream && !start_stream(d, r, check, stable, arena, &err) &&
         err.code != ERR_NONE)
         return broken(check->spec, arena, err.message);
-    if (check->stream) {
-        if (!feed(d, r, check, arena, now_ms, &err))
-            return broken(check->spec, arena, err.message);
-        judge_stream_read(check->stream, arena, &e);
-        keep_interval(check, &e);
-    }
+    if (exposed && !check->stream)
+        set_blind(&e, "no_histogram",
+                  arena_printf(arena, "no histogram of %s has been seen, or it has over %d buckets",
+                               r->state.stable_version, JUDGE_MAX_EDGES));
+    if (check->stream && !judge_arms(d, r, check, stable, canary, arena, now_ms, &e, &err))
+        return broken(check->spec, arena, err.message);
     if (check->refused && e.state != EVIDENCE_FAIL)
         set_blind(&e, "impossible", arena_strdup(arena, check->refused));
     /* Harm that was shown stays shown when telemetry then goes away. */

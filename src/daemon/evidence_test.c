@@ -133,6 +133,90 @@ static void a_restart_comes_to_the_same_verdict(void **state)
     assert_true(before.canary.total > 500);
 }
 
+static const char test_latency[] =
+    "apiVersion: openslo/v1\n"
+    "kind: SLO\n"
+    "metadata: { name: shop-availability }\n"
+    "spec:\n"
+    "  service: shop\n"
+    "  budgetingMethod: Occurrences\n"
+    "  indicator:\n"
+    "    metadata: { name: fast }\n"
+    "    spec:\n"
+    "      ratioMetric:\n"
+    "        counter: true\n"
+    "        good: { metricSource: { type: Prometheus, spec: { query: 'took_bucket{le=\"0.5\"}' "
+    "} } }\n"
+    "        total: { metricSource: { type: Prometheus, spec: { query: 'took_count' } } }\n"
+    "  timeWindow: [{ duration: 28d, isRolling: true }]\n"
+    "  objectives: [{ target: 0.99 }]\n";
+
+/* Requests of one version so far, all of them under 0.4 s; edges end with NULL. */
+static void time_requests(struct world *w, const char *version, const char *const *edges,
+                          int64_t t_ms, double n)
+{
+    struct err err = ERR_INIT;
+    struct store_batch *b = store_batch_begin(w->d.store, t_ms);
+    for (size_t i = 0;; i++) {
+        struct label l[] = {{STR(LABEL_NAME), edges[i] ? STR("took_bucket") : STR("took_count")},
+                            {STR("le"), str_from(edges[i] ? edges[i] : "")},
+                            {STR("version"), str_from(version)}};
+        struct labels labels = {3, l};
+        if (!edges[i]) {
+            l[1] = l[2];
+            labels.n = 2;
+        }
+        double under = edges[i] && strtod(edges[i], NULL) < 0.4 ? 0 : n;
+        uint64_t ref = store_series(b, labels, NULL);
+        assert_int_equal(store_batch_add(b, ref, t_ms, under, STORE_ORIGIN_ZERO), STORE_OK);
+        if (!edges[i])
+            break;
+    }
+    assert_true(store_batch_commit(b, &err));
+}
+
+static struct evidence time_both(struct world *w, const char *const *stable,
+                                 const char *const *canary)
+{
+    test_close(w);
+    const char *policies = strstr(test_shop, "---");
+    test_write(w, "shop.yaml", arena_printf(&w->arena, "%s%s", test_latency, policies));
+    test_open(w);
+    struct traffic t = traffic_of(0, 0);
+    struct rollout *r = expose(w, &t);
+    for (int64_t s = 0; s < 120; s++) {
+        time_requests(w, "v1", stable, t.begin_ms + s * 1000, 90 * (double)s);
+        if (s >= 60)
+            time_requests(w, "v2", canary, t.begin_ms + s * 1000, 10 * (double)(s - 60));
+        flush_sums(&w->d, t.begin_ms + s * 1000 + 1);
+    }
+    return look(w, r, &t, 120);
+}
+
+static void histograms_are_compared(void **state)
+{
+    static const char *const edges[] = {"0.1", "0.4", "0.5", "1", "+Inf", NULL};
+    assert_int_equal(time_both(*state, edges, edges).state, EVIDENCE_PASS);
+}
+
+/* What lies between two edges of one cannot be told from the edges of the other. */
+static void histograms_with_other_buckets_are_not_compared(void **state)
+{
+    static const char *const edges[] = {"0.1", "0.4", "0.5", "1", "+Inf", NULL};
+    static const char *const other[] = {"0.1", "0.5", "1", "+Inf", NULL};
+    struct evidence e = time_both(*state, edges, other);
+    assert_int_equal(e.state, EVIDENCE_BLIND);
+    assert_string_equal(e.code, "other_buckets");
+}
+
+static void counters_without_a_histogram_are_blind(void **state)
+{
+    static const char *const none[] = {NULL};
+    struct evidence e = time_both(*state, none, none);
+    assert_int_equal(e.state, EVIDENCE_BLIND);
+    assert_string_equal(e.code, "no_histogram");
+}
+
 static void curves_follow_the_arms(void **state)
 {
     struct world *w = *state;
@@ -157,6 +241,9 @@ int main(void)
         TEST(an_arm_never_heard_of_is_blind),
         TEST(telemetry_from_the_future_is_blind),
         TEST(a_restart_comes_to_the_same_verdict),
+        TEST(histograms_are_compared),
+        TEST(histograms_with_other_buckets_are_not_compared),
+        TEST(counters_without_a_histogram_are_blind),
         TEST(curves_follow_the_arms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
