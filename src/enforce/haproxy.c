@@ -162,6 +162,14 @@ static bool differs(const struct arm *arm, struct str answer, int weight)
     return false;
 }
 
+static bool knows_all(const struct haproxy *h, struct str answer)
+{
+    struct sums sums;
+    char error[256];
+    return add_up(&h->stable, answer, &sums, error, sizeof error) &&
+           add_up(&h->canary, answer, &sums, error, sizeof error);
+}
+
 static void set_answered(void *arg, struct str answer, const struct err *err)
 {
     struct haproxy *h = arg;
@@ -234,7 +242,10 @@ static void state_answered(void *arg, struct str answer, const struct err *err)
         fail(h, message);
         return;
     }
-    if (!isnan(h->desired_pct) && !h->was_set) {
+    /* Nothing is set while a name is unknown: half of the weights would be a split nobody asked
+     * for.
+     */
+    if (!isnan(h->desired_pct) && !h->was_set && knows_all(h, answer)) {
         haproxy_weights(h->desired_pct, h->stable.n, h->canary.n, &stable, &canary);
         if (differs(&h->stable, answer, stable) || differs(&h->canary, answer, canary)) {
             send_weights(h, stable, canary);

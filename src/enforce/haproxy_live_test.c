@@ -217,7 +217,9 @@ static void what_haproxy_does_not_know_is_named(void **state)
     needs_haproxy();
     expect_unknown(call("cart", "c1", 5), "backend 'cart'");
     expect_unknown(call("shop", "c9", (double)NAN), "no server 'c9'");
-    expect_unknown(call("shop", "c9", 5), "HAProxy refused the weights");
+    expect_share(call("shop", "c1", 50), 50, true);
+    expect_unknown(call("shop", "c9", 0), "no server 'c9'");
+    expect_share(call("shop", "c1", (double)NAN), 50, true); /* and nothing was set */
 }
 
 static void mistakes_in_the_policy_are_told(void **state)
