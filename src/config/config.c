@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include "base/file.h"
+#include "base/num.h"
 #include "config/internal.h"
 
 #include <stdlib.h>
@@ -109,7 +110,9 @@ static void read_folder_entry(void *arg, const char *name)
     struct str s = str_from(name);
     if (!str_ends(s, STR(".yaml")) && !str_ends(s, STR(".yml")))
         return;
-    read_policy_file(walk->reader, arena_printf(walk->reader->arena, "%s/%s", walk->folder, name));
+    const char *slash = str_ends(str_from(walk->folder), STR("/")) ? "" : "/";
+    read_policy_file(walk->reader,
+                     arena_printf(walk->reader->arena, "%s%s%s", walk->folder, slash, name));
 }
 
 static void read_policy_path(struct reader *r, const char *path)
@@ -144,6 +147,19 @@ static void read_storage(struct reader *r, struct yaml_node *map)
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "storage", r->diags);
 }
 
+/* That serve/ can listen there, beyond what only the machine knows. */
+static void read_listen(struct reader *r, struct yaml_node *root)
+{
+    const char **listen = &r->config->listen;
+    struct yaml_node *at = yaml_take(root, "listen");
+    uint64_t port;
+    if (!yaml_take_string(root, "listen", r->arena, listen, r->diags))
+        return;
+    const char *colon = strrchr(*listen, ':');
+    if (!colon || !num_parse_u64(str_from(colon + 1), &port) || port > 65535)
+        yaml_error(at, r->diags, "listen must be HOST:PORT like 127.0.0.1:9797, not '%s'", *listen);
+}
+
 static void read_main(struct reader *r, struct yaml_node *root)
 {
     static const char *const keys[] = {"listen", "storage", "global", "scrape_configs", "policies"};
@@ -151,14 +167,16 @@ static void read_main(struct reader *r, struct yaml_node *root)
     int64_t interval_ms = 15000, timeout_ms = 10000;
     size_t n_paths;
 
-    yaml_take_string(root, "listen", r->arena, &r->config->listen, r->diags);
+    read_listen(r, root);
     struct yaml_node *storage = yaml_take_map(root, "storage", r->diags);
     if (storage)
         read_storage(r, storage);
     struct yaml_node *global = yaml_take_map(root, "global", r->diags);
     if (global) {
         yaml_take_duration(global, "scrape_interval", &interval_ms, r->diags);
-        yaml_take_duration(global, "scrape_timeout", &timeout_ms, r->diags);
+        if (yaml_take_duration(global, "scrape_timeout", &timeout_ms, r->diags) &&
+            timeout_ms > interval_ms)
+            yaml_error(global, r->diags, "global: scrape_timeout is longer than scrape_interval");
         yaml_reject_unknown(global, global_keys, COUNT_OF(global_keys), "global", r->diags);
     }
     struct yaml_node *scrapes = yaml_take_list(root, "scrape_configs", r->diags);

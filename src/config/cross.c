@@ -44,15 +44,36 @@ static void need_slo(struct reader *r, const struct reference *ref)
                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* "{{version}}" of a query that means {{canary}} would never match anything. */
+static void check_words(struct reader *r, const struct reference *ref)
+{
+    static const char *const words[] = {"canary", "stable", "service"};
+    for (const char *p = ref->query; (p = strstr(p, "{{")) != NULL; p += 2) {
+        const char *end = strstr(p, "}}");
+        struct str word = str_make(p + 2, end ? (size_t)(end - p - 2) : 0);
+        bool known = false;
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            known |= str_is(word, words[i]);
+        if (end && !known)
+            yaml_error(ref->at, r->diags,
+                       "%s: a query knows {{canary}}, {{stable}} and {{service}}, not {{" STR_FMT
+                       "}}",
+                       ref->who, STR_ARG(word));
+    }
+}
+
 /* {{canary}} stands inside a string of the query, so that the template parses as it is. */
 static void check_references(struct reader *r)
 {
     for (size_t i = 0; i < r->n_references; i++) {
         const struct reference *ref = &r->references[i];
         struct err err = ERR_INIT;
-        if (ref->slo)
+        if (ref->slo) {
             need_slo(r, ref);
-        else if (!promql_parse(r->arena, str_from(ref->query), &err))
+            continue;
+        }
+        check_words(r, ref);
+        if (!promql_parse(r->arena, str_from(ref->query), &err))
             yaml_error(ref->at, r->diags, "%s: in the query '%s': %s", ref->who, ref->query,
                        err.message);
     }
@@ -92,11 +113,28 @@ static void check_slos(struct reader *r)
     }
 }
 
+/* A typo in the service would leave it without a rollout, and nobody would be told. */
+static void expect_slo_of_service(struct reader *r, const struct rollout_policy *p)
+{
+    const char **services = ARENA_ARRAY(r->arena, const char *, r->n_slos);
+    for (size_t i = 0; i < r->n_slos; i++) {
+        services[i] = r->slos[i].service ? r->slos[i].service : "";
+        if (strcmp(services[i], p->service) == 0)
+            return;
+    }
+    const char *near = str_nearest(str_from(p->service), services, r->n_slos);
+    if (near)
+        diag_add(r->diags, DIAG_WARNING, p->path, p->line, 1,
+                 "Rollout '%s': no SLO is of service '%s'; did you mean '%s'?", p->name, p->service,
+                 near);
+}
+
 static void check_rollouts(struct reader *r)
 {
     for (size_t i = 0; i < r->n_rollouts; i++) {
         const struct rollout_policy *p = &r->rollouts[i];
         const char *who = arena_printf(r->arena, "Rollout '%s'", p->name);
+        expect_slo_of_service(r, p);
         for (size_t k = 0; k < i; k++) {
             if (strcmp(r->rollouts[k].service, p->service) == 0)
                 diag_add(r->diags, DIAG_ERROR, p->path, p->line, 1,

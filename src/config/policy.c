@@ -7,6 +7,8 @@
 
 #define MAX_WARMUP_MS INT64_C(86400000)
 
+#define MAX_SOCKET_PATH 107 /* sun_path of unix(7), less its end */
+
 static const char *const responses[] = {
 #define X(code, name) name,
     POLICY_RESPONSES(X)
@@ -144,6 +146,65 @@ static void read_telemetry(struct reader *r, struct yaml_node *spec, int64_t *ma
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "telemetry", r->diags);
 }
 
+/* The servers under key, one or a list; *n of them in order, those that are no text left out. */
+static struct yaml_node **read_arm(struct reader *r, struct yaml_node *map, const char *key,
+                                   size_t *n)
+{
+    struct yaml_node *node = yaml_take(map, key);
+    *n = 0;
+    if (!node || (node->kind == YAML_LIST && node->n == 0)) {
+        yaml_error(node ? node : map, r->diags, "haproxy needs %s: a server's name or a list", key);
+        return NULL;
+    }
+    size_t all = node->kind == YAML_LIST ? node->n : 1;
+    struct yaml_node **servers = ARENA_ARRAY(r->arena, struct yaml_node *, all);
+    for (size_t i = 0; i < all; i++) {
+        struct yaml_node *item = node->kind == YAML_LIST ? node->items[i] : node;
+        if (item->kind == YAML_SCALAR && item->scalar.n > 0)
+            servers[(*n)++] = item;
+        else
+            yaml_error(item, r->diags, "%s must be the name of a server", key);
+    }
+    return servers;
+}
+
+/* The actuator reads the values once a rollout starts; what can be told before is told here. */
+static void check_haproxy(struct reader *r, struct yaml_node *map)
+{
+    static const char *const keys[] = {"socket", "backend", "stable", "canary"};
+    const char *text = NULL;
+    size_t n_stable, n_canary;
+    if (!yaml_take_string(map, "socket", r->arena, &text, r->diags) || !*text)
+        yaml_error(map, r->diags, "haproxy needs socket: the path of its runtime socket");
+    else if (strlen(text) > MAX_SOCKET_PATH)
+        yaml_error(map, r->diags, "the socket's path has %zu bytes, the limit is %d", strlen(text),
+                   MAX_SOCKET_PATH);
+    if (!yaml_take_string(map, "backend", r->arena, &text, r->diags) || !*text)
+        yaml_error(map, r->diags, "haproxy needs backend: a backend's name");
+    struct yaml_node **stable = read_arm(r, map, "stable", &n_stable);
+    struct yaml_node **canary = read_arm(r, map, "canary", &n_canary);
+    for (size_t i = 0; i < n_stable * n_canary; i++) {
+        const struct yaml_node *c = canary[i % n_canary];
+        if (str_eq(stable[i / n_canary]->scalar, c->scalar))
+            yaml_error(c, r->diags, "server '" STR_FMT "' is in both arms, stable and canary",
+                       STR_ARG(c->scalar));
+    }
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "haproxy", r->diags);
+}
+
+static void check_webhook(struct reader *r, struct yaml_node *map)
+{
+    static const char *const keys[] = {"url", "timeout", "bearerToken"};
+    const char *text = "";
+    int64_t timeout_ms = 5000;
+    yaml_take_string(map, "url", r->arena, &text, r->diags);
+    if (!str_starts(str_from(text), STR("http://")) && !str_starts(str_from(text), STR("https://")))
+        yaml_error(map, r->diags, "webhook needs url, beginning with http:// or https://");
+    yaml_take_duration(map, "timeout", &timeout_ms, r->diags);
+    yaml_take_string(map, "bearerToken", r->arena, &text, r->diags);
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "webhook", r->diags);
+}
+
 static void read_traffic(struct reader *r, struct yaml_node *spec, struct traffic_spec *out)
 {
     static const char *const keys[] = {"haproxy", "webhook", "timeout"};
@@ -163,6 +224,10 @@ static void read_traffic(struct reader *r, struct yaml_node *spec, struct traffi
             yaml_error(config, r->diags, "traffic has one actuator; this is a second");
         out->kind = keys[i];
         out->config = yaml_to_json(r->arena, config);
+        if (i == 0)
+            check_haproxy(r, config);
+        else
+            check_webhook(r, config);
     }
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "traffic", r->diags);
     if (!*out->kind)

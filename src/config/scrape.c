@@ -112,6 +112,17 @@ static struct labels read_labels(struct reader *r, struct yaml_node *map)
     return labels_build(&b);
 }
 
+static void check_targets(struct reader *r, const struct yaml_node *at, const char **targets,
+                          size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!*targets[i] || strchr(targets[i], '/'))
+            yaml_error(at, r->diags,
+                       "target '%s' must be HOST:PORT; `scheme` and `metrics_path` say the rest",
+                       targets[i]);
+    }
+}
+
 static void read_statics(struct reader *r, struct yaml_node *map, struct scrape_config *out)
 {
     static const char *const keys[] = {"targets", "labels"};
@@ -125,6 +136,7 @@ static void read_statics(struct reader *r, struct yaml_node *map, struct scrape_
             continue;
         }
         const char **targets = read_strings(r, item, "targets", &statics[i].n_targets);
+        check_targets(r, item, targets, statics[i].n_targets);
         statics[i].targets = to_strs(r->arena, targets, statics[i].n_targets);
         statics[i].labels = read_labels(r, yaml_take_map(item, "labels", r->diags));
         yaml_reject_unknown(item, keys, COUNT_OF(keys), "static config", r->diags);
