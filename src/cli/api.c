@@ -171,6 +171,10 @@ int fail_by_name(struct cli *cli, const struct err *err, const char *word, const
         return code;
     const json_t *all = api_get(cli, &cli->arena, path, NULL);
     size_t n = read_names(&cli->arena, json_object_get(all, list), key, &names);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(names[i], word) == 0)
+            return code; /* the name is right; something else of it is not there */
+    }
     const char *nearest = str_nearest(str_from(word), names, n);
     if (nearest)
         (void)fprintf(cli->err, "did you mean '%s'?\n", clean(&cli->arena, nearest));

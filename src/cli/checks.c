@@ -15,7 +15,8 @@ const char *text_effect(struct arena *arena, const json_t *check)
     const char *unit = json_get_cstr(check, "unit", "1");
     double effect = number(check, "effect"), low = number(check, "low"),
            high = number(check, "high"), tolerate = number(check, "tolerate");
-    if (isnan(effect))
+    /* Of a value and its limit the sentence has said everything. */
+    if (isnan(effect) || strcmp(json_get_cstr(check, "kind", ""), "query") == 0)
         return "";
     const char *text = text_in_unit(arena, effect, unit);
     if (!isnan(low) && !isnan(high))

@@ -4,7 +4,12 @@
 static struct rollout *need_rollout(struct daemon *d, const char *id, struct err *err)
 {
     struct rollout *r = rollout_find(d, id);
-    if (!r)
+    if (!r && config_find_rollout(d->config, id))
+        err_set(err, ERR_NOT_FOUND,
+                "service '%.100s' has no rollout yet; `cqed rollout start %.100s --version V` "
+                "makes one",
+                id, id);
+    else if (!r)
         err_set(err, ERR_NOT_FOUND, "there is no rollout '%.100s', nor one of a service so named",
                 id);
     return r;

@@ -32,11 +32,15 @@ static struct config *load_config(struct daemon *d, struct err *err)
     struct config *config = config_load(d->config_path, &diags);
     print_problems(&diags);
     if (!config) {
-        struct diag_list one = diags;
-        one.n = one.n < 1 ? one.n : 1;
+        struct diag_list one = {.arena = &arena};
+        for (size_t i = 0; i < diags.n && one.n == 0; i++) {
+            if (diags.items[i].level == DIAG_ERROR)
+                one.items = &diags.items[i], one.n = 1;
+        }
         diag_print(&one, &first);
         struct str line = str_trim(buf_str(&first));
-        err_set(err, ERR_BAD_INPUT, "the configuration has %zu errors, first: %.300s", diags.errors,
+        err_set(err, ERR_BAD_INPUT, "the configuration has %zu error%s, first: %.*s", diags.errors,
+                diags.errors == 1 ? "" : "s", (int)(line.n < 300 ? line.n : 300),
                 line.n ? line.p : "");
     }
     buf_release(&first);
