@@ -93,6 +93,8 @@ struct evidence answer_query(struct daemon *d, struct arena *arena, const struct
     e.fresh_ms = 0;
     e.state = good ? EVIDENCE_PASS : EVIDENCE_FAIL;
     e.code = good ? "within_limit" : "over_limit";
+    if (good)
+        e.would_change = arena_printf(arena, "a value that is not %s", limits_of(arena, spec));
     e.sentence =
         arena_printf(arena, "the value is %.10g; it must be %s", e.effect, limits_of(arena, spec));
     return e;
