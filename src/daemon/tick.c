@@ -1,10 +1,14 @@
+/* clang-format off */
 /* The loop, twice a second: sums become samples, actuators follow, and every live rollout is looked
  * at and decided on.
  *
- *   tick -> flush SLI sums -> each service's oldest live rollout: actuate (level-triggered),
- * decide_on what waits behind it: tell it to make room what ended last: actuate, so that its weight
- * stays in force decide_on -> collect -> decide -> record the decision -> adopt the state -> record
- * the intent, act */
+ *   tick -> flush SLI sums
+ *        -> each service's oldest live rollout: actuate (level-triggered), decide_on
+ *           what waits behind it: tell it to make room
+ *           what ended last: actuate, so that its weight stays in force
+ *   decide_on -> collect -> decide -> record the decision -> adopt the state
+ *             -> record the intent, act */
+/* clang-format on */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/internal.h"

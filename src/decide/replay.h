@@ -1,3 +1,4 @@
+/* clang-format off */
 /* replay.h -- every recorded decision, asked again: the same evidence and policy must give the same
  * answer, byte for byte in canonical JSON (codec/json.h), years later. Pure; entries come as data,
  * whoever read them, so that a ledger in a folder and one behind the API replay alike.
@@ -6,13 +7,15 @@
  *
  *   rollout    its first state is the one decide_start() makes; its policy digest is the policy's
  *   human      kept: the next decision must answer exactly these acts
- *   decision   `state` is the state after the decision before it (no gap), `acts` are the acts
- * since then, `decision` is what decide() answers now intent     asks the actuator for the weight
- * of the last decision gate       `state` and `reasons` are what decide_gate() answers now
+ *   decision   `state` is the state after the decision before it (no gap), `acts` are the acts since
+ *              then, `decision` is what decide() answers now
+ *   intent     asks the actuator for the weight of the last decision
+ *   gate       `state` and `reasons` are what decide_gate() answers now
  *
  * Other kinds say nothing about decisions. Entries are outside data: what is malformed or of an
  * unknown rollout is a finding. After a finding the fold goes on with what was recorded, so one
  * difference is one finding. */
+/* clang-format on */
 #ifndef CQED_DECIDE_REPLAY_H
 #define CQED_DECIDE_REPLAY_H
 
