@@ -13,7 +13,7 @@ struct otlp *otlp_new(struct store *store, struct metadata_store *metadata, int6
     o->since_ms = now_ms;
     (void)pthread_mutex_init(&o->adding, NULL);
     (void)pthread_mutex_init(&o->swap_lock, NULL);
-    o->cache = otlp_cache_new();
+    o->cache = key_cache_new();
     return o;
 }
 
@@ -21,7 +21,7 @@ void otlp_free(struct otlp *o)
 {
     if (!o)
         return;
-    otlp_cache_unref(o->cache);
+    key_cache_unref(o->cache);
     (void)pthread_mutex_destroy(&o->swap_lock);
     (void)pthread_mutex_destroy(&o->adding);
     free(o);

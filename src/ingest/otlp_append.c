@@ -59,8 +59,8 @@ static void latest_key(struct otlp_intake *r, const struct otlp_point *p)
 static struct otlp_stream *find_stream(struct otlp_intake *r, uint64_t *hash)
 {
     uint32_t id;
-    *hash = otlp_cache_hash(r->cache, buf_str(&r->key));
-    return otlp_cache_find(r->cache, buf_str(&r->key), *hash, &id);
+    *hash = key_cache_hash(r->cache, buf_str(&r->key));
+    return key_cache_find(r->cache, buf_str(&r->key), *hash, &id);
 }
 
 /* Into the cache, or the request's own memory when that is full. */
@@ -74,14 +74,14 @@ static struct otlp_stream *make_stream(struct otlp_intake *r, const struct otlp_
     made->n = n;
     if ((*refused = make_series(r, p, made)) != NULL)
         return NULL;
-    if (otlp_cache_is_full(r->cache))
+    if (key_cache_is_full(r->cache))
         return made;
-    struct otlp_stream *kept = otlp_cache_add(r->cache, buf_str(&r->key), hash, size_bytes, &id);
+    struct otlp_stream *kept = key_cache_add(r->cache, buf_str(&r->key), hash, size_bytes, &id);
     memcpy(kept, made, size_bytes);
     if (n > 1) {
         latest_key(r, p);
-        hash = otlp_cache_hash(r->cache, buf_str(&r->key));
-        otlp_cache_alias(r->cache, buf_str(&r->key), hash, kept);
+        hash = key_cache_hash(r->cache, buf_str(&r->key));
+        key_cache_alias(r->cache, buf_str(&r->key), hash, kept);
     }
     return kept;
 }
@@ -91,7 +91,7 @@ static const struct otlp_stream *stream_of(struct otlp_intake *r, const struct o
 {
     uint64_t hash;
     struct otlp_stream *s = NULL;
-    otlp_cache_lock(r->cache);
+    key_cache_lock(r->cache);
     if ((p->flags & OTLP_NO_RECORDED_VALUE) && p->n_bounds == 0) {
         latest_key(r, p);
         s = find_stream(r, &hash);
@@ -102,7 +102,7 @@ static const struct otlp_stream *stream_of(struct otlp_intake *r, const struct o
     }
     if (!s)
         s = make_stream(r, p, hash, refused);
-    otlp_cache_unlock(r->cache);
+    key_cache_unlock(r->cache);
     return s;
 }
 

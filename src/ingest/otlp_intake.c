@@ -5,17 +5,10 @@
 
 #include <stdlib.h>
 
-static struct otlp_cache *take_cache(struct otlp *o)
+static struct key_cache *take_cache(struct otlp *o)
 {
     (void)pthread_mutex_lock(&o->swap_lock);
-    otlp_cache_lock(o->cache);
-    bool full = otlp_cache_is_full(o->cache);
-    otlp_cache_unlock(o->cache);
-    if (full) {
-        otlp_cache_unref(o->cache);
-        o->cache = otlp_cache_new();
-    }
-    struct otlp_cache *cache = otlp_cache_ref(o->cache);
+    struct key_cache *cache = key_cache_take(&o->cache);
     (void)pthread_mutex_unlock(&o->swap_lock);
     return cache;
 }
@@ -39,7 +32,7 @@ static void end(struct otlp_intake *r)
 {
     if (r->adding)
         (void)pthread_mutex_unlock(&r->otlp->adding);
-    otlp_cache_unref(r->cache);
+    key_cache_unref(r->cache);
     arena_release(&r->arena);
     arena_release(&r->labels);
     buf_release(&r->key);
@@ -79,12 +72,12 @@ void otlp_key_attributes(struct otlp_intake *r, const struct otlp_attributes *at
  * locked. */
 static void *entry(struct otlp_intake *r, size_t payload_bytes, uint32_t *id, bool *made)
 {
-    uint64_t hash = otlp_cache_hash(r->cache, buf_str(&r->key));
-    void *payload = otlp_cache_find(r->cache, buf_str(&r->key), hash, id);
+    uint64_t hash = key_cache_hash(r->cache, buf_str(&r->key));
+    void *payload = key_cache_find(r->cache, buf_str(&r->key), hash, id);
     *made = !payload && r->n_families < OTLP_MAX_FAMILIES;
     if (*made) {
         r->n_families++;
-        payload = otlp_cache_add(r->cache, buf_str(&r->key), hash, payload_bytes, id);
+        payload = key_cache_add(r->cache, buf_str(&r->key), hash, payload_bytes, id);
     }
     return payload;
 }
@@ -123,8 +116,8 @@ static const char *fill_resource(struct otlp_intake *r, const struct otlp_attrib
     const char *refused = otlp_resource_labels(&r->labels, attributes, &found, &target_info);
     if (refused)
         return refused;
-    out->identity = labels_copy(otlp_cache_arena(r->cache), found.identity);
-    out->version = arena_str(otlp_cache_arena(r->cache), found.version);
+    out->identity = labels_copy(key_cache_arena(r->cache), found.identity);
+    out->version = arena_str(key_cache_arena(r->cache), found.version);
     out->info_ref = target_info.n > 0 ? store_series(r->batch, target_info, NULL) : 0;
     return NULL;
 }
@@ -136,11 +129,11 @@ void otlp_intake_resource(struct otlp_intake *r, const struct otlp_attributes *a
     end_resource(r);
     otlp_key_begin(r, 'R', attributes->too_many);
     otlp_key_attributes(r, attributes);
-    otlp_cache_lock(r->cache);
+    key_cache_lock(r->cache);
     r->resource = entry(r, sizeof *r->resource, &r->resource_id, &made);
     if (made)
         r->resource->refused = fill_resource(r, attributes, r->resource);
-    otlp_cache_unlock(r->cache);
+    key_cache_unlock(r->cache);
     r->scope = NULL;
 }
 
@@ -154,7 +147,7 @@ static const char *fill_scope(struct otlp_intake *r, const struct otlp_scope *sc
     arena_clear(&r->labels);
     const char *refused = otlp_scope_build(&r->labels, scope, &labels);
     if (!refused)
-        out->labels = labels_copy(otlp_cache_arena(r->cache), labels);
+        out->labels = labels_copy(key_cache_arena(r->cache), labels);
     return refused;
 }
 
@@ -171,11 +164,11 @@ void otlp_intake_scope(struct otlp_intake *r, const struct otlp_scope *scope)
     otlp_key_str(r, scope->version);
     otlp_key_str(r, scope->schema_url);
     otlp_key_attributes(r, &scope->attributes);
-    otlp_cache_lock(r->cache);
+    key_cache_lock(r->cache);
     r->scope = entry(r, sizeof *r->scope, &r->scope_id, &made);
     if (made)
         r->scope->refused = fill_scope(r, scope, r->scope);
-    otlp_cache_unlock(r->cache);
+    key_cache_unlock(r->cache);
 }
 
 /* --- Metric --- */
@@ -220,7 +213,7 @@ static const char *fill_family(struct otlp_intake *r, const struct otlp_metric *
         return "its name or unit is over 1024 bytes";
     struct buf name = BUF_INIT, unit = BUF_INIT;
     bool named = otlp_metric_name(&name, m->name, m->unit, suffix_of(m));
-    out->name = arena_str(otlp_cache_arena(r->cache), buf_str(&name));
+    out->name = arena_str(key_cache_arena(r->cache), buf_str(&name));
     otlp_unit_name(&unit, m->unit);
     if (named && str_is_utf8(m->description))
         metadata_store_put(r->otlp->metadata, out->name, str_from(type_of(m)), m->description,
@@ -254,7 +247,7 @@ void otlp_intake_metric(struct otlp_intake *r, const struct otlp_metric *m)
     otlp_key_str(r, m->name);
     otlp_key_str(r, m->unit);
     otlp_key_str(r, m->description);
-    otlp_cache_lock(r->cache);
+    key_cache_lock(r->cache);
     r->family = entry(r, sizeof *r->family, &r->family_id, &made);
     if (made)
         r->family->refused = fill_family(r, m, r->family);
@@ -262,14 +255,14 @@ void otlp_intake_metric(struct otlp_intake *r, const struct otlp_metric *m)
     if (r->family && r->family->before_ms != 0 &&
         labels_get(r->resource->identity, "instance").n > 0)
         r->absent_ms = r->family->newest_ms;
-    otlp_cache_unlock(r->cache);
+    key_cache_unlock(r->cache);
 }
 
 /* --- The end --- */
 
 static void note_exports(struct otlp_intake *r)
 {
-    otlp_cache_lock(r->cache);
+    key_cache_lock(r->cache);
     for (size_t i = 0; i < r->n_seen; i++) {
         struct otlp_family *f = r->seen[i].family;
         if (r->seen[i].t_ms <= f->newest_ms)
@@ -277,7 +270,7 @@ static void note_exports(struct otlp_intake *r)
         f->before_ms = f->newest_ms;
         f->newest_ms = r->seen[i].t_ms;
     }
-    otlp_cache_unlock(r->cache);
+    key_cache_unlock(r->cache);
 }
 
 bool otlp_intake_commit(struct otlp_intake *r, struct err *err)

@@ -10,7 +10,7 @@
 #define CQED_INGEST_OTLP_INTERNAL_H
 
 #include "base/buf.h"
-#include "ingest/otlp_cache.h"
+#include "ingest/key_cache.h"
 #include "ingest/otlp_points.h"
 #include "model/labels.h"
 
@@ -28,7 +28,7 @@ struct otlp {
     int64_t since_ms;       /* when it began to watch */
     pthread_mutex_t adding; /* held by a request with differences, from the first to its commit */
     pthread_mutex_t swap_lock; /* guards cache */
-    struct otlp_cache *cache;
+    struct key_cache *cache;
 };
 
 /* Cache entries. What cannot be taken is remembered too, with why; what is below it says the same.
@@ -94,7 +94,7 @@ struct otlp_seen {
 
 struct otlp_intake {
     struct otlp *otlp;
-    struct otlp_cache *cache;
+    struct key_cache *cache;
     struct store_batch *batch;
     struct otlp_result *result;
     int64_t now_ms;

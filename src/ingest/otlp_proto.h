@@ -5,7 +5,7 @@
 #define CQED_INGEST_OTLP_PROTO_H
 
 #include "ingest/otlp_points.h"
-#include "ingest/otlp_wire.h"
+#include "ingest/protobuf.h"
 
 struct otlp_proto {
     struct otlp_intake *intake;

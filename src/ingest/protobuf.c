@@ -1,4 +1,4 @@
-#include "ingest/otlp_wire.h"
+#include "ingest/protobuf.h"
 
 #define FIELD_NUMBER_MAX ((UINT64_C(1) << 29) - 1)
 

@@ -1,4 +1,4 @@
-#include "ingest/otlp_wire.h"
+#include "ingest/protobuf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

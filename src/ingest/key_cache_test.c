@@ -1,4 +1,4 @@
-#include "ingest/otlp_cache.h"
+#include "ingest/key_cache.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,16 +15,16 @@ static struct str key_of(char *text, size_t size, int i)
 
 static void what_was_added_is_found(void **state)
 {
-    struct otlp_cache *c = otlp_cache_new();
+    struct key_cache *c = key_cache_new();
     char text[32];
     uint32_t id, last = 0;
     (void)state;
-    otlp_cache_lock(c);
+    key_cache_lock(c);
     for (int i = 0; i < 5000; i++) {
         struct str key = key_of(text, sizeof text, i);
-        uint64_t hash = otlp_cache_hash(c, key);
-        assert_null(otlp_cache_find(c, key, hash, &id));
-        int *payload = otlp_cache_add(c, key, hash, sizeof *payload, &id);
+        uint64_t hash = key_cache_hash(c, key);
+        assert_null(key_cache_find(c, key, hash, &id));
+        int *payload = key_cache_add(c, key, hash, sizeof *payload, &id);
         assert_int_equal(*payload, 0);
         assert_true(id > last);
         last = id;
@@ -32,52 +32,52 @@ static void what_was_added_is_found(void **state)
     }
     for (int i = 0; i < 5000; i++) {
         struct str key = key_of(text, sizeof text, i);
-        int *payload = otlp_cache_find(c, key, otlp_cache_hash(c, key), &id);
+        int *payload = key_cache_find(c, key, key_cache_hash(c, key), &id);
         assert_non_null(payload);
         assert_int_equal(*payload, i);
     }
-    otlp_cache_unlock(c);
-    otlp_cache_unref(c);
+    key_cache_unlock(c);
+    key_cache_unref(c);
 }
 
 /* Two keys of one hash, as if they collided. */
 static void keys_are_compared_whole(void **state)
 {
-    struct otlp_cache *c = otlp_cache_new();
+    struct key_cache *c = key_cache_new();
     uint32_t id;
     (void)state;
-    otlp_cache_lock(c);
-    void *a = otlp_cache_add(c, STR("a"), 7, 1, &id);
-    assert_null(otlp_cache_find(c, STR("b"), 7, &id));
-    void *b = otlp_cache_add(c, STR("b"), 7, 1, &id);
-    assert_ptr_equal(otlp_cache_find(c, STR("a"), 7, &id), a);
-    assert_ptr_equal(otlp_cache_find(c, STR("b"), 7, &id), b);
-    otlp_cache_alias(c, STR("c"), 7, a);
-    otlp_cache_alias(c, STR("c"), 7, b);
-    assert_ptr_equal(otlp_cache_find(c, STR("c"), 7, &id), b);
-    otlp_cache_unlock(c);
-    otlp_cache_unref(c);
+    key_cache_lock(c);
+    void *a = key_cache_add(c, STR("a"), 7, 1, &id);
+    assert_null(key_cache_find(c, STR("b"), 7, &id));
+    void *b = key_cache_add(c, STR("b"), 7, 1, &id);
+    assert_ptr_equal(key_cache_find(c, STR("a"), 7, &id), a);
+    assert_ptr_equal(key_cache_find(c, STR("b"), 7, &id), b);
+    key_cache_alias(c, STR("c"), 7, a);
+    key_cache_alias(c, STR("c"), 7, b);
+    assert_ptr_equal(key_cache_find(c, STR("c"), 7, &id), b);
+    key_cache_unlock(c);
+    key_cache_unref(c);
 }
 
 static void it_fills_up_and_lives_while_referenced(void **state)
 {
-    struct otlp_cache *c = otlp_cache_new();
+    struct key_cache *c = key_cache_new();
     char text[32];
     uint32_t id;
     int i = 0;
     (void)state;
-    otlp_cache_lock(c);
-    for (; !otlp_cache_is_full(c); i++) {
+    key_cache_lock(c);
+    for (; !key_cache_is_full(c); i++) {
         struct str key = key_of(text, sizeof text, i);
-        (void)otlp_cache_add(c, key, otlp_cache_hash(c, key), (size_t)1 << 20, &id);
+        (void)key_cache_add(c, key, key_cache_hash(c, key), (size_t)1 << 20, &id);
     }
-    otlp_cache_unlock(c);
+    key_cache_unlock(c);
     assert_in_range(i, 32, 64);
-    assert_ptr_equal(otlp_cache_ref(c), c);
-    otlp_cache_unref(c);
+    assert_ptr_equal(key_cache_ref(c), c);
+    key_cache_unref(c);
     struct str key = key_of(text, sizeof text, 0);
-    assert_non_null(otlp_cache_find(c, key, otlp_cache_hash(c, key), &id));
-    otlp_cache_unref(c);
+    assert_non_null(key_cache_find(c, key, key_cache_hash(c, key), &id));
+    key_cache_unref(c);
 }
 
 int main(void)

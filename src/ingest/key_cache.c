@@ -1,4 +1,4 @@
-#include "ingest/otlp_cache.h"
+#include "ingest/key_cache.h"
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -18,7 +18,7 @@ struct entry {
     char key[];
 };
 
-struct otlp_cache {
+struct key_cache {
     _Atomic unsigned references;
     uint64_t seed; /* senders cannot know which keys collide */
     pthread_mutex_t lock;
@@ -27,9 +27,9 @@ struct otlp_cache {
     size_t n_slots, n;
 };
 
-struct otlp_cache *otlp_cache_new(void)
+struct key_cache *key_cache_new(void)
 {
-    struct otlp_cache *c = mem_zalloc(sizeof *c);
+    struct key_cache *c = mem_zalloc(sizeof *c);
     atomic_store(&c->references, 1);
     if (getrandom(&c->seed, sizeof c->seed, GRND_NONBLOCK) != (ssize_t)sizeof c->seed)
         c->seed = (uint64_t)clock_mono_ns();
@@ -40,13 +40,13 @@ struct otlp_cache *otlp_cache_new(void)
     return c;
 }
 
-struct otlp_cache *otlp_cache_ref(struct otlp_cache *c)
+struct key_cache *key_cache_ref(struct key_cache *c)
 {
     atomic_fetch_add(&c->references, 1);
     return c;
 }
 
-void otlp_cache_unref(struct otlp_cache *c)
+void key_cache_unref(struct key_cache *c)
 {
     if (!c || atomic_fetch_sub(&c->references, 1) > 1)
         return;
@@ -56,33 +56,45 @@ void otlp_cache_unref(struct otlp_cache *c)
     free(c);
 }
 
-void otlp_cache_lock(struct otlp_cache *c)
+void key_cache_lock(struct key_cache *c)
 {
     (void)pthread_mutex_lock(&c->lock);
 }
 
-void otlp_cache_unlock(struct otlp_cache *c)
+void key_cache_unlock(struct key_cache *c)
 {
     (void)pthread_mutex_unlock(&c->lock);
 }
 
-bool otlp_cache_is_full(const struct otlp_cache *c)
+bool key_cache_is_full(const struct key_cache *c)
 {
-    return c->arena.used_bytes + c->n_slots * sizeof(*c->slots) > OTLP_CACHE_BYTES;
+    return c->arena.used_bytes + c->n_slots * sizeof(*c->slots) > KEY_CACHE_BYTES;
 }
 
-struct arena *otlp_cache_arena(struct otlp_cache *c)
+struct key_cache *key_cache_take(struct key_cache **cache)
+{
+    key_cache_lock(*cache);
+    bool full = key_cache_is_full(*cache);
+    key_cache_unlock(*cache);
+    if (full) {
+        key_cache_unref(*cache);
+        *cache = key_cache_new();
+    }
+    return key_cache_ref(*cache);
+}
+
+struct arena *key_cache_arena(struct key_cache *c)
 {
     return &c->arena;
 }
 
-uint64_t otlp_cache_hash(const struct otlp_cache *c, struct str key)
+uint64_t key_cache_hash(const struct key_cache *c, struct str key)
 {
     return hash64(key.p, key.n, c->seed);
 }
 
 /* Where the key is, or the free slot where it would go. */
-static struct entry **slot_of(struct otlp_cache *c, struct str key, uint64_t hash)
+static struct entry **slot_of(struct key_cache *c, struct str key, uint64_t hash)
 {
     size_t i = hash & (c->n_slots - 1);
     for (; c->slots[i]; i = (i + 1) & (c->n_slots - 1)) {
@@ -93,7 +105,7 @@ static struct entry **slot_of(struct otlp_cache *c, struct str key, uint64_t has
     return &c->slots[i];
 }
 
-static void grow(struct otlp_cache *c)
+static void grow(struct key_cache *c)
 {
     struct entry **old = c->slots;
     size_t n_old = c->n_slots;
@@ -106,7 +118,7 @@ static void grow(struct otlp_cache *c)
     free(old);
 }
 
-void *otlp_cache_find(struct otlp_cache *c, struct str key, uint64_t hash, uint32_t *id)
+void *key_cache_find(struct key_cache *c, struct str key, uint64_t hash, uint32_t *id)
 {
     const struct entry *e = *slot_of(c, key, hash);
     if (!e)
@@ -115,7 +127,7 @@ void *otlp_cache_find(struct otlp_cache *c, struct str key, uint64_t hash, uint3
     return e->payload;
 }
 
-static struct entry *add_entry(struct otlp_cache *c, struct str key, uint64_t hash)
+static struct entry *add_entry(struct key_cache *c, struct str key, uint64_t hash)
 {
     CHECK(key.n <= UINT32_MAX);
     if (c->n * 4 >= c->n_slots * 3)
@@ -129,8 +141,8 @@ static struct entry *add_entry(struct otlp_cache *c, struct str key, uint64_t ha
     return e;
 }
 
-void *otlp_cache_add(struct otlp_cache *c, struct str key, uint64_t hash, size_t payload_bytes,
-                     uint32_t *id)
+void *key_cache_add(struct key_cache *c, struct str key, uint64_t hash, size_t payload_bytes,
+                    uint32_t *id)
 {
     struct entry *e = add_entry(c, key, hash);
     e->payload = arena_zalloc(&c->arena, payload_bytes);
@@ -138,7 +150,7 @@ void *otlp_cache_add(struct otlp_cache *c, struct str key, uint64_t hash, size_t
     return e->payload;
 }
 
-void otlp_cache_alias(struct otlp_cache *c, struct str key, uint64_t hash, void *payload)
+void key_cache_alias(struct key_cache *c, struct str key, uint64_t hash, void *payload)
 {
     struct entry *e = *slot_of(c, key, hash);
     if (!e)

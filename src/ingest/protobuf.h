@@ -1,9 +1,9 @@
-/* otlp_wire.h -- reading protobuf's wire format (protobuf.dev/programming-guides/encoding) without
+/* protobuf.h -- reading protobuf's wire format (protobuf.dev/programming-guides/encoding) without
  * copying: a message is a run of bytes, its fields come one at a time, sub-messages and strings
  * point into it. Nothing is trusted: every length is checked against what is left. Groups (wire
  * types 3 and 4) are refused. */
-#ifndef CQED_INGEST_OTLP_WIRE_H
-#define CQED_INGEST_OTLP_WIRE_H
+#ifndef CQED_INGEST_PROTOBUF_H
+#define CQED_INGEST_PROTOBUF_H
 
 #include "base/str.h"
 
