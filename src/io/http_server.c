@@ -218,22 +218,32 @@ static const char *name_of_status(int status)
     }
 }
 
+/* RFC 9110 section 15.5.16. */
+static void check_encoding(struct exchange *x)
+{
+    static const char *const known[] = {"identity", "gzip", "zstd", "snappy"};
+    const char *encoding = http_header(&x->request, "Content-Encoding");
+    for (size_t i = 0; encoding && i < sizeof known / sizeof *known; i++) {
+        if (strcasecmp(encoding, known[i]) == 0)
+            return;
+    }
+    if (encoding)
+        set_fault(x, 415,
+                  arena_printf(&x->arena,
+                               "Content-Encoding '%.40s' is not known; gzip, zstd, snappy and "
+                               "identity are",
+                               encoding));
+}
+
 static bool decode_body(struct exchange *x, struct err *err)
 {
     const char *encoding = http_header(&x->request, "Content-Encoding");
     struct buf plain = BUF_INIT;
-    bool done;
     if (!encoding || strcasecmp(encoding, "identity") == 0 || strcasecmp(encoding, "snappy") == 0)
         return true;
-    if (strcasecmp(encoding, "gzip") == 0)
-        done = gzip_decode(buf_str(&x->body), x->max_body_bytes, &plain, err);
-    else if (strcasecmp(encoding, "zstd") == 0)
-        done = zstd_decode(buf_str(&x->body), x->max_body_bytes, &plain, err);
-    else
-        done = err_set(err, ERR_BAD_INPUT,
-                       "Content-Encoding '%.40s' is not known; gzip, zstd and "
-                       "identity are",
-                       encoding);
+    bool done = strcasecmp(encoding, "gzip") == 0
+                    ? gzip_decode(buf_str(&x->body), x->max_body_bytes, &plain, err)
+                    : zstd_decode(buf_str(&x->body), x->max_body_bytes, &plain, err);
     if (done) {
         buf_release(&x->body);
         x->body = plain;
@@ -248,6 +258,7 @@ static void run_handler(struct exchange *x)
     struct err err = ERR_INIT;
     if (x->too_big)
         set_fault(x, 413, arena_printf(&x->arena, "the body is over %zu bytes", x->max_body_bytes));
+    check_encoding(x);
     if (x->fault_status) {
         put_error(&x->response, x->fault_status, name_of_status(x->fault_status), x->fault);
         return;

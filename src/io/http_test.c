@@ -118,6 +118,18 @@ static void bodies_are_bounded(void **state)
     assert_int_equal(fetch(*state, f, "/echo/eve").status, 200);
 }
 
+static void encodings_that_nobody_knows_are_told(void **state)
+{
+    static const char *const br[] = {"Content-Encoding: br", NULL};
+    static const char *const snappy[] = {"Content-Encoding: snappy", NULL};
+    assert_int_equal(
+        fetch(*state, (struct http_fetch){.headers = br, .body = STR("v=1")}, "/echo/x").status,
+        415);
+    assert_int_equal(
+        fetch(*state, (struct http_fetch){.headers = snappy, .body = STR("v=1")}, "/echo/x").status,
+        200); /* the handler's */
+}
+
 static void unknown_paths_and_methods_are_told_apart(void **state)
 {
     assert_int_equal(fetch(*state, (struct http_fetch){0}, "/nothing").status, 404);
@@ -235,6 +247,7 @@ int main(void)
         WITH_SERVER(routes_capture_and_parameters_repeat),
         WITH_SERVER(forms_are_parameters_too),
         WITH_SERVER(bodies_are_bounded),
+        WITH_SERVER(encodings_that_nobody_knows_are_told),
         WITH_SERVER(unknown_paths_and_methods_are_told_apart),
         WITH_SERVER(other_origins_cannot_change_anything),
         WITH_SERVER(answers_are_compressed_and_bounded),
