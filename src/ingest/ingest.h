@@ -1,5 +1,6 @@
-/* ingest.h -- telemetry in: exposition formats and OTLP become samples in the store, and the scrape
- * manager asks targets for them. Decoders are bounded, zero-copy where they can be, and fuzzed. */
+/* ingest.h -- telemetry in: exposition formats, OTLP and remote write become samples in the store,
+ * and the scrape manager asks targets for them. Decoders are bounded, zero-copy where they can be,
+ * and fuzzed. */
 #ifndef CQED_INGEST_INGEST_H
 #define CQED_INGEST_INGEST_H
 
@@ -104,5 +105,36 @@ MUST_CHECK bool otlp_metrics_protobuf(struct otlp *, struct str body, int64_t no
                                       struct otlp_result *, struct err *);
 MUST_CHECK bool otlp_metrics_json(struct otlp *, struct str body, int64_t now_ms,
                                   struct otlp_result *, struct err *);
+
+/* --- Prometheus remote write, 1.0 and 2.0 (HTTP threads). ---
+ * Samples, stale markers among them, and metadata are taken as they are. A start timestamp that
+ * lies in our watch says that its counter stood at 0 then; one that is newer than what the series
+ * has says that it restarted. Refused, while the rest of the request is taken: what is out of
+ * order, conflicts or lies over 10 minutes ahead, series whose labels are none, and native
+ * histograms. Exemplars are not kept, which refuses nothing. A sample that is there already is
+ * fine: senders repeat what nobody answered. */
+struct remote_write;
+struct remote_write *remote_write_new(struct store *, struct metadata_store *,
+                                      int64_t now_ms); /* watches from now */
+void remote_write_free(struct remote_write *);
+
+enum remote_write_message {
+    REMOTE_WRITE_1, /* prometheus.WriteRequest */
+    REMOTE_WRITE_2  /* io.prometheus.write.v2.Request */
+};
+/* By Content-Type; false when it is another. */
+bool remote_write_message_of(const char *content_type, enum remote_write_message *out);
+
+struct remote_write_result {
+    uint64_t samples;               /* in the request */
+    uint64_t samples_written;       /* taken or there already */
+    uint64_t histograms, exemplars; /* in the request; none is written */
+    char message[640]; /* how much was refused and why, naming the first; "" when nothing was */
+};
+/* Append a message that is decompressed already. now_ms is the receive time. False: nothing was
+ * taken (malformed: ERR_BAD_INPUT, too much: ERR_LIMIT, the store cannot write: ERR_IO). */
+MUST_CHECK bool remote_write_append(struct remote_write *, enum remote_write_message,
+                                    struct str body, int64_t now_ms, struct remote_write_result *,
+                                    struct err *);
 
 #endif

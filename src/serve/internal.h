@@ -7,10 +7,12 @@
 #include <pthread.h>
 
 #define MAX_LISTENERS 256
+#define REMOTE_WRITE_MAX_BYTES ((size_t)32 << 20) /* as Prometheus's, compressed and not */
 
 struct serve {
     struct serve_options options;
     struct otlp *otlp;
+    struct remote_write *remote_write;
     struct http_server *server;
     pthread_mutex_t lock; /* guards the listeners */
     struct http_stream *listeners[MAX_LISTENERS];
@@ -30,7 +32,7 @@ http_handler handle_query, handle_query_range, handle_labels, handle_label_value
     handle_metadata, handle_targets, handle_buildinfo;
 
 /* telemetry.c */
-http_handler handle_otlp_metrics, handle_own_metrics;
+http_handler handle_otlp_metrics, handle_remote_write, handle_own_metrics;
 
 /* control.c */
 http_handler handle_status, handle_services, handle_slos, handle_slo, handle_rollouts,

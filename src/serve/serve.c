@@ -22,6 +22,7 @@ static const struct http_route routes[] = {
     {"GET", "/api/v1/status/buildinfo", handle_buildinfo, 0},
     {"POST", "/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},
     {"POST", "/api/v1/otlp/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},
+    {"POST", "/api/v1/write", handle_remote_write, REMOTE_WRITE_MAX_BYTES},
     {"GET", "/metrics", handle_own_metrics, 0},
     {"GET", "/-/healthy", handle_alive, 0},
     {"GET", "/-/ready", handle_alive, 0},
@@ -55,6 +56,7 @@ struct serve *serve_start(const struct serve_options *options, struct err *err)
     s->options = *options;
     (void)pthread_mutex_init(&s->lock, NULL);
     s->otlp = otlp_new(options->store, options->metadata, clock_wall_ms());
+    s->remote_write = remote_write_new(options->store, options->metadata, clock_wall_ms());
     struct http_server_options http = {.listen = options->listen,
                                        .routes = routes,
                                        .n_routes = sizeof routes / sizeof *routes,
@@ -62,6 +64,7 @@ struct serve *serve_start(const struct serve_options *options, struct err *err)
     s->server = http_server_start(&http, err);
     if (!s->server) {
         otlp_free(s->otlp);
+        remote_write_free(s->remote_write);
         (void)pthread_mutex_destroy(&s->lock);
         free(s);
         return NULL;
@@ -80,6 +83,7 @@ void serve_stop(struct serve *s)
     (void)pthread_mutex_unlock(&s->lock);
     http_server_stop(s->server);
     otlp_free(s->otlp);
+    remote_write_free(s->remote_write);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
 }

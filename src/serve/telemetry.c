@@ -1,9 +1,11 @@
 /* Telemetry in over HTTP, and cQED's own metrics out. */
 #include "base/clock.h"
 #include "base/num.h"
+#include "codec/compress.h"
 #include "serve/internal.h"
 
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* --- OTLP/HTTP (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP Response") --- */
@@ -106,6 +108,75 @@ void handle_otlp_metrics(void *context, struct http_request *request,
     else
         answer_refusal(response, err.code == ERR_IO || err.code == ERR_LIMIT ? 503 : 400, &err,
                        json);
+}
+
+/* --- Remote write (prometheus.io/docs/specs/prw/remote_write_spec_2_0) --- */
+
+/* Senders log the text as it is. */
+static void answer_remote_write(struct http_response *response, int status, const char *why)
+{
+    response->status = status;
+    response->content_type = "text/plain; charset=utf-8";
+    if (status == 503)
+        http_add_header(response, "Retry-After", "1");
+    if (why[0])
+        buf_printf(&response->body, "%s\n", why);
+}
+
+static bool read_remote_write(const struct http_request *request, enum remote_write_message *kind,
+                              struct buf *plain, int *status, struct err *err)
+{
+    const char *encoding = http_header(request, "Content-Encoding");
+    *status = 415;
+    if (!remote_write_message_of(request->content_type, kind))
+        return err_set(err, ERR_BAD_INPUT,
+                       "Content-Type must be application/x-protobuf, with proto="
+                       "prometheus.WriteRequest or proto=io.prometheus.write.v2.Request if any, "
+                       "not '%.100s'",
+                       request->content_type);
+    if (encoding && strcasecmp(encoding, "snappy") != 0)
+        return err_set(err, ERR_BAD_INPUT, "Content-Encoding must be snappy, not '%.40s'",
+                       encoding);
+    bool done = snappy_decode(request->body, REMOTE_WRITE_MAX_BYTES, plain, err);
+    *status = err->code == ERR_LIMIT ? 413 : 400;
+    return done;
+}
+
+static void add_written(struct http_response *response, const char *what, uint64_t n)
+{
+    char name[64], value[24];
+    (void)snprintf(name, sizeof name, "X-Prometheus-Remote-Write-%s-Written", what);
+    (void)snprintf(value, sizeof value, "%llu", (unsigned long long)n);
+    http_add_header(response, name, value);
+}
+
+/* Exemplars are not written and the headers say so; the answer is not an error for them, or a
+ * sender would take each of its requests for failed. */
+void handle_remote_write(void *context, struct http_request *request,
+                         struct http_response *response)
+{
+    struct serve *s = context;
+    struct remote_write_result result = {0};
+    enum remote_write_message kind = REMOTE_WRITE_1;
+    struct buf plain = BUF_INIT;
+    struct err err = ERR_INIT;
+    int status;
+    bool done = read_remote_write(request, &kind, &plain, &status, &err);
+    if (done) {
+        done = remote_write_append(s->remote_write, kind, buf_str(&plain), clock_wall_ms(), &result,
+                                   &err);
+        status = err.code == ERR_IO ? 503 : err.code == ERR_LIMIT ? 413 : 400;
+    }
+    if (done && !result.message[0])
+        answer_remote_write(response, 204, "");
+    else
+        answer_remote_write(response, status, done ? result.message : err.message);
+    if (kind == REMOTE_WRITE_2) {
+        add_written(response, "Samples", result.samples_written);
+        add_written(response, "Histograms", 0);
+        add_written(response, "Exemplars", 0);
+    }
+    buf_release(&plain);
 }
 
 /* --- Ours --- */
