@@ -33,12 +33,15 @@ static const char *program(void)
 
 static void start_proxy(void)
 {
+    const char *path = program();
+    if (!path)
+        return;
     proxy = fork();
     assert_true(proxy >= 0);
     if (proxy == 0) {
         if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout))
             _exit(126);
-        execl(program(), "haproxy", "-db", "-f", cfg, (char *)NULL);
+        execl(path, "haproxy", "-db", "-f", cfg, (char *)NULL);
         _exit(127);
     }
     for (int i = 0; i < 1000 && !file_exists(admin); i++)
