@@ -1,19 +1,16 @@
 /* exporter.c -- the fleet as Prometheus text.
  *
- *     exporter TARGETS SERIES END_MS HISTORY_MS
+ *     exporter TARGETS SERIES
  *
  * Says its port on the first line of its output and runs until it is ended.
  *
  *     GET /live/CLIENT/N   target N as it is now; samples are counted by CLIENT, 0 to 9
- *     GET /history         the next 3 minutes of the HISTORY_MS before END_MS, every line with its
- *                          time; when all is told, one line that says so
- *     GET /stat            {"live":[samples by client],"history":samples} */
+ *     GET /stat            {"live":[samples by client]} */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fleet.h"
 #include "io/http_server.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,27 +18,22 @@
 #include <unistd.h>
 
 #define CLIENTS 10
-#define STEPS_A_PAGE 12
-#define TIME_DIGITS 13
 
-/* A page whose values, and times, are patched where they stand. */
+/* A page whose values are patched where they stand. */
 struct page {
     const struct fleet *fleet;
     struct buf text;
     struct fleet_series *series;
     size_t *at; /* offset of the value of each series */
     size_t n;
-    bool timed;
     const char *family; /* of the series before */
 };
 
 struct exporter {
     unsigned n_targets;
-    struct fleet fleet, past;
-    struct page live, history;
-    int64_t next_ms, end_ms; /* of history */
-    atomic_ullong sent[CLIENTS], told;
-    pthread_mutex_t telling;
+    struct fleet fleet;
+    struct page live;
+    atomic_ullong sent[CLIENTS];
 };
 
 static void put_digits(char *p, int n, uint64_t v)
@@ -55,7 +47,7 @@ static void add_type(struct page *page, const struct fleet_series *s)
     const char *family = s->kind < 4    ? "http_requests_total"
                          : s->kind < 18 ? "http_request_duration_seconds"
                                         : fleet_name(s);
-    if (page->timed || (page->family && strcmp(page->family, family) == 0))
+    if (page->family && strcmp(page->family, family) == 0)
         return;
     page->family = family;
     buf_printf(&page->text, "# HELP %s Of the routes of this instance.\n# TYPE %s %s\n", family,
@@ -77,13 +69,13 @@ static void add_line(void *arg, const struct fleet_series *s)
     buf_add_cstr(&page->text, "} ");
     page->series[page->n] = *s;
     page->at[page->n++] = page->text.n;
-    buf_add_cstr(&page->text, page->timed ? "0000000000 0000000000000\n" : "0000000000\n");
+    buf_add_cstr(&page->text, "0000000000\n");
 }
 
-static void page_init(struct page *page, const struct fleet *fleet, bool timed)
+static void page_init(struct page *page, const struct fleet *fleet)
 {
     size_t n = fleet_size(fleet);
-    *page = (struct page){.fleet = fleet, .text = BUF_INIT, .timed = timed};
+    *page = (struct page){.fleet = fleet, .text = BUF_INIT};
     page->series = mem_array(n, sizeof *page->series);
     page->at = mem_array(n, sizeof *page->at);
     fleet_each(fleet, add_line, page);
@@ -97,8 +89,6 @@ static void page_add(const struct page *page, int64_t t_ms, struct buf *out)
     for (size_t i = 0; i < page->n; i++) {
         char *p = out->p + begin + page->at[i];
         put_digits(p, FLEET_VALUE_DIGITS, fleet_value(page->fleet, &page->series[i], t_ms));
-        if (page->timed)
-            put_digits(p + FLEET_VALUE_DIGITS + 1, TIME_DIGITS, (uint64_t)t_ms);
     }
 }
 
@@ -121,22 +111,6 @@ static void live(void *context, struct http_request *request, struct http_respon
     atomic_fetch_add(&e->sent[client], e->live.n);
 }
 
-static void history(void *context, struct http_request *request, struct http_response *response)
-{
-    struct exporter *e = context;
-    (void)request;
-    answer_text(response);
-    (void)pthread_mutex_lock(&e->telling);
-    if (e->next_ms > e->end_ms)
-        buf_add_cstr(&response->body, "history_is_told 1\n");
-    for (int i = 0; i < STEPS_A_PAGE && e->next_ms <= e->end_ms; i++) {
-        page_add(&e->history, e->next_ms, &response->body);
-        e->next_ms += HISTORY_STEP_MS;
-        atomic_fetch_add(&e->told, e->history.n);
-    }
-    (void)pthread_mutex_unlock(&e->telling);
-}
-
 static void stat_samples(void *context, struct http_request *request,
                          struct http_response *response)
 {
@@ -145,28 +119,23 @@ static void stat_samples(void *context, struct http_request *request,
     buf_add_cstr(&response->body, "{\"live\":[");
     for (int i = 0; i < CLIENTS; i++)
         buf_printf(&response->body, "%s%llu", i ? "," : "", atomic_load(&e->sent[i]));
-    buf_printf(&response->body, "],\"history\":%llu}\n", atomic_load(&e->told));
+    buf_add_cstr(&response->body, "]}\n");
 }
 
 static const struct http_route routes[] = {{"GET", "/live/:client/:target", live, 0},
-                                           {"GET", "/history", history, 0},
                                            {"GET", "/stat", stat_samples, 0}};
 
 int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    static struct exporter e = {.telling = PTHREAD_MUTEX_INITIALIZER};
-    if (argc != 5) {
-        (void)fprintf(stderr, "exporter TARGETS SERIES END_MS HISTORY_MS\n");
+    static struct exporter e;
+    if (argc != 3) {
+        (void)fprintf(stderr, "exporter TARGETS SERIES\n");
         return 2;
     }
     e.n_targets = (unsigned)strtoul(argv[1], NULL, 10);
-    e.end_ms = strtoll(argv[3], NULL, 10);
-    e.next_ms = e.end_ms - strtoll(argv[4], NULL, 10);
-    e.fleet = fleet_of_target((unsigned)strtoul(argv[2], NULL, 10), e.end_ms);
-    e.past = fleet_of_history(e.end_ms);
-    page_init(&e.live, &e.fleet, false);
-    page_init(&e.history, &e.past, true);
+    e.fleet = fleet_of_target((unsigned)strtoul(argv[2], NULL, 10), clock_wall_ms());
+    page_init(&e.live, &e.fleet);
     struct http_server *server =
         http_server_start(&(struct http_server_options){.listen = "127.0.0.1:0",
                                                         .routes = routes,

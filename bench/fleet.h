@@ -1,6 +1,5 @@
 /* fleet.h -- the telemetry of a make-believe fleet: which series there are and what each says at a
- * time. A pure function of the two, so that two servers that are told apart from each other, one by
- * scrape and one by remote write, hold the same samples.
+ * time. A pure function of the two, so that two servers can be told the same.
  *
  * A cell is one route of one instance: 4 counters of requests (2 methods, 2 codes), a histogram of
  * durations (12 buckets, sum, count) and 2 gauges: 20 series. */

@@ -1,7 +1,4 @@
-/* remote_write.c -- the fleet's past, told to a Prometheus by its remote write protocol 1.0: the
- * same samples as exporter.c's /history, with the labels that a scrape of job "history" and
- * instance "fleet" gives. Prometheus refuses a scraped sample that is over an hour behind its
- * newest one, and `up` is always now; so it is told this way.
+/* remote_write.c -- the fleet's past, told to a server by Prometheus's remote write protocol 1.0.
  *
  *     remote_write URL END_MS HISTORY_MS */
 #include "base/mem.h"
