@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-struct entry {
+struct key_entry {
     uint64_t hash;
     void *payload;
+    struct key_entry *after; /* what was asked for next, last time */
     uint32_t id;
     uint32_t key_bytes;
     char key[];
@@ -23,7 +24,7 @@ struct key_cache {
     uint64_t seed; /* senders cannot know which keys collide */
     pthread_mutex_t lock;
     struct arena arena;
-    struct entry **slots; /* open addressing, a power of two */
+    struct key_entry **slots; /* open addressing, a power of two */
     size_t n_slots, n;
 };
 
@@ -36,7 +37,7 @@ struct key_cache *key_cache_new(void)
     (void)pthread_mutex_init(&c->lock, NULL);
     arena_init(&c->arena);
     c->n_slots = 1024;
-    c->slots = mem_array(c->n_slots, sizeof(struct entry *));
+    c->slots = mem_array(c->n_slots, sizeof(struct key_entry *));
     return c;
 }
 
@@ -94,11 +95,11 @@ uint64_t key_cache_hash(const struct key_cache *c, struct str key)
 }
 
 /* Where the key is, or the free slot where it would go. */
-static struct entry **slot_of(struct key_cache *c, struct str key, uint64_t hash)
+static struct key_entry **slot_of(struct key_cache *c, struct str key, uint64_t hash)
 {
     size_t i = hash & (c->n_slots - 1);
     for (; c->slots[i]; i = (i + 1) & (c->n_slots - 1)) {
-        const struct entry *e = c->slots[i];
+        const struct key_entry *e = c->slots[i];
         if (e->hash == hash && str_eq(str_make(e->key, e->key_bytes), key))
             break;
     }
@@ -107,10 +108,10 @@ static struct entry **slot_of(struct key_cache *c, struct str key, uint64_t hash
 
 static void grow(struct key_cache *c)
 {
-    struct entry **old = c->slots;
+    struct key_entry **old = c->slots;
     size_t n_old = c->n_slots;
     c->n_slots *= 2;
-    c->slots = mem_array(c->n_slots, sizeof(struct entry *));
+    c->slots = mem_array(c->n_slots, sizeof(struct key_entry *));
     for (size_t i = 0; i < n_old; i++) {
         if (old[i])
             *slot_of(c, str_make(old[i]->key, old[i]->key_bytes), old[i]->hash) = old[i];
@@ -120,22 +121,37 @@ static void grow(struct key_cache *c)
 
 void *key_cache_find(struct key_cache *c, struct str key, uint64_t hash, uint32_t *id)
 {
-    const struct entry *e = *slot_of(c, key, hash);
+    const struct key_entry *e = *slot_of(c, key, hash);
     if (!e)
         return NULL;
     *id = e->id;
     return e->payload;
 }
 
-static struct entry *add_entry(struct key_cache *c, struct str key, uint64_t hash)
+void *key_cache_next(struct key_cache *c, struct key_entry **last, struct str key)
+{
+    struct key_entry *e = *last ? (*last)->after : NULL;
+    if (!e || !str_eq(str_make(e->key, e->key_bytes), key)) {
+        e = *slot_of(c, key, key_cache_hash(c, key));
+        if (e && *last)
+            (*last)->after = e;
+    }
+    *last = e;
+    if (!e)
+        return NULL;
+    __builtin_prefetch(e->after);
+    return e->payload;
+}
+
+static struct key_entry *add_entry(struct key_cache *c, struct str key, uint64_t hash)
 {
     CHECK(key.n <= UINT32_MAX);
     if (c->n * 4 >= c->n_slots * 3)
         grow(c);
-    struct entry **slot = slot_of(c, key, hash);
-    struct entry *e = arena_alloc(&c->arena, sizeof *e + key.n);
+    struct key_entry **slot = slot_of(c, key, hash);
+    struct key_entry *e = arena_alloc(&c->arena, sizeof *e + key.n);
     CHECK(!*slot);
-    *e = (struct entry){.hash = hash, .id = (uint32_t)++c->n, .key_bytes = (uint32_t)key.n};
+    *e = (struct key_entry){.hash = hash, .id = (uint32_t)++c->n, .key_bytes = (uint32_t)key.n};
     memcpy(e->key, key.p, key.n);
     *slot = e;
     return e;
@@ -144,7 +160,7 @@ static struct entry *add_entry(struct key_cache *c, struct str key, uint64_t has
 void *key_cache_add(struct key_cache *c, struct str key, uint64_t hash, size_t payload_bytes,
                     uint32_t *id)
 {
-    struct entry *e = add_entry(c, key, hash);
+    struct key_entry *e = add_entry(c, key, hash);
     e->payload = arena_zalloc(&c->arena, payload_bytes);
     *id = e->id;
     return e->payload;
@@ -152,7 +168,7 @@ void *key_cache_add(struct key_cache *c, struct str key, uint64_t hash, size_t p
 
 void key_cache_alias(struct key_cache *c, struct str key, uint64_t hash, void *payload)
 {
-    struct entry *e = *slot_of(c, key, hash);
+    struct key_entry *e = *slot_of(c, key, hash);
     if (!e)
         e = add_entry(c, key, hash);
     e->payload = payload;

@@ -1,5 +1,7 @@
 #include "ingest/protobuf.h"
 
+#include <endian.h>
+
 #define FIELD_NUMBER_MAX ((UINT64_C(1) << 29) - 1)
 
 static bool broken(struct pb *in)
@@ -9,7 +11,7 @@ static bool broken(struct pb *in)
 }
 
 /* At most ten bytes, the tenth worth one bit. */
-static bool take_varint(struct pb *in, uint64_t *out)
+static bool take_long_varint(struct pb *in, uint64_t *out)
 {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 70 && in->p < in->end; shift += 7) {
@@ -25,13 +27,22 @@ static bool take_varint(struct pb *in, uint64_t *out)
     return broken(in);
 }
 
-static bool take_fixed(struct pb *in, size_t size_bytes, uint64_t *out)
+static inline bool take_varint(struct pb *in, uint64_t *out)
 {
+    if (in->p == in->end || *in->p >= 0x80)
+        return take_long_varint(in, out);
+    *out = *in->p++;
+    return true;
+}
+
+static inline bool take_fixed(struct pb *in, size_t size_bytes, uint64_t *out)
+{
+    uint64_t v = 0;
     *out = 0;
     if ((size_t)(in->end - in->p) < size_bytes)
         return broken(in);
-    for (size_t i = 0; i < size_bytes; i++)
-        *out |= (uint64_t)in->p[i] << (8 * i);
+    memcpy(&v, in->p, size_bytes);
+    *out = le64toh(v);
     in->p += size_bytes;
     return true;
 }

@@ -90,6 +90,7 @@ struct rw_intake {
     struct arena arena;  /* the request's */
     struct arena labels; /* for as long as one series is made */
     struct rw_reader reader;
+    struct key_entry *last; /* series that was found */
     size_t n_series;
     uint64_t refused[STORE_LIMIT + 1]; /* samples, by what the store said */
     uint64_t invalid;                  /* samples of series that cannot be */

@@ -171,7 +171,7 @@ static void keep_metadata(struct rw_intake *r, const struct rw_series *s)
 /* --- Series --- */
 
 /* The cache must be locked. False when the labels are malformed. */
-static bool make_entry(struct rw_intake *r, uint64_t hash, struct entry **out, const char **refused)
+static bool make_entry(struct rw_intake *r, struct entry **out, const char **refused)
 {
     struct str key = r->reader.series.key;
     struct labels labels;
@@ -185,8 +185,9 @@ static bool make_entry(struct rw_intake *r, uint64_t hash, struct entry **out, c
     uint64_t ref = store_series(r->batch, labels, NULL);
     if (ref == 0)
         return true;
-    *out = key_cache_is_full(r->cache) ? ARENA_NEW(&r->arena, struct entry)
-                                       : key_cache_add(r->cache, key, hash, sizeof **out, &id);
+    *out = key_cache_is_full(r->cache)
+               ? ARENA_NEW(&r->arena, struct entry)
+               : key_cache_add(r->cache, key, key_cache_hash(r->cache, key), sizeof **out, &id);
     (*out)->ref = ref;
     return true;
 }
@@ -197,14 +198,12 @@ static bool find_series(struct rw_intake *r, uint64_t *ref, bool *news, const ch
 {
     struct str key = r->reader.series.key;
     uint64_t said = hash_of_metadata(&r->reader.series);
-    uint64_t hash = key_cache_hash(r->cache, key);
     bool done = true;
-    uint32_t id;
     *refused = NULL;
     key_cache_lock(r->cache);
-    struct entry *e = key_cache_find(r->cache, key, hash, &id);
+    struct entry *e = key_cache_next(r->cache, &r->last, key);
     if (!e)
-        done = make_entry(r, hash, &e, refused);
+        done = make_entry(r, &e, refused);
     *ref = e ? e->ref : 0;
     *news = e && said != 0 && said != e->said;
     if (*news)
