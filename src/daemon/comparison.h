@@ -49,7 +49,8 @@ struct comparison {
     double alpha;                  /* each arm comparison's share */
     struct split splits[N_SPLITS]; /* a ring */
     size_t n_splits;
-    int64_t split_since_ms; /* the step it belongs to */
+    struct split split_base; /* the step's first */
+    int64_t split_since_ms;  /* the step it belongs to */
 };
 
 /* arms.c: the arms' counters, from the store. */
@@ -76,9 +77,9 @@ bool feed(struct daemon *, struct rollout *, struct check *, struct arena *, int
 
 /* split.c: the measured split. */
 void note_split(struct daemon *, struct rollout *, const char *slo, struct arena *);
-/* True when there is enough traffic to say something. */
-bool judge_split(const struct rollout *, struct arena *, int64_t now_ms, double *measured_pct,
-                 struct evidence *);
+/* Insufficient until it was measured at this weight: nothing is raised before. */
+struct evidence judge_split(const struct rollout *, struct arena *, int64_t now_ms,
+                            double *measured_pct);
 
 /* evidence.c */
 struct evidence unknown_evidence(const struct check_spec *);

@@ -265,8 +265,7 @@ struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena
     const char *slo = first_slo(r->policy);
     if (slo && seen.exposure.known && seen.exposure.observed_pct > 0) {
         note_split(d, r, slo, arena);
-        if (judge_split(r, arena, now_ms, &seen.exposure.measured_pct, &checks[seen.n_checks]))
-            seen.n_checks++;
+        checks[seen.n_checks++] = judge_split(r, arena, now_ms, &seen.exposure.measured_pct);
     }
     seen.telemetry_age_ms = oldest_age(checks, seen.n_checks);
     seen.budget_remaining = r->policy->budget_slo

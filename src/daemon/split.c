@@ -8,9 +8,11 @@
 
 #include <math.h>
 
-#define HEARD_ENOUGH 4    /* times something new of each arm; a rate over fewer is too rough */
-#define SPAN_MS 10000     /* of event time at least */
-#define SPLIT_ENOUGH 10.0 /* expected canary events before the split says anything */
+#define HEARD_ENOUGH 4 /* times something new of each arm; a rate over fewer is too rough */
+#define SPAN_MS 3000   /* of event time at least */
+/* Expected canary requests before the split says anything: from (5 / 0.75)^2 on, none at all is
+ * outside of what is allowed below. */
+#define SPLIT_ENOUGH 45.0
 
 static const struct split *last_split(const struct comparison *c)
 {
@@ -23,6 +25,13 @@ static struct heard hear(const struct slo_arm *arm, const struct heard *before)
     if (arm && arm->newest_ms > before->newest_ms)
         now = (struct heard){arm->total, arm->newest_ms, before->times + 1};
     return now;
+}
+
+static void add_split(struct comparison *c, const struct split *s)
+{
+    if (c->n_splits == 0 || c->split_base.canary.newest_ms == 0)
+        c->split_base = *s;
+    c->splits[c->n_splits++ % N_SPLITS] = *s;
 }
 
 /* The ring begins anew with each step. Only samples of the time since the weight is in force count.
@@ -45,25 +54,40 @@ void note_split(struct daemon *d, struct rollout *r, const char *slo, struct are
     bool both = now.stable.newest_ms >= c->split_since_ms &&
                 (now.canary.newest_ms >= c->split_since_ms || now.canary.newest_ms == 0);
     if (both && (now.stable.times != last->stable.times || now.canary.times != last->canary.times))
-        c->splits[c->n_splits++ % N_SPLITS] = now;
+        add_split(c, &now);
 }
 
 static bool is_far_enough(const struct heard *from, const struct heard *to)
 {
-    return to->times - from->times >= HEARD_ENOUGH && to->newest_ms - from->newest_ms >= SPAN_MS;
+    return from->newest_ms > 0 && to->times - from->times >= HEARD_ENOUGH &&
+           to->newest_ms - from->newest_ms >= SPAN_MS;
 }
 
-/* The newest moment that both arms have gone far enough from. */
-static const struct split *first_split(const struct comparison *c, const struct split *last)
+static double requests_between(const struct split *from, const struct split *to)
+{
+    return to->stable.total - from->stable.total + to->canary.total - from->canary.total;
+}
+
+/* Far enough behind, and enough canary requests since then if the split is as configured. */
+static bool says_something(const struct split *from, const struct split *to, double share)
+{
+    return is_far_enough(&from->stable, &to->stable) &&
+           (is_far_enough(&from->canary, &to->canary) || to->canary.newest_ms == 0) &&
+           requests_between(from, to) * share >= SPLIT_ENOUGH;
+}
+
+/* The newest moment that says something, else the step's first: little traffic needs a
+ * long look. */
+static const struct split *first_split(const struct comparison *c, const struct split *last,
+                                       double share)
 {
     size_t kept = c->n_splits < N_SPLITS ? c->n_splits : N_SPLITS;
     for (size_t back = 2; back <= kept; back++) {
         const struct split *s = &c->splits[(c->n_splits - back) % N_SPLITS];
-        if (is_far_enough(&s->stable, &last->stable) &&
-            (is_far_enough(&s->canary, &last->canary) || last->canary.newest_ms == 0))
+        if (says_something(s, last, share))
             return s;
     }
-    return NULL;
+    return says_something(&c->split_base, last, share) ? &c->split_base : NULL;
 }
 
 /* Events a second over an arm's own time; 0 for an arm that was never heard of. */
@@ -91,31 +115,38 @@ static void say_split(struct evidence *e, struct arena *arena, double measured_p
     set_blind(e, measured_pct > 0 ? "split_differs" : "no_canary_traffic", sentence);
 }
 
-/* Five standard deviations and a quarter are allowed: balancers are not dice. */
-bool judge_split(const struct rollout *r, struct arena *arena, int64_t now_ms, double *measured_pct,
-                 struct evidence *e)
+static struct evidence not_measured(void)
 {
     static const struct check_spec spec = {.name = "traffic", .critical = true};
+    struct evidence e = unknown_evidence(&spec);
+    e.kind = EVIDENCE_TRAFFIC;
+    e.unit = "percent";
+    e.code = "split_not_measured";
+    e.sentence = "the split has not been measured at this weight yet";
+    e.would_change = "a few scrapes of both arms, and about 45 canary requests";
+    return e;
+}
+
+/* Five standard deviations and a quarter are allowed: balancers are not dice. */
+struct evidence judge_split(const struct rollout *r, struct arena *arena, int64_t now_ms,
+                            double *measured_pct)
+{
     const struct comparison *c = r->comparison;
-    const struct split *last = last_split(c), *first = last ? first_split(c, last) : NULL;
     double share = r->exposure.observed_pct / 100;
+    const struct split *last = last_split(c), *first = last ? first_split(c, last, share) : NULL;
+    struct evidence e = not_measured();
     if (!first)
-        return false;
+        return e;
     double stable = rate(&first->stable, &last->stable);
     double canary = rate(&first->canary, &last->canary);
-    double total =
-        last->stable.total - first->stable.total + last->canary.total - first->canary.total;
-    if (stable + canary > 0)
-        *measured_pct = 100 * canary / (stable + canary);
-    if (total * share < SPLIT_ENOUGH || !(stable + canary > 0))
-        return false;
-    *e = unknown_evidence(&spec);
-    e->kind = EVIDENCE_TRAFFIC;
-    e->unit = "percent";
-    e->stable.total = last->stable.total - first->stable.total;
-    e->canary.total = last->canary.total - first->canary.total;
-    e->fresh_ms = now_ms > last->stable.newest_ms ? now_ms - last->stable.newest_ms : 0;
+    double total = requests_between(first, last);
+    if (!(stable + canary > 0))
+        return e;
+    *measured_pct = 100 * canary / (stable + canary);
+    e.stable.total = last->stable.total - first->stable.total;
+    e.canary.total = last->canary.total - first->canary.total;
+    e.fresh_ms = now_ms > last->stable.newest_ms ? now_ms - last->stable.newest_ms : 0;
     double slack = 5 * sqrt(share * (1 - share) / total) + 0.25 * share;
-    say_split(e, arena, *measured_pct, r->exposure.observed_pct, 100 * slack);
-    return true;
+    say_split(&e, arena, *measured_pct, r->exposure.observed_pct, 100 * slack);
+    return e;
 }

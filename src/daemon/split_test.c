@@ -6,9 +6,10 @@ struct arm_scrape {
     double per_second;
 };
 
-/* A step at 10% that began at 0; each arm is scraped at its own moments. False: nothing to say. */
-static bool split_after(struct world *w, struct rollout *r, const struct arm_scrape arms[2],
-                        int64_t interval_ms, int64_t until_ms, struct evidence *e)
+/* A step at 10% that began at 0; each arm is scraped at its own moments. */
+static struct evidence split_after(struct world *w, struct rollout *r,
+                                   const struct arm_scrape arms[2], int64_t interval_ms,
+                                   int64_t until_ms)
 {
     double measured;
     int64_t begin_ms = 1000000;
@@ -24,7 +25,7 @@ static bool split_after(struct world *w, struct rollout *r, const struct arm_scr
         }
         note_split(&w->d, r, "shop-availability", &w->arena);
     }
-    return judge_split(r, &w->arena, begin_ms + until_ms, &measured, e);
+    return judge_split(r, &w->arena, begin_ms + until_ms, &measured);
 }
 
 static void scrapes_far_apart_do_not_bend_it(void **state)
@@ -32,19 +33,30 @@ static void scrapes_far_apart_do_not_bend_it(void **state)
     struct world *w = *state;
     struct rollout *r = test_start(w, "v2");
     const struct arm_scrape arms[2] = {{"v1", 0, 90}, {"v2", 7500, 10}};
-    struct evidence e;
-    assert_true(split_after(w, r, arms, 15000, 150000, &e));
+    struct evidence e = split_after(w, r, arms, 15000, 150000);
     assert_int_equal(e.state, EVIDENCE_PASS);
     assert_true(fabs(e.effect) < 0.5);
 }
 
-static void a_few_scrapes_say_nothing(void **state)
+static void a_few_scrapes_are_not_enough(void **state)
 {
     struct world *w = *state;
     struct rollout *r = test_start(w, "v2");
     const struct arm_scrape arms[2] = {{"v1", 0, 90}, {"v2", 7500, 10}};
-    struct evidence e;
-    assert_false(split_after(w, r, arms, 15000, 60000, &e));
+    struct evidence e = split_after(w, r, arms, 15000, 60000);
+    assert_int_equal(e.state, EVIDENCE_INSUFFICIENT);
+    assert_true(e.critical);
+    assert_string_equal(e.code, "split_not_measured");
+}
+
+static void little_traffic_is_measured_at_last(void **state)
+{
+    struct world *w = *state;
+    struct rollout *r = test_start(w, "v2");
+    const struct arm_scrape arms[2] = {{"v1", 0, 2.7}, {"v2", 500, 0.3}};
+    struct evidence e = split_after(w, r, arms, 1000, 400000);
+    assert_int_equal(e.state, EVIDENCE_PASS);
+    assert_true(e.canary.total >= 45);
 }
 
 static void other_traffic_than_configured_is_blind(void **state)
@@ -52,8 +64,7 @@ static void other_traffic_than_configured_is_blind(void **state)
     struct world *w = *state;
     struct rollout *r = test_start(w, "v2");
     const struct arm_scrape arms[2] = {{"v1", 0, 50}, {"v2", 500, 50}};
-    struct evidence e;
-    assert_true(split_after(w, r, arms, 1000, 30000, &e));
+    struct evidence e = split_after(w, r, arms, 1000, 30000);
     assert_int_equal(e.state, EVIDENCE_BLIND);
     assert_string_equal(e.code, "split_differs");
 }
@@ -63,8 +74,7 @@ static void a_canary_without_requests_is_blind(void **state)
     struct world *w = *state;
     struct rollout *r = test_start(w, "v2");
     const struct arm_scrape arms[2] = {{"v1", 0, 100}, {"v2", 500, 0}};
-    struct evidence e;
-    assert_true(split_after(w, r, arms, 1000, 30000, &e));
+    struct evidence e = split_after(w, r, arms, 1000, 30000);
     assert_int_equal(e.state, EVIDENCE_BLIND);
     assert_string_equal(e.code, "no_canary_traffic");
 }
@@ -74,17 +84,16 @@ static void a_canary_never_heard_of_is_blind(void **state)
     struct world *w = *state;
     struct rollout *r = test_start(w, "v2");
     const struct arm_scrape arms[2] = {{"v1", 0, 100}, {"v2", 1000000, 0}};
-    struct evidence e;
-    assert_true(split_after(w, r, arms, 1000, 30000, &e));
+    struct evidence e = split_after(w, r, arms, 1000, 30000);
     assert_string_equal(e.code, "no_canary_traffic");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(scrapes_far_apart_do_not_bend_it),       TEST(a_few_scrapes_say_nothing),
-        TEST(other_traffic_than_configured_is_blind), TEST(a_canary_without_requests_is_blind),
-        TEST(a_canary_never_heard_of_is_blind),
+        TEST(scrapes_far_apart_do_not_bend_it),   TEST(a_few_scrapes_are_not_enough),
+        TEST(little_traffic_is_measured_at_last), TEST(other_traffic_than_configured_is_blind),
+        TEST(a_canary_without_requests_is_blind), TEST(a_canary_never_heard_of_is_blind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
