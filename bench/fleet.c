@@ -94,10 +94,11 @@ size_t fleet_labels(const struct fleet *f, const struct fleet_series *s, struct 
     return n;
 }
 
-/* The jitter stays below the growth of one second, so that counters never fall. */
+/* The two jitters, of a second and within it, stay below the growth of one second: together under
+ * 32 of at least 40. So counters never fall. */
 static uint64_t requests(const struct fleet *f, unsigned cell, int64_t t_ms)
 {
-    uint64_t a_second = 20 + scramble(cell) % 200;
+    uint64_t a_second = 40 + scramble(cell) % 200;
     uint64_t ms = (uint64_t)(t_ms > f->origin_ms ? t_ms - f->origin_ms : 0);
     return ms / 1000 * a_second + ms % 1000 * 16 / 1000 + scramble(ms / 1000 + cell) % 16;
 }
