@@ -1,4 +1,4 @@
-// run.mjs -- `make bench`: cQED and Debian's Prometheus side by side on this machine, in one run of about five minutes.
+// run.mjs -- `make bench`: cQED and Debian's Prometheus side by side on this machine, in one run of four to seven minutes.
 // Prints one table: what each costs, in CPU seconds of the server, and how many times that is. It says what it
 // measured and never fails for a time; it fails when something did not run or the two disagree.
 // How to read it: docs/manual/benchmarks.md.
