@@ -192,16 +192,27 @@ static void check_haproxy(struct reader *r, struct yaml_node *map)
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "haproxy", r->diags);
 }
 
+/* http://user:password@host/ */
+static bool has_user(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host && memchr(host + 3, '@', strcspn(host + 3, "/?#")) != NULL;
+}
+
 static void check_webhook(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"url", "timeout", "bearerToken"};
+    static const char *const keys[] = {"url", "timeout", "bearerTokenFile"};
     const char *text = "";
     int64_t timeout_ms = 5000;
     yaml_take_string(map, "url", r->arena, &text, r->diags);
     if (!str_starts(str_from(text), STR("http://")) && !str_starts(str_from(text), STR("https://")))
         yaml_error(map, r->diags, "webhook needs url, beginning with http:// or https://");
     yaml_take_duration(map, "timeout", &timeout_ms, r->diags);
-    yaml_take_string(map, "bearerToken", r->arena, &text, r->diags);
+    if (has_user(text))
+        yaml_error(map, r->diags,
+                   "a user in the webhook's url would stand in the ledger; give a "
+                   "bearerTokenFile");
+    yaml_take_string(map, "bearerTokenFile", r->arena, &text, r->diags);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "webhook", r->diags);
 }
 

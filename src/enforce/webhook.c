@@ -1,11 +1,14 @@
 #include "enforce/webhook.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/num.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define MAX_TOKEN_BYTES 8192
 
 struct webhook {
     struct actuator base;
@@ -176,12 +179,29 @@ static bool check_keys(const json_t *config, struct err *err)
     json_object_foreach((json_t *)config, key, value)
     {
         if (strcmp(key, "url") != 0 && strcmp(key, "timeout") != 0 &&
-            strcmp(key, "bearerToken") != 0)
+            strcmp(key, "bearerTokenFile") != 0)
             return err_set(
                 err, ERR_BAD_INPUT,
-                "traffic.webhook: unknown key '%s'; url, timeout and bearerToken are known", key);
+                "traffic.webhook: unknown key '%s'; url, timeout and bearerTokenFile are known",
+                key);
     }
     return true;
+}
+
+/* The token stands in a file of its own: the policy is in the ledger, for everybody to read. */
+static bool read_token(struct webhook *w, const char *path, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    bool done = !path || file_read(path, MAX_TOKEN_BYTES, &text, err);
+    struct str token = str_trim(buf_str(&text));
+    if (!done)
+        err_prefix(err, "traffic.webhook.bearerTokenFile: ");
+    else if (path && token.n == 0)
+        done = err_set(err, ERR_BAD_INPUT, "traffic.webhook.bearerTokenFile %s is empty", path);
+    else if (path && !(w->bearer_token = strndup(token.p, token.n)))
+        check_no_memory(token.n);
+    buf_release(&text);
+    return done;
 }
 
 static struct actuator *webhook_open(struct loop *loop, struct http_client *client,
@@ -190,7 +210,6 @@ static struct actuator *webhook_open(struct loop *loop, struct http_client *clie
     (void)loop;
     const char *url = json_get_cstr(config, "url", "");
     const char *timeout = json_get_cstr(config, "timeout", "5s");
-    const char *token = json_get_cstr(config, "bearerToken", NULL);
     int64_t timeout_ms;
     if (!check_keys(config, err))
         return NULL;
@@ -209,9 +228,13 @@ static struct actuator *webhook_open(struct loop *loop, struct http_client *clie
     w->client = client;
     w->timeout_ms = timeout_ms;
     w->url = strdup(url);
-    w->bearer_token = token ? strdup(token) : NULL;
-    if (!w->url || (token && !w->bearer_token))
+    if (!w->url)
         check_no_memory(strlen(url));
+    if (!read_token(w, json_get_cstr(config, "bearerTokenFile", NULL), err)) {
+        free(w->url);
+        free(w);
+        return NULL;
+    }
     return (struct actuator *)w; /* base comes first */
 }
 

@@ -7,7 +7,7 @@
  * An intent that was seen before must have the same effect again.
  *
  *     traffic:
- *       webhook: { url: "http://127.0.0.1:7000/weight", timeout: 5s, bearerToken: "..." } */
+ *       webhook: { url: "http://127.0.0.1:7000/weight", timeout: 5s, bearerTokenFile: token } */
 #ifndef CQED_ENFORCE_WEBHOOK_H
 #define CQED_ENFORCE_WEBHOOK_H
 

@@ -79,9 +79,14 @@ static struct call call(uint16_t port, double pct)
     struct call c = {.loop = loop_new(NULL)};
     struct http_client *client = http_client_new(c.loop);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/weight", port);
-    json_t *config = json_pack("{s:s, s:s, s:s}", "url", url, "timeout", "2s", "bearerToken", "t0");
+    char token_path[] = "/tmp/cqed-token-XXXXXX";
+    int fd = mkstemp(token_path);
+    assert_true(fd >= 0 && write(fd, "t0\n", 3) == 3 && close(fd) == 0);
+    json_t *config =
+        json_pack("{s:s, s:s, s:s}", "url", url, "timeout", "2s", "bearerTokenFile", token_path);
     struct actuator *a = webhook_ops.open(c.loop, client, config, NULL);
     assert_non_null(a);
+    (void)unlink(token_path);
     if (isnan(pct))
         webhook_ops.observe(a, note, &c);
     else
@@ -178,6 +183,18 @@ static void kinds_are_found_by_name(void **state)
     assert_null(actuator_find("envoy"));
 }
 
+static void a_token_that_cannot_be_read_is_named(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    json_t *config = json_pack("{s:s, s:s}", "url", "http://127.0.0.1:9/w", "bearerTokenFile",
+                               "/nonexistent/token");
+    assert_null(webhook_ops.open(NULL, NULL, config, &err));
+    assert_non_null(strstr(err.message, "bearerTokenFile"));
+    assert_non_null(strstr(err.message, "/nonexistent/token"));
+    json_decref(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(answers_that_say_nothing_are_unknown),
         cmocka_unit_test(mistakes_in_the_policy_are_told),
         cmocka_unit_test(kinds_are_found_by_name),
+        cmocka_unit_test(a_token_that_cannot_be_read_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
