@@ -14,6 +14,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,18 @@ static const char *program(void)
     return NULL;
 }
 
+/* HAProxy gives its socket the final name before it listens. */
+static bool answers(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    (void)snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    assert_true(fd >= 0);
+    bool done = connect(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+    (void)close(fd);
+    return done;
+}
+
 static void start_proxy(void)
 {
     const char *path = program();
@@ -44,9 +58,9 @@ static void start_proxy(void)
         execl(path, "haproxy", "-db", "-f", cfg, (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 1000 && !file_exists(admin); i++)
+    for (int i = 0; i < 1000 && !answers(admin); i++)
         usleep(10000);
-    assert_true(file_exists(admin));
+    assert_true(answers(admin));
 }
 
 static void stop_proxy(void)
