@@ -25,8 +25,8 @@ static bool select_series(void *self, struct arena *arena, const struct matcher 
             from++;
         while (to > from && series[i].samples[to - 1].t_ms > maxt_ms)
             to--;
-        (*out)[(*n)++] =
-            (struct promql_series){series[i].labels, to - from, series[i].samples + from};
+        (*out)[(*n)++] = (struct promql_series){
+            .labels = series[i].labels, .n = to - from, .samples = series[i].samples + from};
     }
     return true;
 }
@@ -54,7 +54,8 @@ static void make_series(void)
                 v = k % 2 ? stale_nan() : 1 / (double)(k % 4 == 0 ? 0 : -0.0);
             samples[i][k] = (struct sample){(int64_t)(k * 15000 + (k > 20 ? 90000 : 0) + i), v};
         }
-        series[i] = (struct promql_series){labels_build(&b), N_SAMPLES, samples[i]};
+        series[i] = (struct promql_series){
+            .labels = labels_build(&b), .n = N_SAMPLES, .samples = samples[i]};
     }
 }
 

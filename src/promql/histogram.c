@@ -21,7 +21,7 @@ struct bucket_column {
     const double *v;
 };
 
-struct histogram {
+struct classic {
     struct labels labels; /* without le */
     struct bucket_column *columns;
     size_t n, capacity;
@@ -34,7 +34,7 @@ struct bucket {
 struct histograms {
     struct evaluation *e;
     struct label_index index;
-    struct histogram *v;
+    struct classic *v;
     size_t n, capacity, most_buckets;
 };
 
@@ -52,9 +52,9 @@ static void add_bucket(struct histograms *hs, const struct column *c, double le)
         label_index_put(&hs->index, labels_with(arena, c->labels, STR(LE), STR("")), &added);
     if (added) {
         hs->v = arena_grow(arena, hs->v, hs->n, &hs->capacity, sizeof *hs->v);
-        hs->v[hs->n++] = (struct histogram){.labels = hs->index.keys[at]};
+        hs->v[hs->n++] = (struct classic){.labels = hs->index.keys[at]};
     }
-    struct histogram *h = &hs->v[at];
+    struct classic *h = &hs->v[at];
     h->columns = arena_grow(arena, h->columns, h->n, &h->capacity, sizeof *h->columns);
     h->columns[h->n++] = (struct bucket_column){le, c->v};
     if (h->n > hs->most_buckets)
@@ -91,7 +91,7 @@ static bool gather(struct histograms *hs, const struct promql_expr *expr, struct
 /* --- The buckets of one step --- */
 
 /* The counts are cumulative; those of equal bounds, as le="1" and le="1.0", are added. */
-static size_t buckets_at(const struct histogram *h, size_t step, struct bucket *out)
+static size_t buckets_at(const struct classic *h, size_t step, struct bucket *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < h->n; i++) {
@@ -187,7 +187,7 @@ static void note_forced(struct query *q, struct labels labels, size_t position)
 }
 
 /* The phi-quantiles of a histogram over all steps. */
-static bool quantiles_of(struct histograms *hs, const struct histogram *h, const double *phi,
+static bool quantiles_of(struct histograms *hs, const struct classic *h, const double *phi,
                          struct bucket *buckets, size_t position, double *out, struct err *err)
 {
     bool forced = false;
@@ -241,7 +241,7 @@ static struct str quantile_text(struct arena *arena, double phi)
 }
 
 /* A quantile may change from step to step, and with it the label: one column for each run. */
-static bool put_labelled(struct merger *m, const struct histogram *h, struct str label,
+static bool put_labelled(struct merger *m, const struct classic *h, struct str label,
                          const double *phi, const double *v, double *scratch, struct err *err)
 {
     size_t n = m->e->n_steps;

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
 
@@ -17,6 +18,8 @@ struct promql_series {
     struct labels labels;
     size_t n;
     const struct sample *samples; /* ascending, stale markers included */
+    size_t n_histograms;          /* native ones; a series may hold both, at different times */
+    const struct histogram_sample *histograms; /* ascending */
 };
 
 struct promql_source {

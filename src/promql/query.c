@@ -68,7 +68,7 @@ static bool fill_series(const struct evaluation *e, const struct column *column,
     if (!touch_samples(e->query, n, err))
         return false;
     struct sample *samples = arena_alloc(e->arena, n * sizeof *samples);
-    *out = (struct promql_series){column->labels, n, samples};
+    *out = (struct promql_series){.labels = column->labels, .n = n, .samples = samples};
     for (size_t i = 0; i < e->n_steps; i++) {
         if (!is_absent(column->v[i]))
             *samples++ = (struct sample){step_time(e, i), column->v[i]};
@@ -146,7 +146,8 @@ static bool matrix_result(struct evaluation *e, const struct promql_expr *expr,
         struct labels labels =
             m.v[i].drop_name ? labels_drop_name(e->arena, m.v[i].labels) : m.v[i].labels;
         if (m.v[i].n > 0)
-            out->series[out->n_series++] = (struct promql_series){labels, m.v[i].n, m.v[i].samples};
+            out->series[out->n_series++] =
+                (struct promql_series){.labels = labels, .n = m.v[i].n, .samples = m.v[i].samples};
     }
     if (out->n_series > 1)
         qsort(out->series, out->n_series, sizeof *out->series, compare_series);

@@ -53,7 +53,8 @@ static int setup(void **state)
                            str_from(arena_printf(&f.arena, "%02zu", (i * 7) % N_SERIES)));
         for (size_t k = 0; k < N_SAMPLES; k++)
             samples[k] = (struct sample){(int64_t)(k + 1) * 1000, (double)k};
-        f.series[i] = (struct promql_series){labels_build(&b), N_SAMPLES, samples};
+        f.series[i] =
+            (struct promql_series){.labels = labels_build(&b), .n = N_SAMPLES, .samples = samples};
     }
     *state = &f;
     return 0;

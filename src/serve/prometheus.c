@@ -130,7 +130,11 @@ static struct promql_series *as_promql(struct arena *arena, const struct store_s
 {
     struct promql_series *series = ARENA_ARRAY(arena, struct promql_series, n);
     for (size_t i = 0; i < n; i++)
-        series[i] = (struct promql_series){found[i].labels, found[i].n, found[i].samples};
+        series[i] = (struct promql_series){.labels = found[i].labels,
+                                           .n = found[i].n,
+                                           .samples = found[i].samples,
+                                           .n_histograms = found[i].n_histograms,
+                                           .histograms = found[i].histograms};
     return series;
 }
 

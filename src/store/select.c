@@ -252,8 +252,9 @@ static bool read_all(struct arena *arena, const struct selection *sel, int64_t m
                            (unsigned long long)max);
         else if (scratch.n > 0)
             out[(*n)++] = (struct store_series_data){
-                sel->v[i]->labels, scratch.n,
-                arena_memdup(arena, scratch.v, scratch.n * sizeof *scratch.v)};
+                .labels = sel->v[i]->labels,
+                .n = scratch.n,
+                .samples = arena_memdup(arena, scratch.v, scratch.n * sizeof *scratch.v)};
         left -= done ? scratch.n : 0;
     }
     free(scratch.v);
@@ -298,7 +299,9 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
         read_first(&scratch, sel.v[i], mint_ms, maxt_ms);
         if (scratch.n)
             (*out)[(*n)++] = (struct store_series_data){
-                sel.v[i]->labels, 1, arena_memdup(arena, scratch.v, sizeof *scratch.v)};
+                .labels = sel.v[i]->labels,
+                .n = 1,
+                .samples = arena_memdup(arena, scratch.v, sizeof *scratch.v)};
     }
     pthread_rwlock_unlock(&s->head.visible);
     free(scratch.v);

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
 
@@ -114,6 +115,8 @@ struct store_series_data {
     struct labels labels;
     size_t n;
     const struct sample *samples;
+    size_t n_histograms; /* native ones; a series may hold both kinds, at different times */
+    const struct histogram_sample *histograms;
 };
 
 /* All series that match and have samples in the range, ordered by labels. At least one matcher must

@@ -145,8 +145,8 @@ const char *compare_point(struct arena *arena, const struct eval *e, const struc
     for (size_t i = 0; i < r->n_series; i++) {
         for (size_t k = 0; k < r->series[i].n; k++) {
             if (r->series[i].samples[k].t_ms == t_ms)
-                point.series[point.n_series++] =
-                    (struct promql_series){r->series[i].labels, 1, &r->series[i].samples[k]};
+                point.series[point.n_series++] = (struct promql_series){
+                    .labels = r->series[i].labels, .n = 1, .samples = &r->series[i].samples[k]};
         }
     }
     const char *wrong = check_sorted(r);

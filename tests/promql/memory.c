@@ -90,7 +90,8 @@ static bool select_series(void *self, struct arena *arena, const struct matcher 
         while (to > from && s->samples[to - 1].t_ms > maxt_ms)
             to--;
         if (to > from)
-            (*out)[(*n)++] = (struct promql_series){s->labels, to - from, s->samples + from};
+            (*out)[(*n)++] = (struct promql_series){
+                .labels = s->labels, .n = to - from, .samples = s->samples + from};
     }
     return true;
 }
