@@ -63,7 +63,7 @@ static const struct promql_series *find(const struct promql_result *r, struct la
     return NULL;
 }
 
-static bool same_samples(const struct eval *e, const struct series_line *want,
+static bool same_samples(const struct eval *e, const struct notation_series *want,
                          const struct promql_series *got)
 {
     size_t next = 0;
@@ -79,7 +79,7 @@ static bool same_samples(const struct eval *e, const struct series_line *want,
     return next == got->n;
 }
 
-static bool has_values(const struct series_line *line)
+static bool has_values(const struct notation_series *line)
 {
     for (size_t i = 0; i < line->n; i++) {
         if (line->values[i].present)

@@ -31,7 +31,7 @@ static int compare_times(const void *a, const void *b)
     return (x->t_ms > y->t_ms) - (x->t_ms < y->t_ms);
 }
 
-static void add_line(struct memory *m, const struct series_line *line, int64_t step_ms)
+static void add_line(struct memory *m, const struct notation_series *line, int64_t step_ms)
 {
     struct memory_series *s = series_of(m, line->labels);
     s->unsupported |= line->histograms || line->start_timestamps;

@@ -77,7 +77,7 @@ static bool take_range(struct str *s, struct eval *e)
 /* --- load --- */
 
 /* A series given twice in one load: the later line counts. */
-static void add_line(struct script *s, struct load *load, struct series_line line)
+static void add_line(struct script *s, struct load *load, struct notation_series line)
 {
     for (size_t i = 0; i < load->n; i++) {
         if (labels_eq(load->series[i].labels, line.labels)) {
@@ -93,7 +93,7 @@ static void add_line(struct script *s, struct load *load, struct series_line lin
 static bool take_load(struct script *s, struct load *load, struct str rest, struct err *err)
 {
     struct str line;
-    struct series_line series;
+    struct notation_series series;
     bool start_timestamps = false;
     if (!take_time(&rest, &load->step_ms) || rest.n > 0)
         return err_set(err, ERR_BAD_INPUT, "write `load DURATION`");
@@ -103,7 +103,7 @@ static bool take_load(struct script *s, struct load *load, struct str rest, stru
             start_timestamps = true;
             continue;
         }
-        if (!parse_series_line(s->arena, line, &series, err))
+        if (!parse_series_notation(s->arena, line, &series, err))
             return false;
         series.start_timestamps = start_timestamps;
         add_line(s, load, series);
@@ -197,12 +197,12 @@ static bool take_result_line(struct script *s, struct eval *e, struct str line, 
         return take_expect(s, e, rest, err);
     if (take_old_failure(e, line))
         return true;
-    if (parse_number(line, &e->scalar)) {
+    if (line.n > 0 && num_parse_double(line, &e->scalar)) {
         e->is_scalar = true;
         return true;
     }
     e->series = arena_grow(s->arena, e->series, e->n, &e->capacity, sizeof *e->series);
-    return parse_series_line(s->arena, line, &e->series[e->n++], err);
+    return parse_series_notation(s->arena, line, &e->series[e->n++], err);
 }
 
 static bool take_eval(struct script *s, struct eval *e, struct str variant, struct str rest,

@@ -7,33 +7,13 @@
 #include "base/err.h"
 #include "model/labels.h"
 #include "model/sample.h"
-
-/* --- Series lines (values.c) --- */
-
-struct value {
-    bool present; /* else a gap */
-    bool histogram;
-    double v;
-};
-
-struct series_line {
-    struct labels labels;
-    struct value *values;
-    size_t n;
-    bool histograms; /* some value is one */
-    bool start_timestamps;
-};
-
-/* "metric{l="v"} 1 2+3x4 _ stale"; the labels are the arena's. */
-bool parse_series_line(struct arena *, struct str line, struct series_line *, struct err *);
-/* One Go number that is the whole text. */
-bool parse_number(struct str text, double *out);
+#include "promql/series_notation.h"
 
 /* --- Commands --- */
 
 struct load {
     int64_t step_ms;
-    struct series_line *series;
+    struct notation_series *series;
     size_t n, capacity;
     bool with_nhcb;
 };
@@ -59,7 +39,7 @@ struct eval {
     struct str string;
     struct wanted failure;
     struct wanted_list warnings, infos;
-    struct series_line *series;
+    struct notation_series *series;
     size_t n, capacity;
 };
 

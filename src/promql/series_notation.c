@@ -1,6 +1,7 @@
+#include "promql/series_notation.h"
+
 #include "base/num.h"
 #include "promql/promql.h"
-#include "script.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -46,15 +47,10 @@ static size_t number_end(struct str s)
     return at;
 }
 
-bool parse_number(struct str text, double *out)
-{
-    return text.n > 0 && num_parse_double(text, out);
-}
-
 static bool take_number(struct str *s, double *out)
 {
     size_t n = number_end(*s);
-    if (!parse_number(str_make(s->p, n), out))
+    if (n == 0 || !num_parse_double(str_make(s->p, n), out))
         return false;
     *s = str_make(s->p + n, s->n - n);
     return true;
@@ -64,11 +60,12 @@ static bool take_number(struct str *s, double *out)
 
 struct value_list {
     struct arena *arena;
-    struct value *v;
+    struct notation_value *v;
     size_t n, capacity;
 };
 
-static bool add_values(struct value_list *list, struct value value, double step, uint64_t times)
+static bool add_values(struct value_list *list, struct notation_value value, double step,
+                       uint64_t times)
 {
     if (times > MAX_VALUES)
         return false;
@@ -93,23 +90,23 @@ static bool add_item(struct value_list *list, struct str item)
     double v, step = 0;
     if (item.p[0] == '_')
         return take_repeat(str_make(item.p + 1, item.n - 1), &times) &&
-               add_values(list, (struct value){0}, 0, times ? times : 1);
+               add_values(list, (struct notation_value){0}, 0, times ? times : 1);
     if (str_starts(item, STR("{{"))) {
         /* What is in it does not matter: no histogram is ever evaluated. */
         const char *x = memrchr(item.p, '}', item.n);
-        if (!take_repeat(str_make(x + 1, (size_t)(item.p + item.n - x - 1)), &times))
+        if (!x || !take_repeat(str_make(x + 1, (size_t)(item.p + item.n - x - 1)), &times))
             return false;
-        return add_values(list, (struct value){true, true, 0}, 0, times + 1);
+        return add_values(list, (struct notation_value){true, true, 0}, 0, times + 1);
     }
     if (str_starts(item, STR("stale")))
         return take_repeat(str_make(item.p + 5, item.n - 5), &times) &&
-               add_values(list, (struct value){true, false, stale_nan()}, 0, times + 1);
+               add_values(list, (struct notation_value){true, false, stale_nan()}, 0, times + 1);
     if (!take_number(&item, &v))
         return false;
     if (item.n > 0 && (item.p[0] == '+' || item.p[0] == '-') && !take_number(&item, &step))
         return false;
     return take_repeat(item, &times) &&
-           add_values(list, (struct value){true, false, v}, step, times + 1);
+           add_values(list, (struct notation_value){true, false, v}, step, times + 1);
 }
 
 /* The next item; blanks inside {{ }} do not end it. */
@@ -173,13 +170,13 @@ static bool parse_metric(struct arena *arena, struct str text, struct labels *ou
     return true;
 }
 
-bool parse_series_line(struct arena *arena, struct str line, struct series_line *out,
-                       struct err *err)
+bool parse_series_notation(struct arena *arena, struct str line, struct notation_series *out,
+                           struct err *err)
 {
     size_t end = metric_end(line);
     struct value_list list = {.arena = arena};
     struct str rest = str_make(line.p + end, line.n - end);
-    *out = (struct series_line){0};
+    *out = (struct notation_series){0};
     if (!parse_metric(arena, str_make(line.p, end), &out->labels, err))
         return false;
     for (struct str item = take_item(&rest); item.n > 0; item = take_item(&rest)) {
