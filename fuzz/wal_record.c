@@ -33,15 +33,18 @@ static void read_samples(struct str payload)
     struct record_cursor in = {0}, out = {0}, check = {0};
     struct record_sample s, again;
     struct buf written = BUF_INIT;
-    while (record_take_sample(&payload, &in, &s, &bad)) {
+    struct arena arena = ARENA_INIT;
+    while (record_take_sample(&payload, &in, &arena, &s, &bad)) {
         buf_clear(&written);
         record_add_sample(&written, &out, &s);
         struct str rest = buf_str(&written);
-        CHECK(record_take_sample(&rest, &check, &again, &bad) && rest.n == 0);
-        CHECK(again.id == s.id && again.t_ms == s.t_ms && again.origin_zero == s.origin_zero &&
-              memcmp(&again.v, &s.v, sizeof s.v) == 0);
+        CHECK(record_take_sample(&rest, &check, &arena, &again, &bad) && rest.n == 0);
+        CHECK(again.id == s.id && again.t_ms == s.t_ms && again.origin_zero == s.origin_zero);
+        CHECK(s.h ? histogram_identical(again.h, s.h) : memcmp(&again.v, &s.v, sizeof s.v) == 0);
+        arena_clear(&arena);
     }
     CHECK(bad || payload.n == 0);
+    arena_release(&arena);
     buf_release(&written);
 }
 

@@ -10,8 +10,15 @@
 struct pending {
     struct series *series;
     int64_t t_ms;
-    double v;
-    double increase;
+    union {
+        double v;
+        const struct histogram *h; /* in the batch's arena */
+    };
+    union {
+        double increase;
+        const struct histogram *base; /* as the tap gets it */
+    };
+    bool is_histogram;
     bool origin_zero;
     bool applied;
 };
@@ -23,6 +30,7 @@ struct store_batch {
     struct pending *v;
     size_t n;
     size_t capacity;
+    struct arena arena; /* histograms */
 };
 
 const char *store_result_name(enum store_result result)
@@ -62,20 +70,31 @@ static const struct pending *own_newest(const struct store_batch *b, struct seri
     return own ? &b->v[index] : NULL;
 }
 
-/* Against the newest sample as this batch sees it: its own, or what is committed. */
-static enum store_result judge(const struct store_batch *b, struct series *s, int64_t t_ms,
-                               double v)
+/* What equal samples have in common. */
+static uint64_t bits_of(const struct pending *p)
 {
+    uint64_t bits;
+    if (p->is_histogram)
+        return histogram_hash(p->h);
+    memcpy(&bits, &p->v, sizeof bits);
+    return bits;
+}
+
+/* Against the newest sample as this batch sees it: its own, or what is committed. */
+static enum store_result judge(const struct store_batch *b, const struct pending *p)
+{
+    struct series *s = p->series;
+    int64_t t_ms = p->t_ms;
     const struct pending *own = own_newest(b, s);
     if (t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > STORE_AHEAD_MAX_MS)
         return STORE_TOO_FAR_AHEAD;
-    if (own) {
-        uint64_t bits;
-        memcpy(&bits, &own->v, sizeof bits);
-        return head_judge(own->t_ms, bits, t_ms, v);
-    }
-    return head_judge(atomic_load_explicit(&s->last_t_ms, memory_order_relaxed),
-                      atomic_load_explicit(&s->last_bits, memory_order_relaxed), t_ms, v);
+    if (own)
+        return t_ms > own->t_ms ? STORE_OK : head_judge(own->t_ms, bits_of(own), t_ms, bits_of(p));
+    int64_t last_t_ms = atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    if (t_ms > last_t_ms)
+        return STORE_OK;
+    return head_judge(last_t_ms, atomic_load_explicit(&s->last_bits, memory_order_relaxed), t_ms,
+                      bits_of(p));
 }
 
 bool store_batch_newest(const struct store_batch *b, uint64_t ref, struct sample *out)
@@ -84,13 +103,36 @@ bool store_batch_newest(const struct store_batch *b, uint64_t ref, struct sample
     CHECK(s);
     const struct pending *own = own_newest(b, s);
     if (own) {
-        *out = (struct sample){own->t_ms, own->v};
-        return true;
+        *out = (struct sample){own->t_ms, own->is_histogram ? 0 : own->v};
+        return !own->is_histogram;
     }
     uint64_t bits = atomic_load_explicit(&s->last_bits, memory_order_relaxed);
     out->t_ms = atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
     memcpy(&out->v, &bits, sizeof out->v);
-    return out->t_ms != SERIES_EMPTY;
+    return out->t_ms != SERIES_EMPTY && !head_newest_is_histogram(s);
+}
+
+bool store_batch_newest_histogram(const struct store_batch *b, uint64_t ref, struct arena *arena,
+                                  struct histogram_sample *out)
+{
+    struct head *head = &b->store->head;
+    struct series *s = head_at(head, ref);
+    struct histogram newest;
+    CHECK(s);
+    const struct pending *own = own_newest(b, s);
+    if (own) {
+        if (own->is_histogram)
+            *out = (struct histogram_sample){own->t_ms, histogram_copy(arena, own->h)};
+        return own->is_histogram;
+    }
+    pthread_rwlock_rdlock(&head->visible);
+    bool found =
+        head_newest_is_histogram(s) && histogram_tail_newest(&atomic_load(&s->rest)->tail, &newest);
+    if (found)
+        *out =
+            (struct histogram_sample){atomic_load(&s->last_t_ms), histogram_copy(arena, &newest)};
+    pthread_rwlock_unlock(&head->visible);
+    return found;
 }
 
 static void push(struct store_batch *b, const struct pending *p)
@@ -99,25 +141,40 @@ static void push(struct store_batch *b, const struct pending *p)
     b->v[b->n++] = *p;
 }
 
-enum store_result store_batch_add(struct store_batch *b, uint64_t ref, int64_t t_ms, double v,
-                                  enum store_origin origin)
+static enum store_result add(struct store_batch *b, uint64_t ref, struct pending *p,
+                             enum store_origin origin)
 {
     enum store_result result = STORE_LIMIT;
     if (ref != 0) {
-        struct series *s = head_at(&b->store->head, ref);
-        CHECK(s && b->n < UINT32_MAX);
-        result = judge(b, s, t_ms, v);
+        p->series = head_at(&b->store->head, ref);
+        CHECK(p->series && b->n < UINT32_MAX);
+        result = judge(b, p);
         if (result == STORE_OK) {
-            struct pending p = {.series = s, .t_ms = t_ms, .v = v};
-            p.origin_zero = origin == STORE_ORIGIN_ZERO;
-            atomic_store_explicit(&s->pending, (uint64_t)b->number << 32 | b->n,
+            p->origin_zero = origin == STORE_ORIGIN_ZERO;
+            if (p->is_histogram)
+                p->h = histogram_copy(&b->arena, p->h);
+            atomic_store_explicit(&p->series->pending, (uint64_t)b->number << 32 | b->n,
                                   memory_order_relaxed);
-            push(b, &p);
+            push(b, p);
         }
     }
     if (result != STORE_OK && result != STORE_DUPLICATE)
         atomic_fetch_add_explicit(&b->store->refused, 1, memory_order_relaxed);
     return result;
+}
+
+enum store_result store_batch_add(struct store_batch *b, uint64_t ref, int64_t t_ms, double v,
+                                  enum store_origin origin)
+{
+    struct pending p = {.t_ms = t_ms, .v = v};
+    return add(b, ref, &p, origin);
+}
+
+enum store_result store_batch_add_histogram(struct store_batch *b, uint64_t ref, int64_t t_ms,
+                                            const struct histogram *h, enum store_origin origin)
+{
+    struct pending p = {.t_ms = t_ms, .h = h, .is_histogram = true};
+    return add(b, ref, &p, origin);
 }
 
 /* Definitions of the series that the segment does not know yet. */
@@ -159,7 +216,12 @@ static bool draft_batch(void *arg, struct wal_draft *d, struct err *err)
         p->origin_zero =
             p->origin_zero &&
             atomic_load_explicit(&p->series->last_t_ms, memory_order_relaxed) == SERIES_EMPTY;
-        struct record_sample r = {p->series->wal_id, p->origin_zero, p->t_ms, p->v};
+        struct record_sample r = {
+            .id = p->series->wal_id, .origin_zero = p->origin_zero, .t_ms = p->t_ms};
+        if (p->is_histogram)
+            r.h = p->h;
+        else
+            r.v = p->v;
         record_add_sample(d->out, &cursor, &r);
         if (p->t_ms > d->max_t_ms)
             d->max_t_ms = p->t_ms;
@@ -183,6 +245,14 @@ static void pass_turn(struct store *s)
     pthread_mutex_unlock(&s->turn_lock);
 }
 
+static bool append(struct store_batch *b, struct pending *p)
+{
+    struct head *h = &b->store->head;
+    if (!p->is_histogram)
+        return head_append(h, p->series, p->t_ms, p->v, p->origin_zero, &p->increase);
+    return head_append_histogram(h, p->series, p->t_ms, p->h, p->origin_zero, &b->arena, &p->base);
+}
+
 /* A sample that another batch overtook since it was added is dropped here, as replay will. */
 static void apply(struct store_batch *b)
 {
@@ -191,12 +261,23 @@ static void apply(struct store_batch *b)
     pthread_rwlock_wrlock(&s->head.visible);
     for (size_t i = 0; i < b->n; i++) {
         struct pending *p = &b->v[i];
-        p->applied = head_append(&s->head, p->series, p->t_ms, p->v, p->origin_zero, &p->increase);
+        p->applied = append(b, p);
         applied += p->applied;
     }
     pthread_rwlock_unlock(&s->head.visible);
     atomic_fetch_add(&s->appended, applied);
     atomic_fetch_add(&s->refused, b->n - applied);
+}
+
+static void feed_one(const struct store_tap *tap, const struct pending *p)
+{
+    uint32_t token = p->series->token;
+    if (!p->applied || !token)
+        return;
+    if (!p->is_histogram)
+        tap->feed(tap->self, token, p->t_ms, p->v, p->increase, false);
+    else if (tap->feed_histogram)
+        tap->feed_histogram(tap->self, token, p->t_ms, p->h, p->base, false);
 }
 
 static void feed(const struct store_batch *b)
@@ -206,11 +287,8 @@ static void feed(const struct store_batch *b)
     const struct store_tap *tap = h->tap;
     if (tap && tap->begin)
         tap->begin(tap->self);
-    for (size_t i = 0; tap && i < b->n; i++) {
-        const struct pending *p = &b->v[i];
-        if (p->applied && p->series->token)
-            tap->feed(tap->self, p->series->token, p->t_ms, p->v, p->increase, false);
-    }
+    for (size_t i = 0; tap && i < b->n; i++)
+        feed_one(tap, &b->v[i]);
     if (tap && tap->end)
         tap->end(tap->self);
     pthread_mutex_unlock(&h->tap_lock);
@@ -243,6 +321,7 @@ void store_batch_cancel(struct store_batch *b)
 {
     if (!b)
         return;
+    arena_release(&b->arena);
     free(b->v);
     free(b);
 }

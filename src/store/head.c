@@ -64,6 +64,7 @@ static void free_series(struct series *s)
     for (uint32_t i = 0; i < s->n_chunks; i++)
         chunk_release(&s->chunks[i]);
     free(s->chunks);
+    rest_free(atomic_load(&s->rest));
     free(s);
 }
 
@@ -200,10 +201,8 @@ void head_set_tap(struct head *h, const struct store_tap *tap, void (*swap)(void
     pthread_mutex_unlock(&h->making);
 }
 
-enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, double v)
+enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, uint64_t bits)
 {
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
     if (t_ms > last_t_ms)
         return STORE_OK;
     if (t_ms < last_t_ms || t_ms == SERIES_EMPTY)
@@ -227,6 +226,12 @@ static double increase_of(struct series *s, double v, bool origin_zero)
 static void drop_chunks(struct head *h, struct series *s, int64_t horizon)
 {
     uint32_t n = 0;
+    struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_relaxed);
+    if (rest) {
+        int64_t bytes = 0;
+        rest_drop_before(rest, horizon, &bytes);
+        atomic_fetch_add(&h->chunk_bytes, bytes);
+    }
     for (; n < s->n_chunks && s->chunks[n].last_t_ms < horizon; n++) {
         atomic_fetch_sub(&h->chunk_bytes, (int64_t)chunk_memory(&s->chunks[n]));
         chunk_release(&s->chunks[n]);
@@ -256,6 +261,16 @@ static struct chunk *open_chunk(struct head *h, struct series *s)
     return &s->chunks[s->n_chunks++];
 }
 
+static void note_newest(struct head *h, struct series *s, int64_t t_ms, uint64_t bits)
+{
+    atomic_store_explicit(&s->last_bits, bits, memory_order_relaxed);
+    atomic_store_explicit(&s->last_t_ms, t_ms, memory_order_relaxed);
+    if (t_ms > atomic_load_explicit(&h->max_t_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->max_t_ms, t_ms, memory_order_relaxed);
+    if (t_ms < atomic_load_explicit(&h->min_t_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->min_t_ms, t_ms, memory_order_relaxed);
+}
+
 bool head_append(struct head *h, struct series *s, int64_t t_ms, double v, bool origin_zero,
                  double *increase)
 {
@@ -271,14 +286,47 @@ bool head_append(struct head *h, struct series *s, int64_t t_ms, double v, bool 
         atomic_fetch_add(&h->chunk_bytes, (int64_t)(after - before));
 
     memcpy(&bits, &v, sizeof bits);
-    atomic_store_explicit(&s->last_bits, bits, memory_order_relaxed);
-    atomic_store_explicit(&s->last_t_ms, t_ms, memory_order_relaxed);
+    note_newest(h, s, t_ms, bits);
     *increase = increase_of(s, v, origin_zero);
-    if (t_ms > atomic_load_explicit(&h->max_t_ms, memory_order_relaxed))
-        atomic_store_explicit(&h->max_t_ms, t_ms, memory_order_relaxed);
-    if (t_ms < atomic_load_explicit(&h->min_t_ms, memory_order_relaxed))
-        atomic_store_explicit(&h->min_t_ms, t_ms, memory_order_relaxed);
     return true;
+}
+
+static struct series_rest *need_rest(struct series *s)
+{
+    struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_relaxed);
+    if (!rest) {
+        rest = rest_new();
+        atomic_store_explicit(&s->rest, rest, memory_order_release);
+    }
+    return rest;
+}
+
+bool head_append_histogram(struct head *h, struct series *s, int64_t t_ms,
+                           const struct histogram *histogram, bool origin_zero, struct arena *arena,
+                           const struct histogram **base)
+{
+    static const struct histogram nothing;
+    struct histogram newest;
+    int64_t bytes = 0;
+    if (t_ms <= atomic_load_explicit(&s->last_t_ms, memory_order_relaxed))
+        return false;
+    struct series_rest *rest = need_rest(s);
+    if (histogram_tail_newest(&rest->tail, &newest))
+        *base = histogram_copy(arena, &newest);
+    else
+        *base = origin_zero ? &nothing : NULL;
+    rest_append(rest, t_ms, histogram, &bytes);
+    atomic_fetch_add(&h->chunk_bytes, bytes);
+    note_newest(h, s, t_ms, histogram_hash(histogram));
+    return true;
+}
+
+bool head_newest_is_histogram(const struct series *s)
+{
+    struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_acquire);
+    int64_t last_t_ms = atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    return rest && last_t_ms != SERIES_EMPTY &&
+           atomic_load_explicit(&rest->histogram_t_ms, memory_order_relaxed) == last_t_ms;
 }
 
 int64_t head_horizon(struct head *h)
@@ -296,6 +344,9 @@ static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to, int64_t h
         drop_chunks(h, s, horizon);
         if (s->n_chunks > 0 && s->chunks[0].first_t_ms < oldest)
             oldest = s->chunks[0].first_t_ms;
+        struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_relaxed);
+        if (rest && rest_oldest(rest) < oldest)
+            oldest = rest_oldest(rest);
     }
     return oldest;
 }

@@ -14,6 +14,7 @@
 #include "model/labels.h"
 #include "store/chunk.h"
 #include "store/index.h"
+#include "store/rest.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -42,6 +43,8 @@ struct series {
     double base; /* the last value that was a number, NaN = none: increases count from it */
     struct chunk_tail tail;
     struct chunk *chunks; /* by time; the last one is open */
+    /* NULL until needed, then for good; batches may read the pointer without the lock. */
+    _Atomic(struct series_rest *) rest;
     uint32_t n_chunks;
     uint32_t chunk_capacity;
 
@@ -90,13 +93,22 @@ void head_set_tap(struct head *, const struct store_tap *, void (*swap)(void *ar
 /* By reference; NULL when there is none. */
 struct series *head_at(struct head *, uint64_t ref);
 
-/* What a sample at t_ms would be, given the newest one. */
-enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, double v);
+/* What a sample at t_ms would be, given the newest one. Bits are a float's, or the hash of a
+ * histogram: that the two are the same for different samples is as unlikely as it is harmless. */
+enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, uint64_t bits);
 
 /* Append if the series' newest sample allows it; `visible` must be held for writing. *increase is
  * what the tap is to be told. */
 bool head_append(struct head *, struct series *, int64_t t_ms, double v, bool origin_zero,
                  double *increase);
+
+/* The same for a histogram: the increase is what it has more than *base (store_tap.feed_histogram),
+ * arena memory or static. */
+bool head_append_histogram(struct head *, struct series *, int64_t t_ms, const struct histogram *,
+                           bool origin_zero, struct arena *, const struct histogram **base);
+
+/* Whether the series' newest sample is a histogram. Any thread. */
+bool head_newest_is_histogram(const struct series *);
 
 /* Drop the chunks that lie wholly behind the retention and look for the oldest time again. Takes
  * `visible` for a thousand series at a time. */

@@ -88,9 +88,7 @@ static void increases_are_exact(void **state)
 static void a_sample_is_judged_by_the_newest(void **state)
 {
     (void)state;
-    double v = 4;
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
+    const uint64_t bits = 4;
     assert_int_equal(head_judge(SERIES_EMPTY, 0, 5, 1), STORE_OK);
     assert_int_equal(head_judge(SERIES_EMPTY, 0, INT64_MIN, 0), STORE_OUT_OF_ORDER);
     assert_int_equal(head_judge(10, bits, 11, 1), STORE_OK);

@@ -14,7 +14,7 @@
 #define SAMPLE_NEXT_ID 0x10   /* one more than the sample before */
 #define SAMPLE_KNOWN_BITS 0x1f
 
-enum value_kind { VALUE_RAW, VALUE_INTEGER, VALUE_STALE };
+enum value_kind { VALUE_RAW, VALUE_INTEGER, VALUE_STALE, VALUE_HISTOGRAM };
 
 const char *record_state_name(enum record_state state)
 {
@@ -139,10 +139,48 @@ static bool is_integer(double v, int64_t *out)
     return memcmp(&back, &v, sizeof v) == 0;
 }
 
+/* A whole number doubled, or 1 and the eight bytes. */
+static void add_count(struct buf *out, double v)
+{
+    int64_t integer;
+    if (is_integer(v, &integer) && integer >= 0) {
+        buf_add_uvarint(out, (uint64_t)integer << 1);
+    } else {
+        buf_add_uvarint(out, 1);
+        buf_add(out, &v, sizeof v);
+    }
+}
+
+static void add_side(struct buf *out, const struct histogram_side *s)
+{
+    buf_add_uvarint(out, s->n_spans);
+    for (uint32_t i = 0; i < s->n_spans; i++) {
+        buf_add_varint(out, s->spans[i].offset);
+        buf_add_uvarint(out, s->spans[i].length);
+    }
+    for (uint32_t i = 0; i < s->n_buckets; i++)
+        add_count(out, s->buckets[i]);
+}
+
+static void add_histogram(struct buf *out, const struct histogram *h)
+{
+    buf_add_char(out, (char)h->hint);
+    buf_add_varint(out, h->schema);
+    buf_add(out, &h->zero_threshold, sizeof h->zero_threshold);
+    add_count(out, h->zero_count);
+    add_count(out, h->count);
+    buf_add(out, &h->sum, sizeof h->sum);
+    add_side(out, &h->positive);
+    add_side(out, &h->negative);
+    buf_add_uvarint(out, h->n_custom);
+    buf_add(out, h->custom, h->n_custom * sizeof *h->custom);
+}
+
 void record_add_sample(struct buf *out, struct record_cursor *last, const struct record_sample *s)
 {
     int64_t integer = 0;
-    enum value_kind kind = is_stale_nan(s->v)           ? VALUE_STALE
+    enum value_kind kind = s->h                         ? VALUE_HISTOGRAM
+                           : is_stale_nan(s->v)         ? VALUE_STALE
                            : is_integer(s->v, &integer) ? VALUE_INTEGER
                                                         : VALUE_RAW;
     unsigned head = (unsigned)kind << SAMPLE_KIND_SHIFT;
@@ -154,7 +192,9 @@ void record_add_sample(struct buf *out, struct record_cursor *last, const struct
         buf_add_varint(out, (int64_t)s->id - (int64_t)last->id);
     if (!(head & SAMPLE_SAME_TIME))
         buf_add_varint(out, (int64_t)((uint64_t)s->t_ms - (uint64_t)last->t_ms));
-    if (kind == VALUE_INTEGER)
+    if (kind == VALUE_HISTOGRAM)
+        add_histogram(out, s->h);
+    else if (kind == VALUE_INTEGER)
         buf_add_varint(out, integer);
     else if (kind == VALUE_RAW)
         buf_add(out, &s->v, sizeof s->v);
@@ -225,30 +265,126 @@ static bool take_id(struct str *payload, unsigned head, uint32_t last, uint32_t 
     return true;
 }
 
-static bool take_value(struct str *payload, unsigned head, double *out)
+static bool take_bytes(struct str *s, void *out, size_t n)
+{
+    if (n > s->n)
+        return false;
+    if (n > 0)
+        memcpy(out, s->p, n);
+    *s = str_make(s->p + n, s->n - n);
+    return true;
+}
+
+static bool take_double(struct str *s, double *out)
+{
+    return take_bytes(s, out, sizeof *out);
+}
+
+static bool take_count(struct str *s, double *out)
+{
+    uint64_t raw;
+    if (!take_uvarint(s, &raw))
+        return false;
+    *out = (double)(raw >> 1);
+    return raw & 1 ? raw == 1 && take_double(s, out) : true;
+}
+
+/* Nothing is allocated that the bytes left could not fill. */
+static bool take_number(struct str *s, size_t item_bytes, uint32_t *out)
+{
+    uint64_t n;
+    if (!take_uvarint(s, &n) || n > HISTOGRAM_MAX_BUCKETS || n * item_bytes > s->n)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
+static bool take_span(struct str *s, struct histogram_span *out)
+{
+    int64_t offset;
+    uint64_t length;
+    if (!take_varint(s, &offset) || !take_uvarint(s, &length))
+        return false;
+    *out = (struct histogram_span){(int32_t)offset, (uint32_t)length};
+    return out->offset == offset && length <= HISTOGRAM_MAX_BUCKETS;
+}
+
+static bool take_side(struct str *s, struct arena *arena, struct histogram_side *out)
+{
+    if (!take_number(s, 2, &out->n_spans))
+        return false;
+    struct histogram_span *spans = ARENA_ARRAY(arena, struct histogram_span, out->n_spans);
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < out->n_spans; i++) {
+        if (!take_span(s, &spans[i]))
+            return false;
+        n += spans[i].length;
+    }
+    if (n > HISTOGRAM_MAX_BUCKETS || n > s->n)
+        return false;
+    double *buckets = ARENA_ARRAY(arena, double, n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!take_count(s, &buckets[i]))
+            return false;
+    }
+    *out = (struct histogram_side){out->n_spans, (uint32_t)n, spans, buckets};
+    return true;
+}
+
+static bool take_bounds(struct str *s, struct arena *arena, struct histogram *h)
+{
+    if (!take_number(s, sizeof(double), &h->n_custom))
+        return false;
+    if (h->n_custom == 0)
+        return true;
+    double *bounds = ARENA_ARRAY(arena, double, h->n_custom);
+    h->custom = bounds;
+    return take_bytes(s, bounds, h->n_custom * sizeof *bounds);
+}
+
+static bool take_histogram(struct str *s, struct arena *arena, const struct histogram **out)
+{
+    struct histogram *h = ARENA_NEW(arena, struct histogram);
+    struct err err = ERR_INIT;
+    uint8_t hint = 0;
+    int64_t schema = 0;
+    *out = h;
+    if (!take_bytes(s, &hint, 1) || hint > HISTOGRAM_HINT_GAUGE || !take_varint(s, &schema) ||
+        !take_double(s, &h->zero_threshold) || !take_count(s, &h->zero_count) ||
+        !take_count(s, &h->count) || !take_double(s, &h->sum))
+        return false;
+    h->hint = (enum histogram_hint)hint;
+    h->schema = (int32_t)schema;
+    return h->schema == schema && take_side(s, arena, &h->positive) &&
+           take_side(s, arena, &h->negative) && take_bounds(s, arena, h) &&
+           histogram_validate(h, &err);
+}
+
+static bool take_value(struct str *payload, unsigned head, struct arena *arena,
+                       struct record_sample *out)
 {
     int64_t integer;
+    out->v = 0;
+    out->h = NULL;
     switch (head >> SAMPLE_KIND_SHIFT & SAMPLE_KIND_MASK) {
     case VALUE_STALE:
-        *out = stale_nan();
+        out->v = stale_nan();
         return true;
     case VALUE_INTEGER:
         if (!take_varint(payload, &integer))
             return false;
-        *out = (double)integer;
+        out->v = (double)integer;
         return true;
     case VALUE_RAW:
-        if (payload->n < sizeof *out)
-            return false;
-        memcpy(out, payload->p, sizeof *out);
-        *payload = str_make(payload->p + sizeof *out, payload->n - sizeof *out);
-        return true;
+        return take_double(payload, &out->v);
+    case VALUE_HISTOGRAM:
+        return take_histogram(payload, arena, &out->h);
     }
     return false;
 }
 
-bool record_take_sample(struct str *payload, struct record_cursor *last, struct record_sample *out,
-                        bool *bad)
+bool record_take_sample(struct str *payload, struct record_cursor *last, struct arena *arena,
+                        struct record_sample *out, bool *bad)
 {
     int64_t step = 0;
     *bad = false;
@@ -261,7 +397,7 @@ bool record_take_sample(struct str *payload, struct record_cursor *last, struct 
         return false;
     if (!(head & SAMPLE_SAME_TIME) && !take_varint(payload, &step))
         return false;
-    if (!take_value(payload, head, &out->v))
+    if (!take_value(payload, head, arena, out))
         return false;
     out->t_ms = (int64_t)((uint64_t)last->t_ms + (uint64_t)step);
     out->origin_zero = head & SAMPLE_ORIGIN_ZERO;

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 
 #include <stdbool.h>
@@ -59,6 +60,7 @@ struct record_sample {
     bool origin_zero;
     int64_t t_ms;
     double v;
+    const struct histogram *h; /* instead of v; NULL = a float */
 };
 
 struct record_cursor { /* zero-initialised for each record, on both sides */
@@ -69,9 +71,10 @@ struct record_cursor { /* zero-initialised for each record, on both sides */
 void record_add_sample(struct buf *, struct record_cursor *, const struct record_sample *);
 
 /* Take the next item of a payload. False at the end, and when the bytes make no sense: `bad` tells
- * them apart. Labels are borrowed from the payload, their array is arena memory. */
+ * them apart. Labels are borrowed from the payload, their array is arena memory; so are
+ * histograms, which have passed histogram_validate. */
 bool record_take_series(struct str *payload, struct arena *, struct labels *out, bool *bad);
-bool record_take_sample(struct str *payload, struct record_cursor *, struct record_sample *out,
-                        bool *bad);
+bool record_take_sample(struct str *payload, struct record_cursor *, struct arena *,
+                        struct record_sample *out, bool *bad);
 
 #endif

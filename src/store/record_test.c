@@ -22,7 +22,7 @@ static struct buf two_records(void)
     assert_true(record_end(&b, begin, RECORD_SERIES, &err));
     begin = record_begin(&b);
     struct record_cursor cursor = {0};
-    struct record_sample s = {1, true, 1700000000000, 42};
+    struct record_sample s = {.id = 1, .origin_zero = true, .t_ms = 1700000000000, .v = 42};
     record_add_sample(&b, &cursor, &s);
     assert_true(record_end(&b, begin, RECORD_SAMPLES, &err));
     return b;
@@ -53,6 +53,27 @@ static void series_come_back(void **state)
     buf_release(&b);
 }
 
+static const struct histogram_span spans[] = {{-2, 2}, {1, 1}, {0, 3}};
+static const double counts[] = {1, 0.5, 1e300}, bounds[] = {0.1, 0.5};
+static const struct histogram histograms[] = {
+    {.schema = 3,
+     .hint = HISTOGRAM_HINT_GAUGE,
+     .zero_threshold = 1e-128,
+     .zero_count = 1,
+     .count = 7,
+     .sum = -12.5,
+     .positive = {2, 3, spans, counts},
+     .negative = {1, 1, &spans[1], counts}},
+    {.schema = HISTOGRAM_SCHEMA_CUSTOM,
+     .count = 0x1p53 + 2,
+     .sum = NAN,
+     .positive = {1, 3, &spans[2], counts},
+     .n_custom = 2,
+     .custom = bounds},
+    {.schema = -4, .count = INFINITY},
+    {.schema = 8, .hint = HISTOGRAM_HINT_RESET, .zero_count = -0.0},
+};
+
 static void samples_come_back_bit_for_bit(void **state)
 {
     (void)state;
@@ -63,22 +84,31 @@ static void samples_come_back_bit_for_bit(void **state)
     struct buf b = BUF_INIT;
     struct record_cursor cursor = {0};
     for (size_t i = 0; i < 200; i++) {
-        struct record_sample s = {ids[i % 8], i % 3 == 0, times[i % 7], values[i % 14]};
+        struct record_sample s = {.id = ids[i % 8],
+                                  .origin_zero = i % 3 == 0,
+                                  .t_ms = times[i % 7],
+                                  .v = values[i % 14],
+                                  .h = i % 5 == 0 ? &histograms[i % 4] : NULL};
         record_add_sample(&b, &cursor, &s);
     }
+    struct arena arena = ARENA_INIT;
     struct str rest = buf_str(&b);
     struct record_sample got;
     bool bad;
     cursor = (struct record_cursor){0};
     for (size_t i = 0; i < 200; i++) {
-        assert_true(record_take_sample(&rest, &cursor, &got, &bad));
+        assert_true(record_take_sample(&rest, &cursor, &arena, &got, &bad));
         assert_int_equal(got.id, ids[i % 8]);
         assert_int_equal(got.t_ms, times[i % 7]);
         assert_int_equal(got.origin_zero, i % 3 == 0);
-        assert_memory_equal(&got.v, &values[i % 14], sizeof got.v);
+        if (i % 5 == 0)
+            assert_true(histogram_identical(got.h, &histograms[i % 4]));
+        else
+            assert_memory_equal(&got.v, &values[i % 14], sizeof got.v);
     }
-    assert_false(record_take_sample(&rest, &cursor, &got, &bad));
+    assert_false(record_take_sample(&rest, &cursor, &arena, &got, &bad));
     assert_false(bad);
+    arena_release(&arena);
     buf_release(&b);
 }
 
@@ -143,13 +173,43 @@ static void random_payloads_are_refused_or_read_within_bounds(void **state)
             continue;
         refused += bad;
         rest = str_make(bytes, n);
-        while (record_take_sample(&rest, &cursor, &sample, &bad))
+        while (record_take_sample(&rest, &cursor, &arena, &sample, &bad))
             continue;
         refused += bad;
         arena_release(&arena);
         free(bytes);
     }
     assert_true(refused > 10000);
+}
+
+/* Each of the bytes changed to each value: what still reads has passed histogram_validate. */
+static void damaged_histograms_are_refused_or_sound(void **state)
+{
+    (void)state;
+    size_t refused = 0;
+    for (size_t i = 0; i < 4 * 255; i++) {
+        struct buf b = BUF_INIT;
+        struct arena arena = ARENA_INIT;
+        struct record_cursor cursor = {0};
+        struct record_sample s = {.id = 1, .h = &histograms[i % 4]}, got;
+        struct err err = ERR_INIT;
+        bool bad;
+        record_add_sample(&b, &cursor, &s);
+        for (size_t at = 0; at < b.n; at++) {
+            char before = b.p[at];
+            struct str rest = buf_str(&b);
+            b.p[at] = (char)(before + (char)(i / 4 + 1));
+            cursor = (struct record_cursor){0};
+            if (record_take_sample(&rest, &cursor, &arena, &got, &bad))
+                assert_true(!got.h || histogram_validate(got.h, &err));
+            refused += bad;
+            b.p[at] = before;
+            arena_clear(&arena);
+        }
+        arena_release(&arena);
+        buf_release(&b);
+    }
+    assert_true(refused > 1000);
 }
 
 static void unsorted_or_empty_labels_are_refused(void **state)
@@ -180,6 +240,7 @@ int main(void)
         cmocka_unit_test(any_cut_is_torn),
         cmocka_unit_test(any_flipped_bit_is_bad),
         cmocka_unit_test(random_payloads_are_refused_or_read_within_bounds),
+        cmocka_unit_test(damaged_histograms_are_refused_or_sound),
         cmocka_unit_test(unsorted_or_empty_labels_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

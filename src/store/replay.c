@@ -54,26 +54,55 @@ static bool apply_series(struct reading *g, struct str payload)
     return !bad;
 }
 
-static bool apply_samples(struct reading *g, struct str payload)
+/* False: not newer than the newest, so passed over. */
+static bool apply_float(struct reading *g, struct series *s, const struct record_sample *r)
 {
-    struct record_cursor cursor = {0};
-    struct record_sample r;
     const struct store_tap *tap = g->head->tap;
     double increase;
-    bool bad;
-    while (record_take_sample(&payload, &cursor, &r, &bad)) {
-        if (r.id >= g->n_defined)
-            return false;
-        struct series *s = g->defined[r.id];
-        if (!head_append(g->head, s, r.t_ms, r.v, r.origin_zero, &increase))
-            continue;
+    if (!head_append(g->head, s, r->t_ms, r->v, r->origin_zero, &increase))
+        return false;
+    if (s->token)
+        tap->feed(tap->self, s->token, r->t_ms, r->v, increase, true);
+    return true;
+}
+
+static bool apply_histogram(struct reading *g, struct series *s, const struct record_sample *r,
+                            struct arena *arena)
+{
+    const struct store_tap *tap = g->head->tap;
+    const struct histogram *base;
+    if (!head_append_histogram(g->head, s, r->t_ms, r->h, r->origin_zero, arena, &base))
+        return false;
+    if (s->token && tap->feed_histogram)
+        tap->feed_histogram(tap->self, s->token, r->t_ms, r->h, base, true);
+    return true;
+}
+
+static bool apply_sample(struct reading *g, const struct record_sample *r, struct arena *arena)
+{
+    if (r->id >= g->n_defined)
+        return false;
+    struct series *s = g->defined[r->id];
+    if (r->h ? apply_histogram(g, s, r, arena) : apply_float(g, s, r)) {
         g->replay->samples++;
-        if (r.t_ms > g->segment.max_t_ms)
-            g->segment.max_t_ms = r.t_ms;
-        if (s->token)
-            tap->feed(tap->self, s->token, r.t_ms, r.v, increase, true);
+        if (r->t_ms > g->segment.max_t_ms)
+            g->segment.max_t_ms = r->t_ms;
     }
-    return !bad;
+    if (r->h)
+        arena_clear(arena);
+    return true;
+}
+
+static bool apply_samples(struct reading *g, struct str payload)
+{
+    struct arena arena = ARENA_INIT;
+    struct record_cursor cursor = {0};
+    struct record_sample r;
+    bool bad, known = true;
+    while (known && record_take_sample(&payload, &cursor, &arena, &r, &bad))
+        known = apply_sample(g, &r, &arena);
+    arena_release(&arena);
+    return known && !bad;
 }
 
 static bool apply(struct reading *g, const struct record *r)

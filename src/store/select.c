@@ -132,11 +132,21 @@ static void collect_all(struct store *s, struct arena *arena, struct selection *
         push(arena, sel, head_at(&s->head, ref));
 }
 
+static const struct series_rest *rest_of(const struct series *s)
+{
+    return atomic_load_explicit(&s->rest, memory_order_relaxed);
+}
+
+static bool has_samples(const struct series *s)
+{
+    return s->n_chunks > 0 || (rest_of(s) && rest_oldest(rest_of(s)) != INT64_MAX);
+}
+
 static void drop_empty(struct selection *sel)
 {
     size_t kept = 0;
     for (size_t i = 0; i < sel->n; i++) {
-        if (sel->v[i]->n_chunks > 0)
+        if (has_samples(sel->v[i]))
             sel->v[kept++] = sel->v[i];
     }
     sel->n = kept;
@@ -225,6 +235,17 @@ static void read_series(struct scratch *s, const struct series *series, int64_t 
     }
 }
 
+/* Histograms go to the arena at once. *cost is what the query pays for them. */
+static void read_histograms(struct arena *arena, const struct series *series, int64_t mint_ms,
+                            int64_t maxt_ms, uint64_t max, size_t max_n,
+                            struct store_series_data *out, uint64_t *cost)
+{
+    *cost = 0;
+    if (rest_of(series))
+        rest_read(rest_of(series), arena, mint_ms, maxt_ms, max, max_n, &out->histograms,
+                  &out->n_histograms, cost);
+}
+
 static void read_first(struct scratch *s, const struct series *series, int64_t mint_ms,
                        int64_t maxt_ms)
 {
@@ -243,19 +264,21 @@ static bool read_all(struct arena *arena, const struct selection *sel, int64_t m
 {
     bool done = true;
     struct scratch scratch = {0};
-    uint64_t left = max;
+    uint64_t left = max, cost;
     *n = 0;
     for (size_t i = 0; done && i < sel->n; i++) {
+        struct store_series_data d = {.labels = sel->v[i]->labels};
         read_series(&scratch, sel->v[i], mint_ms, maxt_ms, left);
-        if (scratch.n > left)
+        read_histograms(arena, sel->v[i], mint_ms, maxt_ms, left, SIZE_MAX, &d, &cost);
+        d.n = scratch.n;
+        if (cost > left || d.n > left - cost)
             done = err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
                            (unsigned long long)max);
-        else if (scratch.n > 0)
-            out[(*n)++] = (struct store_series_data){
-                .labels = sel->v[i]->labels,
-                .n = scratch.n,
-                .samples = arena_memdup(arena, scratch.v, scratch.n * sizeof *scratch.v)};
-        left -= done ? scratch.n : 0;
+        else if (d.n > 0)
+            d.samples = arena_memdup(arena, scratch.v, d.n * sizeof *d.samples);
+        if (done && d.n + d.n_histograms > 0)
+            out[(*n)++] = d;
+        left -= done ? d.n + cost : 0;
     }
     free(scratch.v);
     return done;
@@ -280,6 +303,17 @@ bool store_select(struct store *s, struct arena *arena, const struct matcher *m,
     return done;
 }
 
+/* Of the first of either kind. */
+static void keep_earlier(struct store_series_data *d)
+{
+    if (d->n == 0 || d->n_histograms == 0)
+        return;
+    if (d->samples[0].t_ms < d->histograms[0].t_ms)
+        d->n_histograms = 0;
+    else
+        d->n = 0;
+}
+
 bool store_select_first(struct store *s, struct arena *arena, const struct matcher *m,
                         size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                         struct store_series_data **out, size_t *n, struct err *err)
@@ -296,12 +330,16 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
         *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
     }
     for (size_t i = 0; done && i < sel.n; i++) {
+        struct store_series_data d = {.labels = sel.v[i]->labels};
+        uint64_t cost;
         read_first(&scratch, sel.v[i], mint_ms, maxt_ms);
-        if (scratch.n)
-            (*out)[(*n)++] = (struct store_series_data){
-                .labels = sel.v[i]->labels,
-                .n = 1,
-                .samples = arena_memdup(arena, scratch.v, sizeof *scratch.v)};
+        read_histograms(arena, sel.v[i], mint_ms, maxt_ms, UINT64_MAX, 1, &d, &cost);
+        d.n = scratch.n;
+        if (d.n > 0)
+            d.samples = arena_memdup(arena, scratch.v, sizeof *scratch.v);
+        keep_earlier(&d);
+        if (d.n + d.n_histograms > 0)
+            (*out)[(*n)++] = d;
     }
     pthread_rwlock_unlock(&s->head.visible);
     free(scratch.v);

@@ -35,6 +35,11 @@ struct store_tap {
      * (v is stale NaN then). recovering: the sample comes from the log, not from a client. */
     void (*feed)(void *self, uint32_t token, int64_t t_ms, double v, double increase,
                  bool recovering);
+    /* The same for native histograms, in the same order with the floats; NULL = not interested.
+     * The increase is h minus base: base is the series' previous histogram, an empty one when all
+     * of h is new, NULL when that is unknown. Both are the caller's and gone afterwards. */
+    void (*feed_histogram)(void *self, uint32_t token, int64_t t_ms, const struct histogram *h,
+                           const struct histogram *base, bool recovering);
     /* Around the samples of one batch, so that nobody takes half of one for the whole; either may
      * be NULL. Not called during recovery. */
     void (*begin)(void *self);
@@ -99,10 +104,18 @@ uint64_t store_series(struct store_batch *, struct labels, bool *is_new);
 enum store_result store_batch_add(struct store_batch *, uint64_t ref, int64_t t_ms, double v,
                                   enum store_origin);
 
-/* The series' newest sample as this batch sees it, its own included; false when it has none. For
- * senders of differences: who adds to the newest value must let no one else append to the series
- * until the batch is committed. */
+/* A native histogram that has passed histogram_validate; copied. Same verdicts, against the series'
+ * floats too: at one time it has one or the other. The hint does not tell two histograms apart. */
+enum store_result store_batch_add_histogram(struct store_batch *, uint64_t ref, int64_t t_ms,
+                                            const struct histogram *, enum store_origin);
+
+/* The series' newest sample as this batch sees it, its own included; false when it has none or it
+ * is a histogram. For senders of differences: who adds to the newest value must let no one else
+ * append to the series until the batch is committed. */
 bool store_batch_newest(const struct store_batch *, uint64_t ref, struct sample *out);
+/* The same when it is a histogram, copied into the arena; false when it is not. */
+bool store_batch_newest_histogram(const struct store_batch *, uint64_t ref, struct arena *,
+                                  struct histogram_sample *out);
 
 /* Frees the batch. False (ERR_IO) when the log cannot be written: nothing of the batch is
  * acknowledged; the sender should try again. */
@@ -120,7 +133,8 @@ struct store_series_data {
 };
 
 /* All series that match and have samples in the range, ordered by labels. At least one matcher must
- * not match the empty value (ERR_BAD_INPUT). Over max_samples (0 = 50,000,000): ERR_LIMIT. */
+ * not match the empty value (ERR_BAD_INPUT). Over max_samples (0 = 50,000,000): ERR_LIMIT; a
+ * histogram counts as one sample and one more for each bucket. */
 MUST_CHECK bool store_select(struct store *, struct arena *, const struct matcher *,
                              size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                              uint64_t max_samples, struct store_series_data **out, size_t *n,

@@ -50,7 +50,7 @@ static bool make_record(void *arg, struct wal_draft *d, struct err *err)
 {
     const int64_t *t_ms = arg;
     struct record_cursor cursor = {0};
-    struct record_sample s = {0, false, *t_ms, 1};
+    struct record_sample s = {.t_ms = *t_ms, .v = 1};
     size_t begin = record_begin(d->out);
     record_add_sample(d->out, &cursor, &s);
     d->max_t_ms = *t_ms;
