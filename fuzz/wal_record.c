@@ -48,6 +48,26 @@ static void read_samples(struct str payload)
     buf_release(&written);
 }
 
+static void read_exemplars(struct str payload)
+{
+    bool bad = false;
+    struct arena arena = ARENA_INIT;
+    struct buf written = BUF_INIT;
+    struct record_exemplar e, again;
+    while (record_take_exemplar(&payload, &arena, &e, &bad)) {
+        buf_clear(&written);
+        record_add_exemplar(&written, &e);
+        struct str rest = buf_str(&written);
+        CHECK(record_take_exemplar(&rest, &arena, &again, &bad) && rest.n == 0);
+        CHECK(again.id == e.id && again.t_ms == e.t_ms && labels_eq(again.labels, e.labels) &&
+              memcmp(&again.v, &e.v, sizeof e.v) == 0);
+        arena_clear(&arena);
+    }
+    CHECK(bad || payload.n == 0);
+    arena_release(&arena);
+    buf_release(&written);
+}
+
 static void read_segment(struct str segment)
 {
     struct record r;
@@ -58,8 +78,10 @@ static void read_segment(struct str segment)
         CHECK(rest.n < before);
         if (r.type == RECORD_SERIES)
             read_series(r.payload);
-        else
+        else if (r.type == RECORD_SAMPLES)
             read_samples(r.payload);
+        else
+            read_exemplars(r.payload);
     }
 }
 
@@ -69,5 +91,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     read_segment(text);
     read_series(text);
     read_samples(text);
+    read_exemplars(text);
     return 0;
 }

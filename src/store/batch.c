@@ -23,6 +23,11 @@ struct pending {
     bool applied;
 };
 
+struct pending_exemplar {
+    struct series *series;
+    struct store_exemplar e; /* labels in the batch's arena */
+};
+
 struct store_batch {
     struct store *store;
     int64_t now_ms;
@@ -30,7 +35,10 @@ struct store_batch {
     struct pending *v;
     size_t n;
     size_t capacity;
-    struct arena arena; /* histograms */
+    struct pending_exemplar *exemplars;
+    size_t n_exemplars;
+    size_t exemplar_capacity;
+    struct arena arena; /* histograms, and the exemplars' labels */
 };
 
 const char *store_result_name(enum store_result result)
@@ -80,13 +88,18 @@ static uint64_t bits_of(const struct pending *p)
     return bits;
 }
 
+static bool is_too_far_ahead(const struct store_batch *b, int64_t t_ms)
+{
+    return t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > STORE_AHEAD_MAX_MS;
+}
+
 /* Against the newest sample as this batch sees it: its own, or what is committed. */
 static enum store_result judge(const struct store_batch *b, const struct pending *p)
 {
     struct series *s = p->series;
     int64_t t_ms = p->t_ms;
     const struct pending *own = own_newest(b, s);
-    if (t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > STORE_AHEAD_MAX_MS)
+    if (is_too_far_ahead(b, t_ms))
         return STORE_TOO_FAR_AHEAD;
     if (own)
         return t_ms > own->t_ms ? STORE_OK : head_judge(own->t_ms, bits_of(own), t_ms, bits_of(p));
@@ -177,13 +190,43 @@ enum store_result store_batch_add_histogram(struct store_batch *b, uint64_t ref,
     return add(b, ref, &p, origin);
 }
 
+static enum store_result judge_exemplar(struct store_batch *b, struct series *s,
+                                        const struct store_exemplar *e)
+{
+    const struct pending_exemplar *last =
+        b->n_exemplars > 0 ? &b->exemplars[b->n_exemplars - 1] : NULL;
+    if (is_too_far_ahead(b, e->t_ms))
+        return STORE_TOO_FAR_AHEAD;
+    if (last && last->series == s)
+        return exemplar_judge(&last->e, e);
+    return exemplars_judge(&b->store->head.exemplars, s->ref, e);
+}
+
+enum store_result store_batch_add_exemplar(struct store_batch *b, uint64_t ref,
+                                           const struct store_exemplar *e)
+{
+    if (ref == 0)
+        return STORE_LIMIT;
+    struct series *s = head_at(&b->store->head, ref);
+    CHECK(s);
+    enum store_result result = judge_exemplar(b, s, e);
+    if (result == STORE_OK) {
+        b->exemplars =
+            mem_grow(b->exemplars, b->n_exemplars, &b->exemplar_capacity, sizeof *b->exemplars);
+        struct pending_exemplar *p = &b->exemplars[b->n_exemplars++];
+        *p = (struct pending_exemplar){s, *e};
+        p->e.labels = labels_copy(&b->arena, e->labels);
+    }
+    return result;
+}
+
 /* Definitions of the series that the segment does not know yet. */
 static bool draft_series(struct store_batch *b, struct wal_draft *d, struct err *err)
 {
     size_t begin = 0;
     bool open = false;
-    for (size_t i = 0; i < b->n; i++) {
-        struct series *s = b->v[i].series;
+    for (size_t i = 0; i < b->n + b->n_exemplars; i++) {
+        struct series *s = i < b->n ? b->v[i].series : b->exemplars[i - b->n].series;
         if (s->wal_segment == d->segment)
             continue;
         if (!open)
@@ -201,15 +244,26 @@ static bool draft_series(struct store_batch *b, struct wal_draft *d, struct err 
     return !open || record_end(d->out, begin, RECORD_SERIES, err);
 }
 
+static bool draft_exemplars(const struct store_batch *b, struct wal_draft *d, struct err *err)
+{
+    if (b->n_exemplars == 0)
+        return true;
+    size_t begin = record_begin(d->out);
+    for (size_t i = 0; i < b->n_exemplars; i++) {
+        const struct pending_exemplar *p = &b->exemplars[i];
+        struct record_exemplar r = {p->series->wal_id, p->e.t_ms, p->e.v, p->e.labels};
+        record_add_exemplar(d->out, &r);
+        if (p->e.t_ms > d->max_t_ms)
+            d->max_t_ms = p->e.t_ms;
+    }
+    return record_end(d->out, begin, RECORD_EXEMPLARS, err);
+}
+
 /* The origin is logged for a series' very first sample only: when older segments are gone, a sample
  * from the middle must not be taken for a first one. */
-static bool draft_batch(void *arg, struct wal_draft *d, struct err *err)
+static bool draft_samples(struct store_batch *b, struct wal_draft *d, struct err *err)
 {
-    struct store_batch *b = arg;
     struct record_cursor cursor = {0};
-    if (!draft_series(b, d, err))
-        return false;
-    d->definition_bytes = d->out->n;
     size_t begin = record_begin(d->out);
     for (size_t i = 0; i < b->n; i++) {
         struct pending *p = &b->v[i];
@@ -227,6 +281,16 @@ static bool draft_batch(void *arg, struct wal_draft *d, struct err *err)
             d->max_t_ms = p->t_ms;
     }
     return record_end(d->out, begin, RECORD_SAMPLES, err);
+}
+
+/* Exemplars go first, so that samples, which clients count on, are never there without them. */
+static bool draft_batch(void *arg, struct wal_draft *d, struct err *err)
+{
+    struct store_batch *b = arg;
+    if (!draft_series(b, d, err))
+        return false;
+    d->definition_bytes = d->out->n;
+    return draft_exemplars(b, d, err) && draft_samples(b, d, err);
 }
 
 static void wait_for_turn(struct store *s, uint64_t ticket)
@@ -267,6 +331,8 @@ static void apply(struct store_batch *b)
     pthread_rwlock_unlock(&s->head.visible);
     atomic_fetch_add(&s->appended, applied);
     atomic_fetch_add(&s->refused, b->n - applied);
+    for (size_t i = 0; i < b->n_exemplars; i++)
+        (void)exemplars_add(&s->head.exemplars, b->exemplars[i].series->ref, &b->exemplars[i].e);
 }
 
 static void feed_one(const struct store_tap *tap, const struct pending *p)
@@ -312,7 +378,7 @@ static bool commit(struct store_batch *b, struct err *err)
 
 bool store_batch_commit(struct store_batch *b, struct err *err)
 {
-    bool done = b->n == 0 || commit(b, err);
+    bool done = b->n + b->n_exemplars == 0 || commit(b, err);
     store_batch_cancel(b);
     return done;
 }
@@ -322,6 +388,7 @@ void store_batch_cancel(struct store_batch *b)
     if (!b)
         return;
     arena_release(&b->arena);
+    free(b->exemplars);
     free(b->v);
     free(b);
 }

@@ -18,8 +18,9 @@ static void init_writer_first(pthread_rwlock_t *lock)
     pthread_rwlockattr_destroy(&attr);
 }
 
-void head_init(struct head *h, uint64_t max_series, const struct store_tap *tap)
+void head_init(struct head *h, const struct store_options *o)
 {
+    const uint64_t most = HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
     for (size_t i = 0; i < HEAD_SHARDS; i++) {
         struct shard *s = &h->shards[i];
         pthread_mutex_init(&s->lock, NULL);
@@ -33,10 +34,9 @@ void head_init(struct head *h, uint64_t max_series, const struct store_tap *tap)
     init_writer_first(&h->index_lock);
     index_init(&h->index);
     h->blocks = mem_array(HEAD_BLOCKS, sizeof *h->blocks);
-    h->max_series = max_series < HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1
-                        ? max_series
-                        : HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
-    h->tap = tap;
+    h->max_series = o->max_series < most ? o->max_series : most;
+    h->tap = o->tap;
+    exemplars_init(&h->exemplars, o->exemplars);
     atomic_store(&h->n_series, 0);
     atomic_store(&h->chunk_bytes, 0);
     atomic_store(&h->min_t_ms, INT64_MAX);
@@ -81,6 +81,7 @@ void head_release(struct head *h)
         pthread_mutex_destroy(&h->shards[i].lock);
     }
     index_release(&h->index);
+    exemplars_release(&h->exemplars);
     pthread_rwlock_destroy(&h->index_lock);
     pthread_rwlock_destroy(&h->visible);
     pthread_mutex_destroy(&h->making);

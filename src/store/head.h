@@ -13,6 +13,7 @@
 
 #include "model/labels.h"
 #include "store/chunk.h"
+#include "store/exemplars.h"
 #include "store/index.h"
 #include "store/rest.h"
 #include "store/store.h"
@@ -75,12 +76,13 @@ struct head {
     _Atomic uint32_t n_series;
     uint64_t max_series;
     const struct store_tap *tap; /* or NULL */
+    struct exemplars exemplars;
     _Atomic int64_t chunk_bytes;
     _Atomic int64_t min_t_ms; /* INT64_MAX when empty; exact after each sweep */
     _Atomic int64_t max_t_ms; /* INT64_MIN when empty */
 };
 
-void head_init(struct head *, uint64_t max_series, const struct store_tap *);
+void head_init(struct head *, const struct store_options *); /* all but path and flushing */
 void head_release(struct head *);
 
 /* The series of these labels, made and bound to the tap if absent. NULL when the head is full and

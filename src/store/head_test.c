@@ -30,7 +30,7 @@ static void a_series_is_made_and_bound_once(void **state)
     unsigned bound = 0;
     struct store_tap tap = {.self = &bound, .bind = bind_counting};
     bool is_new;
-    head_init(h, 1000, &tap);
+    head_init(h, &(struct store_options){.max_series = 1000, .tap = &tap});
     for (int round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 1000; i++) {
             char name[32];
@@ -64,7 +64,7 @@ static void increases_are_exact(void **state)
     struct head *h = calloc(1, sizeof *h);
     bool is_new;
     double got;
-    head_init(h, 10, NULL);
+    head_init(h, &(struct store_options){.max_series = 10});
     struct series *s = series_named(h, "c", &is_new);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         double v = isnan(steps[i].v) ? stale_nan() : steps[i].v;
@@ -104,7 +104,7 @@ static void what_is_a_day_behind_goes_chunk_by_chunk(void **state)
     struct head *h = calloc(1, sizeof *h);
     bool is_new;
     double increase;
-    head_init(h, 10, NULL);
+    head_init(h, &(struct store_options){.max_series = 10});
     struct series *idle = series_named(h, "idle", &is_new);
     struct series *busy = series_named(h, "busy", &is_new);
     for (int64_t i = 0; i < 10; i++)

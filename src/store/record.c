@@ -81,7 +81,7 @@ enum record_state record_next(struct str *rest, struct record *out)
     uint32_t type = word & 0xff;
     if (word != seal_header(rest->p, type))
         return is_all_zero(*rest) ? RECORD_TORN : RECORD_BAD;
-    if (size > RECORD_MAX_BYTES || (type != RECORD_SERIES && type != RECORD_SAMPLES))
+    if (size > RECORD_MAX_BYTES || type < RECORD_SERIES || type > RECORD_EXEMPLARS)
         return RECORD_BAD;
     if (size > rest->n - RECORD_HEADER_BYTES)
         return RECORD_TORN;
@@ -233,13 +233,9 @@ static bool take_string(struct str *s, struct str *out)
     return true;
 }
 
-bool record_take_series(struct str *payload, struct arena *arena, struct labels *out, bool *bad)
+static bool take_labels(struct str *payload, struct arena *arena, struct labels *out)
 {
     uint64_t n;
-    *bad = false;
-    if (payload->n == 0)
-        return false;
-    *bad = true;
     if (!take_uvarint(payload, &n) || n > MAX_LABELS || n > payload->n)
         return false;
     struct label *v = ARENA_ARRAY(arena, struct label, n);
@@ -250,6 +246,14 @@ bool record_take_series(struct str *payload, struct arena *arena, struct labels 
             return false;
     }
     *out = (struct labels){(size_t)n, v};
+    return true;
+}
+
+bool record_take_series(struct str *payload, struct arena *arena, struct labels *out, bool *bad)
+{
+    *bad = payload->n > 0;
+    if (payload->n == 0 || !take_labels(payload, arena, out))
+        return false;
     *bad = false;
     return true;
 }
@@ -358,6 +362,28 @@ static bool take_histogram(struct str *s, struct arena *arena, const struct hist
     return h->schema == schema && take_side(s, arena, &h->positive) &&
            take_side(s, arena, &h->negative) && take_bounds(s, arena, h) &&
            histogram_validate(h, &err);
+}
+
+void record_add_exemplar(struct buf *out, const struct record_exemplar *e)
+{
+    buf_add_uvarint(out, e->id);
+    buf_add_varint(out, e->t_ms);
+    buf_add(out, &e->v, sizeof e->v);
+    record_add_series(out, e->labels);
+}
+
+bool record_take_exemplar(struct str *payload, struct arena *arena, struct record_exemplar *out,
+                          bool *bad)
+{
+    uint64_t id;
+    *bad = payload->n > 0;
+    if (payload->n == 0 || !take_uvarint(payload, &id) || id > UINT32_MAX ||
+        !take_varint(payload, &out->t_ms) || !take_double(payload, &out->v) ||
+        !take_labels(payload, arena, &out->labels))
+        return false;
+    out->id = (uint32_t)id;
+    *bad = false;
+    return true;
 }
 
 static bool take_value(struct str *payload, unsigned head, struct arena *arena,

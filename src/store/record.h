@@ -19,7 +19,7 @@
 #define RECORD_MAX_BYTES (UINT32_C(256) << 20)
 
 /* Persisted: never renumber. */
-enum record_type { RECORD_SERIES = 1, RECORD_SAMPLES = 2 };
+enum record_type { RECORD_SERIES = 1, RECORD_SAMPLES = 2, RECORD_EXEMPLARS = 3 };
 
 struct record {
     enum record_type type;
@@ -68,12 +68,23 @@ struct record_cursor { /* zero-initialised for each record, on both sides */
     int64_t t_ms;
 };
 
+/* RECORD_EXEMPLARS is one exemplar after the other, each on its own. */
+struct record_exemplar {
+    uint32_t id;
+    int64_t t_ms;
+    double v;
+    struct labels labels;
+};
+
+void record_add_exemplar(struct buf *, const struct record_exemplar *);
 void record_add_sample(struct buf *, struct record_cursor *, const struct record_sample *);
 
 /* Take the next item of a payload. False at the end, and when the bytes make no sense: `bad` tells
  * them apart. Labels are borrowed from the payload, their array is arena memory; so are
  * histograms, which have passed histogram_validate. */
 bool record_take_series(struct str *payload, struct arena *, struct labels *out, bool *bad);
+bool record_take_exemplar(struct str *payload, struct arena *, struct record_exemplar *out,
+                          bool *bad);
 bool record_take_sample(struct str *payload, struct record_cursor *, struct arena *,
                         struct record_sample *out, bool *bad);
 

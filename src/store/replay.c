@@ -105,6 +105,23 @@ static bool apply_samples(struct reading *g, struct str payload)
     return known && !bad;
 }
 
+static bool apply_exemplars(struct reading *g, struct str payload)
+{
+    struct arena arena = ARENA_INIT;
+    struct record_exemplar r;
+    bool bad, known = true;
+    while (known && record_take_exemplar(&payload, &arena, &r, &bad)) {
+        struct store_exemplar e = {r.labels, r.v, r.t_ms};
+        known = r.id < g->n_defined;
+        if (known && exemplars_add(&g->head->exemplars, g->defined[r.id]->ref, &e) == STORE_OK &&
+            r.t_ms > g->segment.max_t_ms)
+            g->segment.max_t_ms = r.t_ms;
+        arena_clear(&arena);
+    }
+    arena_release(&arena);
+    return known && !bad;
+}
+
 static bool apply(struct reading *g, const struct record *r)
 {
     switch (r->type) {
@@ -112,6 +129,8 @@ static bool apply(struct reading *g, const struct record *r)
         return apply_series(g, r->payload);
     case RECORD_SAMPLES:
         return apply_samples(g, r->payload);
+    case RECORD_EXEMPLARS:
+        return apply_exemplars(g, r->payload);
     }
     return false;
 }

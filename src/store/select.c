@@ -196,6 +196,18 @@ static void sort_series(struct selection *sel)
         qsort(sel->v, sel->n, sizeof(struct series *), compare_series);
 }
 
+/* For what reads no samples. */
+static bool resolve_in_order(struct store *s, struct arena *arena, const struct matcher *m,
+                             size_t n, struct selection *sel, struct err *err)
+{
+    pthread_rwlock_rdlock(&s->head.visible);
+    bool done = resolve(s, arena, m, n, sel, err);
+    pthread_rwlock_unlock(&s->head.visible);
+    if (done)
+        sort_series(sel);
+    return done;
+}
+
 /* Samples on their way from chunks to the arena; one for a whole query. */
 struct scratch {
     struct sample *v;
@@ -346,16 +358,67 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
     return done;
 }
 
+static int compare_refs(const void *left, const void *right)
+{
+    const uint32_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+static uint32_t *sorted_refs(struct arena *arena, const struct selection *sel)
+{
+    uint32_t *refs = ARENA_ARRAY(arena, uint32_t, sel->n);
+    for (size_t i = 0; i < sel->n; i++)
+        refs[i] = sel->v[i]->ref;
+    if (sel->n > 1)
+        qsort(refs, sel->n, sizeof *refs, compare_refs);
+    return refs;
+}
+
+/* Where the exemplars of a ref, or of the next one, begin. */
+static size_t lower_bound(const uint32_t *refs, size_t n, uint32_t ref)
+{
+    size_t low = 0;
+    while (n > 0) {
+        size_t half = n / 2;
+        bool below = refs[low + half] < ref;
+        low += below ? half + 1 : 0;
+        n = below ? n - half - 1 : half;
+    }
+    return low;
+}
+
+bool store_select_exemplars(struct store *s, struct arena *arena, const struct matcher *m,
+                            size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                            struct store_series_exemplars **out, size_t *n, struct err *err)
+{
+    struct selection sel;
+    struct store_exemplar *found;
+    uint32_t *refs;
+    *n = 0;
+    if (n_matchers == 0)
+        return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
+    if (!resolve_in_order(s, arena, m, n_matchers, &sel, err))
+        return false;
+    size_t n_found = exemplars_find(&s->head.exemplars, arena, sorted_refs(arena, &sel), sel.n,
+                                    mint_ms, maxt_ms, &found, &refs);
+    *out = ARENA_ARRAY(arena, struct store_series_exemplars, sel.n);
+    for (size_t i = 0; i < sel.n; i++) {
+        size_t begin = lower_bound(refs, n_found, sel.v[i]->ref), end = begin;
+        while (end < n_found && refs[end] == sel.v[i]->ref)
+            end++;
+        if (end > begin)
+            (*out)[(*n)++] =
+                (struct store_series_exemplars){sel.v[i]->labels, end - begin, found + begin};
+    }
+    return true;
+}
+
 bool store_series_list(struct store *s, struct arena *arena, const struct matcher *m,
                        size_t n_matchers, struct labels **out, size_t *n, struct err *err)
 {
     struct selection sel;
-    pthread_rwlock_rdlock(&s->head.visible);
-    bool done = resolve(s, arena, m, n_matchers, &sel, err);
-    pthread_rwlock_unlock(&s->head.visible);
-    if (!done)
+    if (!resolve_in_order(s, arena, m, n_matchers, &sel, err))
         return false;
-    sort_series(&sel);
     *out = ARENA_ARRAY(arena, struct labels, sel.n);
     for (size_t i = 0; i < sel.n; i++)
         (*out)[i] = sel.v[i]->labels;

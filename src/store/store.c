@@ -140,7 +140,9 @@ struct store *store_open(const struct store_options *o, struct err *err)
     s->fsync_always = o->fsync_always;
     s->flush_ms = o->flush_ms > 0 ? o->flush_ms : DEFAULT_FLUSH_MS;
     init_locks(s);
-    head_init(&s->head, o->max_series ? o->max_series : DEFAULT_MAX_SERIES, o->tap);
+    struct store_options head = *o;
+    head.max_series = o->max_series ? o->max_series : DEFAULT_MAX_SERIES;
+    head_init(&s->head, &head);
     if (lock_folder(s, err) && recover(s, err)) {
         sweep(s);
         if (start_flusher(s, err))
@@ -183,6 +185,7 @@ void store_stats(struct store *s, struct store_stats *out)
         .series = atomic_load(&s->head.n_series),
         .samples_appended = atomic_load(&s->appended),
         .samples_refused = atomic_load(&s->refused),
+        .exemplars = exemplars_count(&s->head.exemplars),
         .chunk_bytes = (uint64_t)atomic_load(&s->head.chunk_bytes),
         .wal_corruptions = s->corruptions,
         .min_time_ms = empty ? 0 : min_t_ms,

@@ -57,6 +57,7 @@ struct store_options {
     bool fsync_always;   /* commit returns after fsync */
     uint64_t max_series; /* beyond: store_batch_add answers STORE_LIMIT; 0 = 2,000,000 */
     const struct store_tap *tap; /* borrowed for the store's life; NULL = none */
+    uint32_t exemplars;          /* how many are kept, of all series together; 0 = none */
 };
 
 /* Opens, replays the log, and starts the flusher. A torn tail of the log is cut and reported in the
@@ -117,6 +118,22 @@ bool store_batch_newest(const struct store_batch *, uint64_t ref, struct sample 
 bool store_batch_newest_histogram(const struct store_batch *, uint64_t ref, struct arena *,
                                   struct histogram_sample *out);
 
+/* An example of what a sample counts, mostly the trace it belongs to. */
+struct store_exemplar {
+    struct labels labels; /* as labels_build leaves them; may be none */
+    double v;
+    int64_t t_ms;
+};
+
+/* Characters of all names and values together (OpenMetrics 1.0). */
+#define STORE_EXEMPLAR_MAX_LENGTH 128
+
+/* The store keeps the newest ones only (store_options.exemplars). Each must come after the series'
+ * last one, by time, value and labels: STORE_DUPLICATE, STORE_OUT_OF_ORDER. STORE_LIMIT: the labels
+ * are too long, or none are kept. In the log and visible with the batch; copied. */
+enum store_result store_batch_add_exemplar(struct store_batch *, uint64_t ref,
+                                           const struct store_exemplar *);
+
 /* Frees the batch. False (ERR_IO) when the log cannot be written: nothing of the batch is
  * acknowledged; the sender should try again. */
 MUST_CHECK bool store_batch_commit(struct store_batch *, struct err *);
@@ -146,6 +163,19 @@ MUST_CHECK bool store_select_first(struct store *, struct arena *, const struct 
                                    size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                                    struct store_series_data **out, size_t *n, struct err *);
 
+struct store_series_exemplars {
+    struct labels labels; /* the store's own, as in store_series_data */
+    size_t n;
+    const struct store_exemplar *exemplars; /* in the order they came, that is of time */
+};
+
+/* The exemplars in [mint, maxt] of all series that match, ordered by labels, without series that
+ * have none. Matchers as for store_select. */
+MUST_CHECK bool store_select_exemplars(struct store *, struct arena *, const struct matcher *,
+                                       size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                                       struct store_series_exemplars **out, size_t *n,
+                                       struct err *);
+
 /* Label names, or the values of one label, of the series that match (no matchers: of all), sorted.
  */
 MUST_CHECK bool store_label_names(struct store *, struct arena *, const struct matcher *,
@@ -164,6 +194,7 @@ struct store_stats {
     uint64_t series;
     uint64_t samples_appended;
     uint64_t samples_refused;
+    uint64_t exemplars; /* there now */
     uint64_t chunk_bytes;
     uint64_t wal_bytes;
     uint64_t wal_fsyncs;
