@@ -855,6 +855,32 @@ def cqed_core(b, alpha, cfg, want=None):
     return t_rb, dwell(first_true(ok))
 
 
+def judge_c(b, alpha, alone=0):
+    """cqed's own judge, the program bench_judge_runs ($CQED_JUDGE_RUNS, else the build's), on the same arrays"""
+    import subprocess, struct
+    exe = os.environ.get("CQED_JUDGE_RUNS") or os.path.join(os.path.dirname(__file__), "../../build/bench/bench_judge_runs")
+    lat = b.hB is not None
+    edges = np.full(64, np.inf)
+    edges[:J - 1] = EDGES / 1000
+    head = struct.pack("=6id", b.R, TP, T, J if lat else 0, 120000 if b.sc.declares_warmup() else 0, alone, alpha) + edges.tobytes()
+    p = subprocess.Popen([exe], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    import threading
+    def feed():
+        p.stdin.write(head)
+        for r in range(b.R):
+            for a in (b.nA, b.nB, b.eA, b.eB) + ((b.hA, b.hB) if lat else ()): p.stdin.write(np.ascontiguousarray(a[r], np.int32).tobytes())
+        p.stdin.close()
+    t = threading.Thread(target=feed); t.start()
+    out = np.frombuffer(p.stdout.read(), float).reshape(-1, 3)
+    t.join()
+    if p.wait() != 0 or len(out) != b.R: raise SystemExit("bench_judge_runs failed")
+    b.phi_c = out[:, 2]
+    return out[:, 0].copy(), out[:, 1].copy()
+
+
+def judge_c_alone(b, alpha): return judge_c(b, alpha, 1)
+
+
 def judge_grid(b, alpha): return cqed_core(b, alpha, PLAIN)
 def judge_cqed(b, alpha): return cqed_core(b, alpha, FULL)
 def judge_cqed_nowarm(b, alpha): return cqed_core(b, alpha, replace(FULL, warm="never"))
@@ -930,7 +956,7 @@ JUDGES = {
     "netflix": judge_netflix, "grid": judge_grid, "cqed": judge_cqed, "oracle": judge_oracle,
     "cqed_nowarm": judge_cqed_nowarm, "cqed_strict": judge_cqed_strict, "cqed_warm": judge_cqed_warm,
     "cqed_notemper": judge_cqed_notemper, "cqed_norun": judge_cqed_norun, "cqed_run3": judge_cqed_run3,
-    "cqed_noburst": judge_cqed_noburst, "cqed_nostart": judge_cqed_nostart,
+    "cqed_noburst": judge_cqed_noburst, "cqed_nostart": judge_cqed_nostart, "c": judge_c, "c_alone": judge_c_alone,
 }
 ERR_ONLY = {"exactpeek", "gs_pocock", "gs_obf", "msprt", "betabin", "safe2x2", "oracle"}
 LAT_ONLY = {"dkw", "dirmult"}

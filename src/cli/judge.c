@@ -16,14 +16,11 @@
 enum { ERRORS, LATENCY, TRAFFIC, N_STREAMS };
 static const char *const stream_names[N_STREAMS] = {"errors", "latency", "traffic"};
 
-/* The streams of one comparison and what they have shown. */
+/* The streams of one comparison. */
 struct panel {
-    struct judge_stream *streams[N_STREAMS]; /* NULL = not asked */
-    double weights[N_STREAMS];
-    bool healthy[N_STREAMS];
-    struct combined combined;
-    double edge;                /* of latency, that sentences speak of */
-    int64_t harm_ms, health_ms; /* since the start; -1 = not shown */
+    struct judge_panel judge;
+    int kinds[N_STREAMS]; /* of the judge's streams: ERRORS, LATENCY or TRAFFIC */
+    double edge;          /* of latency, that sentences speak of */
 };
 
 struct question {
@@ -74,26 +71,19 @@ static void panel_open(struct panel *p, const struct trace *t, const struct ques
     static const enum evidence_kind kinds[N_STREAMS] = {EVIDENCE_RATIO, EVIDENCE_LATENCY,
                                                         EVIDENCE_TRAFFIC};
     const bool asked[N_STREAMS] = {true, t->n_edges > 0, q->traffic};
-    double n = 0;
-    *p = (struct panel){.harm_ms = -1, .health_ms = -1, .edge = slo_edge};
+    *p = (struct panel){.edge = slo_edge};
+    judge_panel_init(&p->judge, q->alpha, q->dwell_ms, q->latch);
     if (q->alone)
         forget_the_split(t);
-    for (size_t i = 0; i < N_STREAMS; i++)
-        n += asked[i] ? 1 : 0;
-    for (size_t i = 0; i < N_STREAMS; i++) {
+    for (int i = 0; i < N_STREAMS; i++) {
         if (!asked[i])
             continue;
-        p->weights[i] = 1 / n;
-        p->streams[i] = new_stream(t, q, kinds[i], slo_edge);
+        struct judge_stream *s = new_stream(t, q, kinds[i], slo_edge);
         if (t->n_history > 0)
-            judge_stream_calibrate(p->streams[i], t->buckets, t->n_history);
+            judge_stream_calibrate(s, t->buckets, t->n_history);
+        p->kinds[p->judge.n] = i;
+        judge_panel_add(&p->judge, s);
     }
-}
-
-static void panel_close(struct panel *p)
-{
-    for (size_t i = 0; i < N_STREAMS; i++)
-        judge_stream_free(p->streams[i]);
 }
 
 /* Of latency the requests over the edge that sentences speak of are the bad ones. */
@@ -106,64 +96,16 @@ static struct judge_bucket of_latency(const struct trace *t, const struct judge_
     return slow;
 }
 
-static bool panel_feed(struct panel *p, const struct trace *t, const struct judge_bucket *b,
-                       struct err *err)
-{
-    for (size_t i = 0; i < N_STREAMS; i++) {
-        if (!p->streams[i])
-            continue;
-        struct judge_bucket own = i == LATENCY ? of_latency(t, b, p->edge) : *b;
-        if (!judge_stream_feed(p->streams[i], &own, err))
-            return false;
-    }
-    return true;
-}
-
-static struct combined combine(const struct panel *p, double alpha)
-{
-    double log_e[N_STREAMS], weights[N_STREAMS];
-    size_t which[N_STREAMS], n = 0;
-    for (size_t i = 0; i < N_STREAMS; i++) {
-        if (!p->streams[i])
-            continue;
-        log_e[n] = judge_stream_log_e(p->streams[i]);
-        weights[n] = p->weights[i];
-        which[n++] = i;
-    }
-    struct combined c = judge_combine(log_e, weights, n, alpha);
-    c.worst = which[c.worst];
-    return c;
-}
-
-static bool all_healthy(struct panel *p, bool latch)
-{
-    bool all = true;
-    for (size_t i = 0; i < N_STREAMS; i++) {
-        if (p->streams[i] && !(latch && p->healthy[i]))
-            p->healthy[i] = judge_stream_is_healthy(p->streams[i]);
-        all &= !p->streams[i] || p->healthy[i];
-    }
-    return all;
-}
-
 /* Until harm is shown; a canary that was promoted is watched on. */
-static bool panel_run(struct panel *p, const struct trace *t, const struct question *q,
-                      struct err *err)
+static bool panel_run(struct panel *p, const struct trace *t, struct err *err)
 {
-    for (size_t i = t->n_history; i < t->n && p->harm_ms < 0; i++) {
+    for (size_t i = t->n_history; i < t->n && !judge_panel_is_over(&p->judge); i++) {
         const struct judge_bucket *b = &t->buckets[i];
-        int64_t now_ms = b->start_ms + b->length_ms - t->start_ms;
-        if (!panel_feed(p, t, b, err))
+        struct judge_bucket own[JUDGE_PANEL_MAX];
+        for (size_t k = 0; k < p->judge.n; k++)
+            own[k] = p->kinds[k] == LATENCY ? of_latency(t, b, p->edge) : *b;
+        if (!judge_panel_feed(&p->judge, own, b->start_ms + b->length_ms - t->start_ms, err))
             return false;
-        p->combined = combine(p, q->alpha);
-        if (p->combined.is_harm)
-            p->harm_ms = now_ms;
-        else if (p->health_ms >= 0 && q->latch)
-            continue; /* promoted */
-        else if (!all_healthy(p, q->latch) || now_ms < q->dwell_ms)
-            p->health_ms = -1;
-        else if (p->health_ms < 0)
-            p->health_ms = now_ms;
     }
     return true;
 }
@@ -197,15 +139,15 @@ static bool judge_trace(struct arena *arena, const char *folder, const json_t *l
     if (t.warms_up && q.warmup_ms == 0)
         q.warmup_ms = WARMUP_MS;
     panel_open(&p, &t, &q, t.n_edges > 1 ? t.edges[t.n_edges - 2] : (double)NAN);
-    bool done = panel_run(&p, &t, &q, err);
-    if (done && p.health_ms >= 0)
-        put_verdict(out, t.id, "promote", p.health_ms);
-    if (done && p.harm_ms >= 0)
-        put_verdict(out, t.id, "rollback", p.harm_ms);
-    if (done && p.health_ms < 0 && p.harm_ms < 0)
+    bool done = panel_run(&p, &t, err);
+    if (done && p.judge.health_ms >= 0)
+        put_verdict(out, t.id, "promote", p.judge.health_ms);
+    if (done && p.judge.harm_ms >= 0)
+        put_verdict(out, t.id, "rollback", p.judge.harm_ms);
+    if (done && p.judge.health_ms < 0 && p.judge.harm_ms < 0)
         put_verdict(out, t.id, "none",
                     t.buckets[t.n - 1].start_ms + t.buckets[t.n - 1].length_ms - t.start_ms);
-    panel_close(&p);
+    judge_panel_release(&p.judge);
     return done;
 }
 
@@ -274,19 +216,19 @@ static double edge_to_speak_of(const struct trace *t)
 
 static const char *overall(const struct panel *p)
 {
-    return p->harm_ms >= 0 ? "fail" : p->health_ms >= 0 ? "pass" : "insufficient";
+    return p->judge.harm_ms >= 0 ? "fail" : p->judge.health_ms >= 0 ? "pass" : "insufficient";
 }
 
 static struct evidence read_stream(struct cli *cli, const struct panel *p, size_t i)
 {
     struct evidence e = {
-        .check = stream_names[i],
+        .check = stream_names[p->kinds[i]],
         .critical = true,
         .query = arena_printf(&cli->arena, "%s %s", cli->args.words[0], cli->args.words[1])};
-    judge_stream_read(p->streams[i], &cli->arena, &e);
-    if (p->harm_ms >= 0 && p->combined.worst == i)
+    judge_stream_read(p->judge.streams[i], &cli->arena, &e);
+    if (p->judge.harm_ms >= 0 && p->judge.combined.worst == i)
         e.state = EVIDENCE_FAIL;
-    else if (p->healthy[i])
+    else if (p->judge.healthy[i])
         e.state = EVIDENCE_PASS;
     return e;
 }
@@ -294,39 +236,35 @@ static struct evidence read_stream(struct cli *cli, const struct panel *p, size_
 static void print_as_json(struct cli *cli, const struct panel *p)
 {
     json_t *checks = json_array();
-    for (size_t i = 0; i < N_STREAMS; i++) {
-        if (!p->streams[i])
-            continue;
+    for (size_t i = 0; i < p->judge.n; i++) {
         struct evidence e = read_stream(cli, p, i);
         (void)json_array_append(checks, evidence_to_json(&cli->arena, &e));
     }
-    int64_t at_ms = p->harm_ms >= 0 ? p->harm_ms : p->health_ms;
+    int64_t at_ms = p->judge.harm_ms >= 0 ? p->judge.harm_ms : p->judge.health_ms;
     print_json(cli, json_own(&cli->arena,
                              json_pack("{s:s, s:o, s:f, s:o}", "state", overall(p), "atSeconds",
                                        at_ms < 0 ? json_null() : json_real((double)at_ms / 1000),
-                                       "logE", p->combined.log_e, "checks", checks)));
+                                       "logE", p->judge.combined.log_e, "checks", checks)));
 }
 
 static void print_for_people(struct cli *cli, const struct panel *p, const struct question *q)
 {
-    int64_t at_ms = p->harm_ms >= 0 ? p->harm_ms : p->health_ms;
+    int64_t at_ms = p->judge.harm_ms >= 0 ? p->judge.harm_ms : p->judge.health_ms;
     const char *state = overall(p);
     (void)fprintf(cli->out, "%s%s%s", paint_on(cli, paint_of_state(state)), state, paint_off(cli));
     if (at_ms >= 0)
         (void)fprintf(cli->out, " after %s", text_duration(&cli->arena, at_ms));
     (void)fprintf(cli->out, ": evidence of harm e^%.2f of e^%.2f, all checks together\n",
-                  p->combined.log_e, -log(q->alpha));
-    for (size_t i = 0; i < N_STREAMS; i++) {
-        if (!p->streams[i])
-            continue;
+                  p->judge.combined.log_e, -log(q->alpha));
+    for (size_t i = 0; i < p->judge.n; i++) {
         struct evidence e = read_stream(cli, p, i);
         (void)fprintf(cli->out, "  %s: %s\n", e.check, evidence_state_name(e.state));
         print_wrapped(cli, 4, e.sentence);
         print_wrapped(cli, 4, arena_printf(&cli->arena, "would change it: %s", e.would_change));
-        int64_t learned_ms = judge_stream_learned_ms(p->streams[i]);
+        int64_t learned_ms = judge_stream_learned_ms(p->judge.streams[i]);
         print_wrapped(cli, 4,
                       arena_printf(&cli->arena, "dispersion %.2f, %s",
-                                   judge_stream_dispersion(p->streams[i]),
+                                   judge_stream_dispersion(p->judge.streams[i]),
                                    learned_ms ? arena_printf(&cli->arena, "learned from %s",
                                                              text_duration(&cli->arena, learned_ms))
                                               : "not learned: no history"));
@@ -346,16 +284,18 @@ static int run_files(struct cli *cli, const struct question *q, double start_s, 
     for (size_t i = 0; i < t.n; i++)
         t.buckets[i].weight = weight;
     panel_open(&p, &t, q, edge);
-    if (!panel_run(&p, &t, q, &err)) {
-        panel_close(&p);
+    if (!panel_run(&p, &t, &err)) {
+        judge_panel_release(&p.judge);
         return fail_with(cli, &err);
     }
     if (cli->json)
         print_as_json(cli, &p);
     else
         print_for_people(cli, &p, q);
-    int code = p.harm_ms >= 0 ? EXIT_NEGATIVE : p.health_ms >= 0 ? EXIT_DONE : EXIT_PENDING;
-    panel_close(&p);
+    int code = p.judge.harm_ms >= 0     ? EXIT_NEGATIVE
+               : p.judge.health_ms >= 0 ? EXIT_DONE
+                                        : EXIT_PENDING;
+    judge_panel_release(&p.judge);
     return code;
 }
 

@@ -115,6 +115,33 @@ struct combined {
 /* Weights add up to 1 and n is at least 1. */
 struct combined judge_combine(const double *log_e, const double *weights, size_t n, double alpha);
 
+/* --- Several streams asked together: panel.c ---
+ *
+ * Harm is the combined evidence of all; health is each stream's own (intersection-union: no
+ * correction is needed), after `dwell_ms`. What is promoted is watched on. */
+#define JUDGE_PANEL_MAX 8
+
+struct judge_panel {
+    struct judge_stream *streams[JUDGE_PANEL_MAX]; /* the panel's */
+    size_t n;
+    double alpha;
+    int64_t dwell_ms;
+    bool latch; /* a stream's health once shown stays; else all must show it at one time */
+    bool healthy[JUDGE_PANEL_MAX];
+    struct combined combined;
+    int64_t harm_ms, health_ms; /* since the start; -1 = not shown */
+};
+
+void judge_panel_init(struct judge_panel *, double alpha, int64_t dwell_ms, bool latch);
+void judge_panel_add(struct judge_panel *, struct judge_stream *); /* takes it */
+void judge_panel_release(struct judge_panel *);
+/* One bucket a stream, in the order of adding, that ends now_ms after the start. False when one is
+ * impossible. */
+MUST_CHECK bool judge_panel_feed(struct judge_panel *, const struct judge_bucket *, int64_t now_ms,
+                                 struct err *);
+/* Nothing more can change: harm is shown. */
+bool judge_panel_is_over(const struct judge_panel *);
+
 /* --- Gauges (CPU, memory, queue depth): gauge.c ---
  *
  * Means over 30 s of ln(canary / stable); harm is a canary over 1.05 times stable, health under 1.2
