@@ -10,6 +10,8 @@ static const double log_grid[JUDGE_HARM_GRID] = {
     0.5596157879354227,  0.6931471805599453, 0.9162907318741551,  1.0986122886681098,
     1.3862943611198906,  1.6094379124341003, 1.9459101490553132,  2.302585092994046,
     2.70805020110221,    3.2188758248682006, 3.912023005428146,   4.605170185988092};
+static const size_t risers[HARM_RISES] = {0, 5}; /* of the grid: 1.1 and 2 */
+#define OF_ONE_EVENT 11                          /* 10 */
 #define LOG_GRID_SIZE 2.772588722239781
 
 /* One bucket counts for at most so many times what was expected, so that a burst is one event. */
@@ -53,6 +55,8 @@ static void grow(struct harm *h, const struct harm_rules *rules, const struct ha
     for (size_t i = 0; i < JUDGE_HARM_GRID; i++) {
         double inc = b->bad_canary * log_grid[i] - b->bad_both * log1p(slope * (grid[i] - 1));
         h->log_m[i] = log_add(h->log_m[i], log_starting) + eta * inc;
+        for (size_t k = 0; k < HARM_RISES; k++)
+            h->rise[k] = risers[k] == i ? fmax(0, h->rise[k] + eta * inc) : h->rise[k];
     }
 }
 
@@ -70,4 +74,10 @@ void harm_feed(struct harm *h, const struct harm_rules *rules, const struct harm
         e -= over;
     }
     h->log_e = e;
+}
+
+double harm_per_event(const struct harm_rules *rules, double canary_share)
+{
+    double q = canary_share, r = rules->null_ratio, g = grid[OF_ONE_EVENT];
+    return (log_grid[OF_ONE_EVENT] - log1p(q * r / (1 - q + q * r) * (g - 1))) / rules->dispersion;
 }

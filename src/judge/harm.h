@@ -13,12 +13,18 @@
 
 #include "judge/judge.h"
 
+#define HARM_RISES 2 /* a small and a large multiplier */
+
 struct harm {
     double log_m[JUDGE_HARM_GRID]; /* wealth of each multiplier, weights not applied */
     double unstarted;              /* mass that bets on a later onset */
     double log_discount;           /* of what was thrown away; applies to the unstarted too */
     double log_e;
     bool begun;
+    /* Page's sums of the same increments of two multipliers, back at 0 whenever they speak against
+     * harm: where the larger one last left 0 is the likeliest beginning of the harm. Description,
+     * not test. E. S. Page, Biometrika 41, 1954. */
+    double rise[HARM_RISES];
 };
 
 struct harm_bucket {
@@ -37,5 +43,9 @@ struct harm_rules {
 
 void harm_init(struct harm *);
 void harm_feed(struct harm *, const struct harm_rules *, const struct harm_bucket *);
+
+/* What one bad event of the canary, and none of stable, adds at the multiplier 10: how many more it
+ * would take. > 0 while the share is under one half. */
+double harm_per_event(const struct harm_rules *, double canary_share);
 
 #endif

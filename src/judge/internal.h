@@ -13,6 +13,12 @@ struct pair {
     double stable_hist[JUDGE_MAX_EDGES], canary_hist[JUDGE_MAX_EDGES];
 };
 
+/* What was counted since a test's evidence last began to rise. */
+struct recent {
+    int64_t since_ms;
+    struct arm_counts stable, canary;
+};
+
 struct judge_stream {
     struct judge_config config;
     int64_t first_ms, last_ms; /* of the buckets fed; 0 = none */
@@ -27,6 +33,7 @@ struct judge_stream {
     size_t n_thresholds;                 /* latency; 0 = not picked yet */
     struct threshold thresholds[JUDGE_THRESHOLDS];
     struct harm harm[JUDGE_THRESHOLDS]; /* a ratio uses the first */
+    struct recent recent[JUDGE_THRESHOLDS][HARM_RISES];
     struct dispersion dispersion[JUDGE_THRESHOLDS];
     struct health health;                 /* of all bad events */
     struct health bank[JUDGE_THRESHOLDS]; /* per threshold */
@@ -43,11 +50,16 @@ void judge_learn_stable(struct judge_stream *, const struct arm_counts *, const 
 
 /* sentence.c: counts and bounds in words. */
 struct findings {
-    double stable_rate, canary_rate;
+    double stable_rate, canary_rate;                         /* since the beginning */
     double canary_low, canary_high, stable_low, stable_high; /* of the rates, at any time */
-    double worst_quantile, worst_edge; /* latency: the threshold with most evidence */
-    double worst_stable, worst_canary;
+    size_t worst;                                            /* the test with most evidence */
+    double worst_quantile, worst_edge;                       /* latency: its threshold */
+    const struct recent *recent;                             /* since its evidence rose */
+    double recent_stable, recent_canary;
 };
+/* What one more bad event of the canary would add to the evidence of harm. */
+double judge_per_event(const struct judge_stream *);
+
 void judge_say(const struct judge_stream *, const struct findings *, struct arena *,
                struct evidence *);
 void judge_say_traffic(const struct judge_stream *, struct arena *, struct evidence *);

@@ -141,6 +141,22 @@ static double warmth(const struct judge_stream *s, const struct judge_bucket *b)
     return left < WARM_NEGLIGIBLE ? 0 : left;
 }
 
+static void note_recent(struct judge_stream *s, size_t i, const struct harm_bucket *b,
+                        const struct judge_bucket *at)
+{
+    for (size_t k = 0; k < HARM_RISES; k++) {
+        struct recent *r = &s->recent[i][k];
+        if (s->harm[i].rise[k] <= 0) {
+            *r = (struct recent){.since_ms = at->start_ms + at->length_ms};
+        } else if (b->bad_both > 0 || b->canary_share > 0) {
+            r->stable.total += s->waiting.stable.total;
+            r->canary.total += s->waiting.canary.total;
+            r->stable.bad += b->bad_both - b->bad_canary;
+            r->canary.bad += b->bad_canary;
+        }
+    }
+}
+
 /* One e-process and what it sees of dispersion. K = 0 only lets time pass. */
 static void feed_test(struct judge_stream *s, size_t i, double null_ratio,
                       const struct harm_bucket *b, const struct judge_bucket *at)
@@ -153,6 +169,7 @@ static void feed_test(struct judge_stream *s, size_t i, double null_ratio,
                                .max_increase = MAX_INCREASE};
     struct block block = {b->bad_canary, b->bad_both, b->bad_both * b->canary_share};
     harm_feed(&s->harm[i], &rules, b);
+    note_recent(s, i, b, at);
     dispersion_feed(d, &block, at->start_ms - s->first_ms,
                     at->start_ms - s->first_ms + at->length_ms);
 }

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* xorshift64*: the same numbers everywhere. */
 static double uniform(uint64_t *state)
@@ -194,6 +195,38 @@ static void a_slow_tail_is_found_though_the_median_stays(void **state)
     assert_true(sum / 40 < 40);
 }
 
+/* Errors triple after ten quiet minutes: diluted in all that was counted, yet shown with the time
+ * it began and an interval that does not contain "no difference". */
+static void late_harm_is_shown_with_its_beginning(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct judge_config config = demo_config(EVIDENCE_RATIO);
+        struct judge_stream *s = judge_stream_new(&config);
+        struct arena arena = ARENA_INIT;
+        struct evidence e = {0};
+        uint64_t draws = seed;
+        int64_t t = 0;
+        for (; t < 1200 && e.state != EVIDENCE_FAIL; t++) {
+            double p = t < 600 ? 0.02 : 0.06;
+            struct judge_bucket b = {.start_ms = 1000 + t * 1000,
+                                     .length_ms = 1000,
+                                     .stable_reported = true,
+                                     .canary_reported = true,
+                                     .stable = {100, binomial(&draws, 100, 0.02)},
+                                     .canary = {20, binomial(&draws, 20, p)}};
+            assert_true(judge_stream_feed(s, &b, NULL));
+            judge_stream_read(s, &arena, &e);
+        }
+        assert_int_equal(e.state, EVIDENCE_FAIL);
+        assert_true(t > 600 && t < 800);
+        assert_true(e.low > 0 && e.low <= e.effect && e.effect <= e.high);
+        assert_true(e.effect > 0.02 && llabs(e.since_ms - 601000) < 60000);
+        judge_stream_free(s);
+        arena_release(&arena);
+    }
+}
+
 static void a_copy_goes_on_exactly(void **state)
 {
     uint64_t seed = 5;
@@ -290,6 +323,7 @@ int main(void)
         cmocka_unit_test(health_is_shown_within_the_hour),
         cmocka_unit_test(false_alarms_stay_under_alpha),
         cmocka_unit_test(a_slow_tail_is_found_though_the_median_stays),
+        cmocka_unit_test(late_harm_is_shown_with_its_beginning),
         cmocka_unit_test(a_copy_goes_on_exactly),
         cmocka_unit_test(impossible_buckets_change_nothing),
         cmocka_unit_test(a_missing_arm_is_waited_for),

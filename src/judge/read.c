@@ -33,10 +33,10 @@ static double rate(const struct arm_counts *c)
     return c->total > 0 ? c->bad / c->total : (double)NAN;
 }
 
-static void bound(const struct judge_stream *s, const struct arm_counts *c, double *low,
+static void bound(const struct judge_stream *s, const struct arm_counts *c, double phi, double *low,
                   double *high)
 {
-    double phi = judge_health_dispersion(s), beta = s->config.beta / 4;
+    double beta = s->config.beta / 4;
     if (s->config.is_rate) {
         *low = count_lower(c->bad / phi, beta) * phi / c->total;
         *high = count_upper(c->bad / phi, beta) * phi / c->total;
@@ -56,36 +56,43 @@ static void bound_rates(const struct judge_stream *s, struct findings *f)
 {
     f->stable_rate = rate(&s->all.stable);
     f->canary_rate = rate(&s->all.canary);
-    bound(s, is_settled(s) ? &s->settled_stable : &s->all.stable, &f->stable_low, &f->stable_high);
-    bound(s, is_settled(s) ? &s->settled_canary : &s->all.canary, &f->canary_low, &f->canary_high);
+    double phi = judge_health_dispersion(s);
+    bound(s, is_settled(s) ? &s->settled_stable : &s->all.stable, phi, &f->stable_low,
+          &f->stable_high);
+    bound(s, is_settled(s) ? &s->settled_canary : &s->all.canary, phi, &f->canary_low,
+          &f->canary_high);
 }
 
-/* The latency threshold with most evidence: what the sentence is about. */
+/* The test with most evidence, and what was counted since its evidence rose: harm that began late
+ * is diluted in what was counted since the start. */
 static void find_worst(const struct judge_stream *s, struct findings *f)
 {
-    size_t n = s->config.n_edges, worst = 0;
+    size_t n = s->config.n_edges;
+    for (size_t i = 1; i < judge_n_tests(s); i++) {
+        if (s->harm[i].log_e > s->harm[f->worst].log_e)
+            f->worst = i;
+    }
+    const struct harm *h = &s->harm[f->worst];
+    size_t k = h->rise[1] > h->rise[0] ? 1 : 0;
+    f->recent = &s->recent[f->worst][k];
+    f->recent_stable = rate(&f->recent->stable);
+    f->recent_canary = rate(&f->recent->canary);
     if (s->n_thresholds == 0)
         return;
-    for (size_t i = 1; i < s->n_thresholds; i++) {
-        if (s->harm[i].log_e > s->harm[worst].log_e)
-            worst = i;
-    }
-    size_t edge = s->thresholds[worst].edge;
+    size_t edge = s->thresholds[f->worst].edge;
     f->worst_edge = s->config.edges[edge];
     f->worst_quantile = 1 - exceedances(s->past_hist, n, edge) / s->past.total;
-    f->worst_stable = exceedances(s->all.stable_hist, n, edge) / s->all.stable.total;
-    f->worst_canary = exceedances(s->all.canary_hist, n, edge) / s->all.canary.total;
 }
 
+/* False while neither arm was counted: NaN is not over anything. */
 static bool harm_is_shown(const struct judge_stream *s, const struct findings *f)
 {
     if (s->buckets < MIN_BUCKETS || judge_stream_log_e(s) < -log(s->config.alpha))
         return false;
     if (s->config.kind == EVIDENCE_TRAFFIC)
         return true;
-    return s->config.kind == EVIDENCE_LATENCY
-               ? f->worst_canary > f->worst_stable
-               : f->canary_rate - f->stable_rate > s->config.tolerate;
+    double tolerate = s->config.kind == EVIDENCE_LATENCY ? 0 : s->config.tolerate;
+    return f->recent_canary - f->recent_stable > tolerate;
 }
 
 static bool bank_is_healthy(const struct judge_stream *s)
@@ -108,8 +115,8 @@ static bool is_within_tolerance(const struct judge_stream *s)
     if (!s->config.is_rate)
         return rate_is_within(b->bad / phi, (b->total - b->bad) / phi, a->bad / phi,
                               (a->total - a->bad) / phi, s->config.tolerate, beta);
-    bound(s, a, &low, &unused);
-    bound(s, b, &unused, &high);
+    bound(s, a, phi, &low, &unused);
+    bound(s, b, phi, &unused, &high);
     return high <= low + s->config.tolerate;
 }
 
@@ -151,9 +158,41 @@ static void fill(const struct judge_stream *s, struct evidence *e)
     e->minimum_detectable_effect = detectable(s);
     e->dispersion = judge_stream_dispersion(s);
     e->learned_ms = s->learned_ms;
+    e->since_ms = s->first_ms;
     e->effect = e->low = e->high = (double)NAN;
     e->state = EVIDENCE_INSUFFICIENT;
     e->code = s->buckets == 0 ? "no_traffic" : "not_proven";
+}
+
+static double null_ratio(const struct judge_stream *s, size_t test)
+{
+    return s->config.kind == EVIDENCE_LATENCY ? s->thresholds[test].null_ratio
+                                              : s->config.harm_ratio;
+}
+
+double judge_per_event(const struct judge_stream *s)
+{
+    struct findings f = {0};
+    find_worst(s, &f);
+    struct harm_rules rules = {.null_ratio = null_ratio(s, f.worst),
+                               .dispersion = s->dispersion[f.worst].now};
+    return harm_per_event(&rules,
+                          s->all.canary.total / (s->all.canary.total + s->all.stable.total));
+}
+
+/* Of shown harm the effect is that of the time since the evidence rose, and its lower end is the
+ * test's own: that the ratio was over `r` at some time is what the e-process has shown, so that an
+ * interval never contains "no difference" beside a verdict of harm. The upper end is the rates'. */
+static void show_harm(const struct judge_stream *s, const struct findings *f, struct evidence *e)
+{
+    double phi = s->dispersion[f->worst].now, stable_low, canary_high, stable_high, canary_low;
+    bound(s, &f->recent->stable, phi, &stable_low, &stable_high);
+    bound(s, &f->recent->canary, phi, &canary_low, &canary_high);
+    double tested = (null_ratio(s, f->worst) - 1) * stable_low;
+    e->effect = f->recent_canary - f->recent_stable;
+    e->low = fmin(e->effect, fmax(tested, canary_low - stable_high));
+    e->high = fmax(e->effect, canary_high - stable_low);
+    e->since_ms = f->recent->since_ms;
 }
 
 void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct evidence *e)
@@ -172,6 +211,8 @@ void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct
     if (harm_is_shown(s, &f)) {
         e->state = EVIDENCE_FAIL;
         e->code = traffic ? "too_little_traffic" : "harm_shown";
+        if (!traffic)
+            show_harm(s, &f, e);
     } else if (judge_stream_is_healthy(s)) {
         e->state = EVIDENCE_PASS;
         e->code = traffic ? "split_as_configured" : "within_tolerance";

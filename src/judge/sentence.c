@@ -20,12 +20,25 @@ static const char *rates(const struct judge_stream *s, const struct findings *f,
                         100 * f->stable_rate, s->all.stable.total);
 }
 
-static const char *tail(const struct findings *f, struct arena *arena)
+/* What harm looks like: the rates since its evidence rose. */
+static const char *harmful(const struct judge_stream *s, const struct findings *f,
+                           struct arena *arena)
 {
-    return arena_printf(
-        arena, "%.3g%% of canary events take over %g ms, %.3g%% on stable (stable's p%.3g)",
-        100 * f->worst_canary, 1000 * f->worst_edge, 100 * f->worst_stable,
-        100 * f->worst_quantile);
+    const struct recent *r = f->recent;
+    int64_t for_ms = s->last_ms - r->since_ms;
+    const char *times = "";
+    if (f->recent_stable > 0)
+        times = arena_printf(arena, ", %.3g times", f->recent_canary / f->recent_stable);
+    const char *what = s->config.kind == EVIDENCE_LATENCY
+                           ? arena_printf(arena, "take over %g ms", 1000 * f->worst_edge)
+                           : "are bad";
+    const char *which = s->config.kind == EVIDENCE_LATENCY
+                            ? arena_printf(arena, " (stable's p%.3g)", 100 * f->worst_quantile)
+                            : "";
+    return arena_printf(arena,
+                        "for %lld s %.3g%% of %.0f canary events %s, %.3g%% of %.0f on stable%s%s",
+                        (long long)((for_ms + 500) / 1000), 100 * f->recent_canary, r->canary.total,
+                        what, 100 * f->recent_stable, r->stable.total, which, times);
 }
 
 static const char *interval(const struct evidence *e, struct arena *arena)
@@ -70,6 +83,13 @@ static const char *how_much_more(const struct judge_stream *s, const struct find
     return "more canary events; a larger `tolerate` is proven sooner";
 }
 
+/* In two buckets at least, none of stable beside them. */
+static double bad_events_to_harm(const struct judge_stream *s)
+{
+    double missing = -log(s->config.alpha) - judge_stream_log_e(s);
+    return fmax(2, ceil(missing / fmax(judge_per_event(s), 1e-6)));
+}
+
 void judge_say(const struct judge_stream *s, const struct findings *f, struct arena *arena,
                struct evidence *e)
 {
@@ -77,9 +97,7 @@ void judge_say(const struct judge_stream *s, const struct findings *f, struct ar
         e->sentence = "no canary events yet";
         e->would_change = "canary events in at least two buckets";
     } else if (e->state == EVIDENCE_FAIL) {
-        bool latency = s->config.kind == EVIDENCE_LATENCY;
-        e->sentence = arena_printf(arena, "%s; %s", latency ? tail(f, arena) : rates(s, f, arena),
-                                   latency ? rates(s, f, arena) : interval(e, arena));
+        e->sentence = arena_printf(arena, "%s; %s", harmful(s, f, arena), interval(e, arena));
         e->would_change = "nothing: harm was shown at the stated error rate";
     } else if (e->state == EVIDENCE_PASS) {
         e->sentence = arena_printf(arena, "%s; %s, %s", rates(s, f, arena), interval(e, arena),
@@ -88,7 +106,8 @@ void judge_say(const struct judge_stream *s, const struct findings *f, struct ar
     } else {
         e->sentence = arena_printf(arena, "%s; %s, %s: not proven yet", rates(s, f, arena),
                                    interval(e, arena), tolerance(s, arena));
-        e->would_change = how_much_more(s, f, arena);
+        e->would_change = arena_printf(arena, "%s; %.0f bad canary events more than that show harm",
+                                       how_much_more(s, f, arena), bad_events_to_harm(s));
     }
 }
 

@@ -82,7 +82,20 @@ static bool are_numbers(const double *v, size_t n)
 static bool is_harm(const struct harm *h)
 {
     return are_numbers(h->log_m, JUDGE_HARM_GRID) && is_between(h->unstarted, 0, 1) &&
-           are_numbers(&h->log_discount, 1) && are_numbers(&h->log_e, 1);
+           are_numbers(&h->log_discount, 1) && are_numbers(&h->log_e, 1) &&
+           are_counts(h->rise, HARM_RISES);
+}
+
+/* What a test counts as bad may be more than all of it: for traffic the arms are swapped. */
+static bool are_recent(const struct judge_stream *s, size_t i)
+{
+    for (size_t k = 0; k < HARM_RISES; k++) {
+        const struct recent *r = &s->recent[i][k];
+        if (!is_count(r->stable.total) || !is_count(r->stable.bad) || !is_count(r->canary.total) ||
+            !is_count(r->canary.bad) || r->since_ms < 0)
+            return false;
+    }
+    return true;
 }
 
 static bool are_thresholds(const struct judge_stream *s)
@@ -102,7 +115,7 @@ static bool are_tests(const struct judge_stream *s)
 {
     for (size_t i = 0; i < JUDGE_THRESHOLDS; i++) {
         if (!is_harm(&s->harm[i]) || !dispersion_is_possible(&s->dispersion[i]) ||
-            !are_numbers(s->bank[i].log_e, HEALTH_GRID))
+            !are_numbers(s->bank[i].log_e, HEALTH_GRID) || !are_recent(s, i))
             return false;
     }
     return true;
@@ -193,6 +206,18 @@ static void spread_pointers(struct dispersion *d, double *out[N_SPREAD])
     CHECK(n == N_SPREAD);
 }
 
+/* The same of what was counted since the evidence rose. */
+#define N_RECENT (5 * HARM_RISES)
+static void recent_pointers(struct judge_stream *s, size_t i, double *out[N_RECENT])
+{
+    for (size_t k = 0; k < HARM_RISES; k++) {
+        struct recent *r = &s->recent[i][k];
+        double *const v[] = {&s->harm[i].rise[k], &r->stable.total, &r->stable.bad,
+                             &r->canary.total, &r->canary.bad};
+        memcpy(&out[k * 5], v, sizeof v);
+    }
+}
+
 static json_t *test_to_json(struct judge_stream *s, size_t i)
 {
     const struct harm *h = &s->harm[i];
@@ -201,10 +226,32 @@ static json_t *test_to_json(struct judge_stream *s, size_t i)
     spread_pointers(&s->dispersion[i], spread);
     for (size_t k = 0; k < N_SPREAD; k++)
         values[k] = *spread[k];
-    return json_pack("{s:o, s:o, s:b, s:o, s:o}", "m", exact_array(h->log_m, JUDGE_HARM_GRID),
-                     "rest", exact_array(rest, 3), "begun", h->begun, "dispersion",
+    double *recent[N_RECENT], since[N_RECENT];
+    recent_pointers(s, i, recent);
+    for (size_t k = 0; k < N_RECENT; k++)
+        since[k] = *recent[k];
+    json_t *since_ms = json_array();
+    for (size_t k = 0; k < HARM_RISES; k++)
+        (void)json_array_append_new(since_ms, json_integer((json_int_t)s->recent[i][k].since_ms));
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "recent", exact_array(since, N_RECENT),
+                     "sinceMs", since_ms, "m", exact_array(h->log_m, JUDGE_HARM_GRID), "rest",
+                     exact_array(rest, 3), "begun", h->begun, "dispersion",
                      exact_array(values, N_SPREAD), "health",
                      exact_array(s->bank[i].log_e, HEALTH_GRID));
+}
+
+static bool recent_from_json(const json_t *json, struct judge_stream *s, size_t i, struct err *err)
+{
+    double *recent[N_RECENT], since[N_RECENT];
+    const json_t *since_ms = json_object_get(json, "sinceMs");
+    if (!read_array(json, "recent", since, N_RECENT, err))
+        return false;
+    recent_pointers(s, i, recent);
+    for (size_t k = 0; k < N_RECENT; k++)
+        *recent[k] = since[k];
+    for (size_t k = 0; k < HARM_RISES; k++)
+        s->recent[i][k].since_ms = json_integer_value(json_array_get(since_ms, k));
+    return true;
 }
 
 static bool test_from_json(const json_t *json, struct judge_stream *s, size_t i, struct err *err)
@@ -214,7 +261,8 @@ static bool test_from_json(const json_t *json, struct judge_stream *s, size_t i,
     if (!read_array(json, "m", h->log_m, JUDGE_HARM_GRID, err) ||
         !read_array(json, "rest", rest, 3, err) ||
         !read_array(json, "dispersion", values, N_SPREAD, err) ||
-        !read_array(json, "health", s->bank[i].log_e, HEALTH_GRID, err))
+        !read_array(json, "health", s->bank[i].log_e, HEALTH_GRID, err) ||
+        !recent_from_json(json, s, i, err))
         return false;
     h->unstarted = rest[0];
     h->log_discount = rest[1];

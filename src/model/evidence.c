@@ -73,7 +73,11 @@ static json_t *new_evidence(const struct evidence *e)
     if (e->dispersion > 0) {
         object_set(json, "dispersion", json_from_double(e->dispersion));
         object_set(json, "learnedMs", json_integer((json_int_t)e->learned_ms));
+        object_set(json, "sinceMs", json_integer((json_int_t)e->since_ms));
+        object_set(json, "unknownMs", json_integer((json_int_t)e->unknown_ms));
     }
+    if (e->uncontrolled)
+        object_set(json, "uncontrolled", json_true());
     object_set(json, "stable", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->stable));
     object_set(json, "canary", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->canary));
     return json;
@@ -89,6 +93,9 @@ bool evidence_from_json(struct arena *arena, const json_t *json, struct evidence
 {
     out->dispersion = json_get_double(json, "dispersion", 0);
     out->learned_ms = json_get_i64(json, "learnedMs", 0);
+    out->since_ms = json_get_i64(json, "sinceMs", 0);
+    out->unknown_ms = json_get_i64(json, "unknownMs", 0);
+    out->uncontrolled = json_get_bool(json, "uncontrolled", false);
     return fields_from_json(evidence_fields, FIELDS_COUNT(evidence_fields), arena, json, "evidence",
                             out, err) &&
            fields_from_json(arm_fields, FIELDS_COUNT(arm_fields), arena,

@@ -68,6 +68,9 @@ struct evidence {
     double minimum_detectable_effect; /* same unit as effect, at the present sample sizes */
     double dispersion;                /* that tempered the counts, >= 1; 0 = no arms are compared */
     int64_t learned_ms;  /* of history that the dispersion was learned from; 0 = given or assumed */
+    int64_t since_ms;    /* when what `effect` is about began; 0 = no arms are compared */
+    int64_t unknown_ms;  /* of it in which counters could not be; not counted */
+    bool uncontrolled;   /* a limit held against a value: no error rate is stated for it */
     int64_t fresh_ms;    /* age of the oldest source it rests on; -1 = never seen */
     int64_t observed_ms; /* how long the arms have been compared */
 
