@@ -45,12 +45,13 @@ static double value_at(const struct promql_series *series, int64_t t_ms)
     return series->samples[low ? low - 1 : 0].v;
 }
 
+/* Sums do not begin anew; good events, which are all but the bad, may fall for a moment. */
 static double increase(const struct promql_series *series, size_t n, int64_t from_ms, int64_t to_ms)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
         if (series[i].n > 0)
-            sum += fmax(0, value_at(&series[i], to_ms) - value_at(&series[i], from_ms));
+            sum += value_at(&series[i], to_ms) - value_at(&series[i], from_ms);
     }
     return sum;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define CARRY_MS 60000        /* sums are written at least each 10 s */
+#define WAIT_BUCKETS 3        /* that contradict themselves may be made whole by the next */
 #define LEARN_MS 3600000      /* how far back stable is learned from */
 #define LEARN_BUCKET_MS 5000  /* in steps of at least that */
 #define LEARN_LEAST_MS 180000 /* of history before a dispersion is learned */
@@ -55,6 +56,12 @@ static bool set_edges(struct daemon *d, struct check *check, const struct slo_ar
     return true;
 }
 
+static void add_counts(struct arm_counts *to, const struct arm_counts *from)
+{
+    to->total += from->total;
+    to->bad += from->bad;
+}
+
 static bool feed_bucket(struct check *check, const struct arm_series *stable,
                         const struct arm_series *canary, int64_t from_ms, int64_t to_ms,
                         struct err *err)
@@ -72,11 +79,13 @@ static bool feed_bucket(struct check *check, const struct arm_series *stable,
         bucket.stable_hist = stable_hist;
         bucket.canary_hist = canary_hist;
     }
-    check->stable.total += bucket.stable.total;
-    check->stable.bad += bucket.stable.bad;
-    check->canary.total += bucket.canary.total;
-    check->canary.bad += bucket.canary.bad;
-    return judge_stream_feed(check->stream, &bucket, err);
+    if (!judge_stream_feed(check->stream, &bucket, err))
+        return false;
+    if (bucket.stable_reported || bucket.canary_reported)
+        check->is_unknown = false;
+    add_counts(&check->stable, &bucket.stable);
+    add_counts(&check->canary, &bucket.canary);
+    return true;
 }
 
 static void add_point(struct check *check, int64_t t_ms)
@@ -86,7 +95,8 @@ static void add_point(struct check *check, int64_t t_ms)
                                                                  .canary = check->canary,
                                                                  .effect = (double)NAN,
                                                                  .low = (double)NAN,
-                                                                 .high = (double)NAN};
+                                                                 .high = (double)NAN,
+                                                                 .log_e = (double)NAN};
 }
 
 /* Stable's buckets before the canary had traffic, from the first that has events on. */
@@ -148,7 +158,7 @@ bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
     if (!set_edges(d, check, stable, &config))
         return false;
     check->stream = judge_stream_new(&config);
-    check->fed_until_ms = r->exposed_since_ms;
+    check->fed_until_ms = check->tried_until_ms = r->exposed_since_ms;
     struct arm_series before;
     int64_t from_ms = r->exposed_since_ms - LEARN_MS;
     if (!select_arm(d, arena, check, r->state.stable_version, from_ms, r->exposed_since_ms, &before,
@@ -158,26 +168,39 @@ bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
     return true;
 }
 
+/* Counters that contradict each other are often only seen at two moments: good events before their
+ * total. So a bucket that cannot be is taken together with the ones after it; when they cannot be
+ * either, that time is not known, and the rest counts. */
+static void feed_up_to(struct check *check, const struct arm_series *stable,
+                       const struct arm_series *canary, int64_t to_ms, int64_t bucket_ms)
+{
+    struct err refusal = ERR_INIT;
+    int64_t from_ms = check->fed_until_ms;
+    if (!feed_bucket(check, stable, canary, from_ms, to_ms, &refusal)) {
+        if (to_ms - from_ms < WAIT_BUCKETS * bucket_ms)
+            return;
+        (void)snprintf(check->refusal, sizeof check->refusal, "%s", refusal.message);
+        check->unknown_ms += to_ms - from_ms;
+        check->is_unknown = true;
+    }
+    check->fed_until_ms = to_ms;
+}
+
 bool feed(struct daemon *d, struct rollout *r, struct check *check, struct arena *arena,
           int64_t now_ms, struct err *err)
 {
     struct arm_series stable, canary;
     int64_t bucket_ms = r->policy->bucket_ms;
-    if (now_ms < check->fed_until_ms + bucket_ms)
+    if (now_ms < check->tried_until_ms + bucket_ms)
         return true;
     int64_t from_ms = check->fed_until_ms - CARRY_MS;
     if (!select_arm(d, arena, check, r->state.stable_version, from_ms, now_ms, &stable, err) ||
         !select_arm(d, arena, check, r->state.canary_version, from_ms, now_ms, &canary, err))
         return false;
-    while (check->fed_until_ms + bucket_ms <= now_ms) {
-        int64_t to_ms = check->fed_until_ms + bucket_ms;
-        struct err refusal = ERR_INIT;
-        if (!feed_bucket(check, &stable, &canary, check->fed_until_ms, to_ms, &refusal)) {
-            (void)snprintf(check->refusal, sizeof check->refusal, "%s", refusal.message);
-            check->refused = check->refusal;
-        }
-        check->fed_until_ms = to_ms;
-        add_point(check, to_ms);
+    while (check->tried_until_ms + bucket_ms <= now_ms) {
+        check->tried_until_ms += bucket_ms;
+        feed_up_to(check, &stable, &canary, check->tried_until_ms, bucket_ms);
+        add_point(check, check->tried_until_ms);
     }
     return true;
 }

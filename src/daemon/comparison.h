@@ -16,6 +16,7 @@ struct point {
     int64_t t_ms;
     struct arm_counts stable, canary; /* cumulative */
     double effect, low, high;
+    double log_e; /* evidence of harm */
 };
 
 struct check {
@@ -24,11 +25,13 @@ struct check {
     bool is_latency;
     size_t n_edges;
     double edges[JUDGE_MAX_EDGES];
-    int64_t fed_until_ms;
+    int64_t fed_until_ms;   /* what is behind it was judged, or is known not to be */
+    int64_t tried_until_ms; /* a bucket that cannot be waits for the next one to make it whole */
     struct arm_counts stable, canary; /* cumulative */
-    const char *refused;              /* why a bucket was impossible; NULL = none was */
-    char refusal[512];
-    struct point points[N_POINTS]; /* a ring */
+    int64_t unknown_ms;               /* of time whose counters could not be */
+    bool is_unknown; /* what was counted last could not be */
+    char refusal[512];                /* why */
+    struct point points[N_POINTS];    /* a ring */
     size_t n_points;
 };
 

@@ -20,7 +20,8 @@ static void put_point(json_t *curves, const struct point *from, const struct poi
                    {"canary", ratio_between(&from->canary, &to->canary)},
                    {"effect", to->effect},
                    {"low", to->low},
-                   {"high", to->high}};
+                   {"high", to->high},
+                   {"logE", to->log_e}};
     (void)json_array_append_new(json_object_get(curves, "t"), json_integer(to->t_ms));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         (void)json_array_append_new(json_object_get(curves, columns[i].key),
@@ -29,7 +30,7 @@ static void put_point(json_t *curves, const struct point *from, const struct poi
 
 json_t *comparison_curves(const struct comparison *c, struct arena *arena, const char *name)
 {
-    static const char *const columns[] = {"t", "stable", "canary", "effect", "low", "high"};
+    static const char *const columns[] = {"t", "stable", "canary", "effect", "low", "high", "logE"};
     const struct check *check = NULL;
     for (size_t i = 0; c && i < c->n_checks; i++) {
         if (strcmp(c->checks[i].spec->name, name) == 0)
@@ -37,8 +38,8 @@ json_t *comparison_curves(const struct comparison *c, struct arena *arena, const
     }
     if (!check)
         return NULL;
-    json_t *curves = json_pack("{s:s, s:s, s:f}", "check", name, "unit", "ratio", "tolerate",
-                               check->spec->tolerate);
+    json_t *curves = json_pack("{s:s, s:s, s:f, s:f}", "check", name, "unit", "ratio", "tolerate",
+                               check->spec->tolerate, "logLimit", -log(c->alpha));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         (void)json_object_set_new(curves, columns[i], json_array());
     size_t n = check->n_points < N_POINTS ? check->n_points : N_POINTS;

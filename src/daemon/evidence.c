@@ -113,6 +113,7 @@ static void keep_interval(struct check *check, const struct evidence *e)
     last->effect = e->effect;
     last->low = e->low;
     last->high = e->high;
+    last->log_e = e->harm_log_e;
 }
 
 static bool has_edges(const struct check *check, const struct slo_arm *arm)
@@ -168,8 +169,12 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
                                r->state.stable_version, JUDGE_MAX_EDGES));
     if (check->stream && !judge_arms(d, r, check, stable, canary, arena, now_ms, &e, &err))
         return broken(check->spec, arena, err.message);
-    if (check->refused && e.state != EVIDENCE_FAIL)
-        set_blind(&e, "impossible", arena_strdup(arena, check->refused));
+    e.unknown_ms = check->unknown_ms;
+    if (check->is_unknown && e.state != EVIDENCE_FAIL)
+        set_blind(&e, "impossible", arena_strdup(arena, check->refusal));
+    else if (check->unknown_ms > 0)
+        e.sentence = arena_printf(arena, "%s; %lld s of it are not known: %s", e.sentence,
+                                  (long long)(check->unknown_ms / 1000), check->refusal);
     /* Harm that was shown stays shown when telemetry then goes away. */
     if (e.state != EVIDENCE_FAIL) {
         check_clocks(r, &e, stable, canary, now_ms, arena);

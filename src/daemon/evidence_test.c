@@ -78,6 +78,50 @@ static void health_is_proven(void **state)
     assert_true(e.high <= e.tolerate && e.effect == 0);
 }
 
+/* Fifty good canary requests are told a second before their total. */
+static void a_bucket_that_cannot_be_waits_for_the_next(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 0);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 120);
+    assert_int_equal(look(w, r, &t, 120).state, EVIDENCE_PASS);
+    test_count(w, "v2", t.begin_ms + 120100, 50, 600); /* 50 bad of no request */
+    flush_sums(&w->d, t.begin_ms + 120200);
+    struct evidence e = look(w, r, &t, 122);
+    assert_int_equal(e.state, EVIDENCE_PASS);
+    test_count(w, "v2", t.begin_ms + 122100, 50, 700);
+    test_count(w, "v1", t.begin_ms + 122100, 0, 11000);
+    flush_sums(&w->d, t.begin_ms + 122200);
+    e = look(w, r, &t, 123);
+    assert_true(e.unknown_ms == 0 && e.canary.bad == 50);
+}
+
+static void a_time_that_cannot_be_is_unknown_and_the_rest_counts(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 0);
+    struct rollout *r = expose(w, &t);
+    play(w, &t, 0, 120);
+    test_count(w, "v2", t.begin_ms + 120100, 50, 600);
+    for (int64_t s = 121; s < 124; s++)
+        flush_sums(&w->d, t.begin_ms + s * 1000);
+    struct evidence e = look(w, r, &t, 124);
+    assert_int_equal(e.state, EVIDENCE_BLIND);
+    assert_string_equal(e.code, "impossible");
+    assert_int_equal(e.unknown_ms, 3000);
+    for (int64_t s = 124; s < 140; s++) { /* as before, the 50 stay counted */
+        test_count(w, "v2", t.begin_ms + s * 1000, 50, 600 + 10 * (double)(s - 123));
+        test_count(w, "v1", t.begin_ms + s * 1000, 0, 90 * (double)s);
+        flush_sums(&w->d, t.begin_ms + s * 1000 + 1);
+    }
+    e = look(w, r, &t, 140);
+    assert_int_equal(e.state, EVIDENCE_PASS);
+    assert_int_equal(e.unknown_ms, 3000);
+    assert_non_null(strstr(e.sentence, "3 s of it are not known"));
+    assert_true(e.canary.bad == 0 && e.canary.total > 700);
+}
+
 static void a_silent_arm_is_blind(void **state)
 {
     struct world *w = *state;
@@ -229,6 +273,10 @@ static void curves_follow_the_arms(void **state)
     size_t n = json_array_size(canary);
     assert_true(n > 20 && json_array_size(json_object_get(curves, "t")) == n);
     assert_true(fabs(json_number_value(json_array_get(canary, n - 1)) - 0.2) < 0.05);
+    json_t *log_e = json_object_get(curves, "logE");
+    assert_true(json_array_size(log_e) == n);
+    assert_true(json_number_value(json_array_get(log_e, n - 1)) >=
+                json_get_double(curves, "logLimit", 1e9));
     assert_null(comparison_curves(r->comparison, &w->arena, "nothing"));
 }
 
@@ -237,6 +285,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(harm_is_found_and_stays_shown),
         TEST(health_is_proven),
+        TEST(a_bucket_that_cannot_be_waits_for_the_next),
+        TEST(a_time_that_cannot_be_is_unknown_and_the_rest_counts),
         TEST(a_silent_arm_is_blind),
         TEST(an_arm_never_heard_of_is_blind),
         TEST(telemetry_from_the_future_is_blind),
