@@ -161,6 +161,18 @@ const struct command commands[] = {
      .run = run_rollout_show,
      .summary = "one rollout: where it stands, its evidence, its history",
      .example = "cqed rollout show shop"},
+    {.name = "rollout explain",
+     .arguments = "SERVICE|ID",
+     .min_words = 1,
+     .max_words = 1,
+     .talks = true,
+     .prints = true,
+     .run = run_rollout_explain,
+     .summary = "each check: effect, samples, dispersion, and its evidence of harm over time",
+     .details =
+         "A check fails when its evidence reaches the upper line. --json gives the snapshot\n"
+         "that the last decision rested on.",
+     .example = "cqed rollout explain shop"},
     {.name = "rollout watch",
      .arguments = "SERVICE|ID",
      .min_words = 1,

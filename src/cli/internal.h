@@ -57,8 +57,9 @@ extern const struct option_spec common_options[]; /* ends at a NULL name */
 
 /* One a command; the table in commands.c says what they are. */
 command_fn run_serve, run_check, run_gate, run_rollout_start, run_rollout_list, run_rollout_show,
-    run_rollout_watch, run_rollout_act, run_slo_list, run_slo_show, run_query, run_ledger_show,
-    run_ledger_verify, run_ledger_replay, run_judge, run_status, run_version, run_help;
+    run_rollout_watch, run_rollout_explain, run_rollout_act, run_slo_list, run_slo_show, run_query,
+    run_ledger_show, run_ledger_verify, run_ledger_replay, run_judge, run_status, run_version,
+    run_help;
 
 /* Run with everything but the arguments set up: out, err, the terminal's nature. argv[0] is the
  * first word behind the program's name. */
@@ -163,6 +164,8 @@ void print_wrapped(struct cli *, int indent, const char *text);
 
 /* What a check says; its sentence, numbers and what would change it. */
 void print_checks(struct cli *, struct arena *, const json_t *checks);
+/* The evidence of harm of a check against its limit over time: `curves` of the API. */
+void print_evidence_plot(struct cli *, const json_t *curves);
 /* "0.12% [0.08% .. 0.2%], tolerated 1%"; "" when there is no effect. */
 const char *text_effect(struct arena *, const json_t *check);
 /* "canary 8412 events, 10 bad; stable 16000, 12 bad"; "" when there are none. */

@@ -278,6 +278,42 @@ int run_rollout_show(struct cli *cli)
     return EXIT_DONE;
 }
 
+/* Every check with what it rests on and how its evidence grew. */
+static void explain(struct cli *cli, const json_t *rollout)
+{
+    struct arena *arena = &cli->arena;
+    const char *id = json_get_cstr(rollout, "id", "");
+    const json_t *checks = json_object_get(json_object_get(rollout, "snapshot"), "checks");
+    (void)fprintf(cli->out, "%s\n\n", text_rollout(arena, rollout));
+    for (size_t i = 0; i < json_array_size(checks); i++) {
+        const json_t *check = json_array_get(checks, i);
+        const char *name = json_get_cstr(check, "check", "");
+        print_checks(cli, arena, json_own(arena, json_pack("[O]", check)));
+        if (json_object_get(check, "dispersion"))
+            print_evidence_plot(
+                cli, api_get(cli, arena,
+                             arena_printf(arena, "%s/curves?check=%s", rollout_path(arena, id),
+                                          url_part(arena, name)),
+                             NULL));
+    }
+    if (json_array_size(checks) == 0)
+        (void)fputs("nothing has been looked at yet\n", cli->out);
+}
+
+int run_rollout_explain(struct cli *cli)
+{
+    struct err err = ERR_INIT;
+    const json_t *rollout =
+        api_get(cli, &cli->arena, rollout_path(&cli->arena, cli->args.words[0]), &err);
+    if (!rollout)
+        return fail_rollout(cli, &err);
+    if (cli->json)
+        print_json(cli, json_object_get(rollout, "snapshot"));
+    else
+        explain(cli, rollout);
+    return EXIT_DONE;
+}
+
 int run_rollout_watch(struct cli *cli)
 {
     struct err err = ERR_INIT;

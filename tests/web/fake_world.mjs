@@ -488,6 +488,8 @@ export function curvesOf(e, atMs) {
         effect: of((i) => (i < 6 ? null : effect * (1 - 1 / i))),
         low: of((i) => (i < 6 ? null : effect - width * Math.sqrt(n / i))),
         high: of((i) => (i < 6 ? null : effect + width * Math.sqrt(n / i))),
+        logE: of((i) => (3 * i) / n - 0.5),
+        logLimit: 3.69,
         tolerate: e.tolerate,
     };
 }

@@ -205,6 +205,8 @@ describe("rollouts", () => {
         await untilText(curves, /canary[\s\S]*stable/);
         await curves.getByRole("button", { name: "Difference" }).click();
         await untilText(curves, /low[\s\S]*high[\s\S]*effect[\s\S]*tolerated/);
+        await curves.getByRole("button", { name: "Evidence" }).click();
+        await untilText(curves, /ln evidence of harm[\s\S]*shown at/);
     });
 });
 

@@ -38,6 +38,13 @@ export interface Evidence {
     canary: ArmCounts;
     harmLogE: Num;
     harmLogLimit: Num;
+    /** Only where arms are compared. */
+    dispersion?: Num;
+    learnedMs?: number;
+    sinceMs?: number;
+    unknownMs?: number;
+    /** A threshold, whose error rate nobody knows. */
+    uncontrolled?: boolean;
     minimumDetectableEffect: Num;
     freshMs: number;
     observedMs: number;
@@ -160,6 +167,9 @@ export interface Curves {
     effect: Num[];
     low: Num[];
     high: Num[];
+    /** ln of the evidence of harm, and where harm is shown. */
+    logE: Num[];
+    logLimit: Num;
     tolerate: Num;
 }
 

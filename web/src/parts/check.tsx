@@ -84,6 +84,13 @@ function Facts({ e }: { e: Evidence }) {
         <p class="facts quiet">
             {e.observedMs > 0 && <span>compared for {duration(e.observedMs)}</span>}
             {Number.isFinite(mde) && <span>detects {inUnit(mde, e.unit)} and more</span>}
+            {Number.isFinite(num(e.dispersion)) && (
+                <span>
+                    dispersion {significant(num(e.dispersion), 3)},{" "}
+                    {e.learnedMs ? `learned from ${duration(e.learnedMs)} of stable` : "assumed or given"}
+                </span>
+            )}
+            {!!e.unknownMs && <span>{duration(e.unknownMs)} not known</span>}
             <span>
                 reason <code>{e.code}</code>
             </span>
@@ -108,6 +115,7 @@ export function CheckCard({ e, atMs, rollout, live, marks }: Props) {
                     <p class="quiet">
                         {KINDS[e.kind]}
                         {!e.critical && " · informs only"}
+                        {e.uncontrolled && " · uncontrolled: no stated error rate"}
                     </p>
                 </div>
                 <EvidenceBadge state={e.state} />

@@ -9,7 +9,7 @@ import { clockTime, DASH, inUnit, num } from "../format";
 const EVERY_MS = 2000;
 const HEIGHT = 150;
 
-export type View = "arms" | "difference";
+export type View = "arms" | "difference" | "evidence";
 
 /** A colour variable as the present theme has it: light-dark() is only resolved on an element. */
 function color(name: string, probe: HTMLElement): string {
@@ -31,6 +31,10 @@ function dataOf(curves: Curves, view: View): uPlot.AlignedData {
     if (view === "arms") {
         return [t, column(curves.canary), column(curves.stable)]; // stable stays visible where both are the same
     }
+    if (view === "evidence") {
+        const full = num(curves.logLimit);
+        return [t, column(curves.logE), t.map(() => (Number.isFinite(full) ? full : null))];
+    }
     const tolerate = num(curves.tolerate);
     const limit = t.map(() => (Number.isFinite(tolerate) ? tolerate : null));
     return [t, column(curves.low), column(curves.high), column(curves.effect), limit];
@@ -44,6 +48,13 @@ function seriesOf(view: View, unit: string, ink: (name: string) => string): uPlo
             time,
             { label: "canary", stroke: ink("--canary"), width: 2.5, value, points: { show: false } },
             { label: "stable", stroke: ink("--stable"), width: 1.25, value, points: { show: false } },
+        ];
+    }
+    if (view === "evidence") {
+        return [
+            time,
+            { label: "ln evidence of harm", stroke: ink("--canary"), width: 2, value, points: { show: false } },
+            { label: "shown at", stroke: ink("--fail"), width: 1, dash: [4, 4], value, points: { show: false } },
         ];
     }
     const edge = { stroke: ink("--faint"), width: 1, value, points: { show: false } };
@@ -168,7 +179,7 @@ function usePlot(curves: Curves | null, view: View, marks: Mark[]) {
     const plot = useRef<uPlot | null>(null);
     const present = theme.value;
     const has = curves !== null && curves.t.length > 1;
-    const unit = curves?.unit ?? "";
+    const unit = view === "evidence" ? "1" : (curves?.unit ?? "");
     useEffect(() => {
         const parent = box.current;
         if (!parent || !has || !curves) {
@@ -214,6 +225,7 @@ export function CheckCurves({ rollout, check, live, marks }: Props) {
             <div class="tabs" role="group" aria-label="curves">
                 {tab("arms", "Both arms")}
                 {tab("difference", "Difference")}
+                {tab("evidence", "Evidence")}
             </div>
             <div ref={box} role="img" aria-label={`${check}: canary against stable over time`} />
             {!has && (
