@@ -1,7 +1,6 @@
 /* cqed check: every problem of a configuration, or of policies alone, each with its place. */
 #include "cli/internal.h"
 
-#include "base/diag.h"
 #include "base/file.h"
 #include "config/config.h"
 
@@ -78,7 +77,7 @@ static void print_found(struct found *f, const char *what)
     print_kind(cli, "gates", f->gates, f->n_gates);
 }
 
-static void print_problem(struct cli *cli, const struct diag *d)
+void print_problem(struct cli *cli, const struct diag *d)
 {
     bool is_error = d->level == DIAG_ERROR;
     (void)fprintf(cli->out, "%s", clean(&cli->arena, d->path));
@@ -115,21 +114,26 @@ static void put_problem(struct json_writer *w, const struct diag *d)
     json_close_object(w);
 }
 
+void put_problems(struct json_writer *w, const struct diag_list *diags)
+{
+    json_key(w, "ok");
+    json_put_bool(w, diags->errors == 0);
+    json_key(w, "errors");
+    json_put_i64(w, (int64_t)diags->errors);
+    json_key(w, "problems");
+    json_open_array(w);
+    for (size_t i = 0; i < diags->n; i++)
+        put_problem(w, &diags->items[i]);
+    json_close_array(w);
+}
+
 static void print_as_json(struct found *f)
 {
     struct buf text = BUF_INIT;
     struct json_writer w;
     json_writer_init(&w, &text);
     json_open_object(&w);
-    json_key(&w, "ok");
-    json_put_bool(&w, f->diags.errors == 0);
-    json_key(&w, "errors");
-    json_put_i64(&w, (int64_t)f->diags.errors);
-    json_key(&w, "problems");
-    json_open_array(&w);
-    for (size_t i = 0; i < f->diags.n; i++)
-        put_problem(&w, &f->diags.items[i]);
-    json_close_array(&w);
+    put_problems(&w, &f->diags);
     put_names(&w, "slos", f->slos, f->n_slos);
     put_names(&w, "rollouts", f->rollouts, f->n_rollouts);
     put_names(&w, "gates", f->gates, f->n_gates);

@@ -16,6 +16,13 @@ static const struct option_spec serve_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec check_metrics_options[] = {
+    {"format", 0, "FORMAT",
+     "openmetrics or text; default: what the Content-Type or \"# EOF\" says"},
+    {"strict", 0, NULL, "warnings count as errors"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec gate_options[] = {
     {"wait", 'w', "DURATION", "ask again until it passes or fails, at most this long"},
     {"every", 0, "DURATION", "how often --wait asks; default 5s"},
@@ -116,6 +123,21 @@ const struct command commands[] = {
                 "./cqed.yaml. Every problem is printed with its place. Exit: 0 usable, 1 errors "
                 "found.",
      .example = "cqed check cqed.yaml"},
+    {.name = "check metrics",
+     .arguments = "FILE|URL|-",
+     .min_words = 1,
+     .max_words = 1,
+     .prints = true,
+     .run = run_check_metrics,
+     .summary = "validate what an application exposes, strictly",
+     .details =
+         "Reads OpenMetrics 1.0 or Prometheus's text 0.0.4 from a file, a target or standard "
+         "input. Errors are what the format forbids, warnings what it advises against, names "
+         "and units included. Scraping itself is lenient. Exit: 0 sound, 1 errors found, 5 "
+         "unreachable.",
+     .example = "cqed check metrics http://127.0.0.1:8001/metrics\n"
+                "curl -s http://127.0.0.1:8001/metrics | cqed check metrics -",
+     .options = check_metrics_options},
     {.name = "status",
      .arguments = "",
      .talks = true,

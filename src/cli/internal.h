@@ -3,6 +3,7 @@
 #define CQED_CLI_INTERNAL_H
 
 #include "base/arena.h"
+#include "base/diag.h"
 #include "base/err.h"
 #include "cli/args.h"
 #include "cli/cli.h"
@@ -56,10 +57,10 @@ extern const struct option_spec common_options[]; /* ends at a NULL name */
 #define DEFAULT_SERVER "http://127.0.0.1:9797"
 
 /* One a command; the table in commands.c says what they are. */
-command_fn run_serve, run_check, run_gate, run_rollout_start, run_rollout_list, run_rollout_show,
-    run_rollout_watch, run_rollout_explain, run_rollout_act, run_slo_list, run_slo_show, run_query,
-    run_ledger_show, run_ledger_verify, run_ledger_replay, run_judge, run_status, run_version,
-    run_help;
+command_fn run_serve, run_check, run_check_metrics, run_gate, run_rollout_start, run_rollout_list,
+    run_rollout_show, run_rollout_watch, run_rollout_explain, run_rollout_act, run_slo_list,
+    run_slo_show, run_query, run_ledger_show, run_ledger_verify, run_ledger_replay, run_judge,
+    run_status, run_version, run_help;
 
 /* Run with everything but the arguments set up: out, err, the terminal's nature. argv[0] is the
  * first word behind the program's name. */
@@ -159,6 +160,12 @@ void print_json(struct cli *, const json_t *); /* one line */
 
 /* Wrapped at the terminal's width, each line behind `indent` spaces. */
 void print_wrapped(struct cli *, int indent, const char *text);
+
+/* --- check.c: what is wrong, with its place --- */
+
+void print_problem(struct cli *, const struct diag *);
+/* "ok", "errors" and "problems" of an object. */
+void put_problems(struct json_writer *, const struct diag_list *);
 
 /* --- checks.c: evidence --- */
 

@@ -173,7 +173,10 @@ int run_command_line(struct cli *cli, int argc, char *const *argv)
         return asked ? EXIT_DONE : EXIT_USAGE;
     }
     const char *word = argv[taken];
-    const struct command *c = find_command(word, NULL);
+    const struct command *c = taken + 1 < argc ? find_command(word, argv[taken + 1]) : NULL;
+    if (c)
+        return run_found(cli, c, argc - taken - 2, argv + taken + 2);
+    c = find_command(word, NULL);
     if (c)
         return run_found(cli, c, argc - taken - 1, argv + taken + 1);
     if (print_group(NULL, word))

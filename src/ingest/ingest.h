@@ -5,6 +5,7 @@
 #define CQED_INGEST_INGEST_H
 
 #include "base/arena.h"
+#include "base/diag.h"
 #include "base/err.h"
 #include "codec/json.h"
 #include "io/http_client.h"
@@ -74,6 +75,11 @@ struct exposition_sink {
 /* Parses the whole text. ERR_BAD_INPUT names line and what is wrong. */
 MUST_CHECK bool exposition_parse(enum exposition_format, struct str text, struct arena *,
                                  const struct exposition_sink *, struct err *);
+
+/* Strictly, for `cqed check metrics`: every problem with its line and column goes to diags, in no
+ * order. Errors are what the format forbids, warnings what it advises against, names included. */
+void exposition_check(enum exposition_format, const char *path, struct str text,
+                      struct diag_list *);
 
 /* --- OTLP metrics (HTTP threads). ---
  * Names follow OpenTelemetry's rules for Prometheus: http.server.request.duration in "s" becomes
