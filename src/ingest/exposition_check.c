@@ -6,10 +6,6 @@
  */
 #include "ingest/exposition_check.h"
 
-#include "base/num.h"
-
-#include <stdlib.h>
-
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 #define MASK(suffix) (1u << (suffix))
 
