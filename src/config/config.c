@@ -1,7 +1,6 @@
 #include "config/config.h"
 
 #include "base/file.h"
-#include "base/num.h"
 #include "config/internal.h"
 
 #include <stdlib.h>
@@ -147,30 +146,21 @@ static void read_storage(struct reader *r, struct yaml_node *map)
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "storage", r->diags);
 }
 
-/* That serve/ can listen there, beyond what only the machine knows. */
-static void read_listen(struct reader *r, struct yaml_node *root)
-{
-    const char **listen = &r->config->listen;
-    struct yaml_node *at = yaml_take(root, "listen");
-    uint64_t port;
-    if (!yaml_take_string(root, "listen", r->arena, listen, r->diags))
-        return;
-    const char *colon = strrchr(*listen, ':');
-    if (!colon || !num_parse_u64(str_from(colon + 1), &port) || port > 65535)
-        yaml_error(at, r->diags, "listen must be HOST:PORT like 127.0.0.1:9797, not '%s'", *listen);
-}
-
 static void read_main(struct reader *r, struct yaml_node *root)
 {
-    static const char *const keys[] = {"listen", "storage", "global", "scrape_configs", "policies"};
+    static const char *const keys[] = {"listen", "storage",        "telemetry",
+                                       "global", "scrape_configs", "policies"};
     static const char *const global_keys[] = {"scrape_interval", "scrape_timeout"};
     int64_t interval_ms = 15000, timeout_ms = 10000;
     size_t n_paths;
 
-    read_listen(r, root);
+    read_address(r, root, "listen", "listen", &r->config->listen);
     struct yaml_node *storage = yaml_take_map(root, "storage", r->diags);
     if (storage)
         read_storage(r, storage);
+    struct yaml_node *telemetry = yaml_take_map(root, "telemetry", r->diags);
+    if (telemetry)
+        read_telemetry_in(r, telemetry);
     struct yaml_node *global = yaml_take_map(root, "global", r->diags);
     if (global) {
         yaml_take_duration(global, "scrape_interval", &interval_ms, r->diags);

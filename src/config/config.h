@@ -15,6 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Ports for OTLP alone; NULL = not wanted. */
+struct otlp_ports {
+    const char *grpc, *http;
+    const char *tls_cert_file, *tls_key_file; /* of both; both or neither */
+};
+
 struct config {
     struct arena arena; /* owns everything below */
     const char *path;   /* of cqed.yaml; NULL when there is none */
@@ -22,6 +28,7 @@ struct config {
     const char *data_path; /* storage.path */
     int64_t flush_ms;
     bool fsync_always;
+    struct otlp_ports otlp;
     const struct scrape_config *scrapes;
     size_t n_scrapes;
     const struct slo_spec *slos;

@@ -69,6 +69,12 @@ const char *resolve_path(struct arena *, const char *file, const char *path);
 /* scrape.c: the list under `scrape_configs`, with the defaults of `global`. */
 void read_scrapes(struct reader *, struct yaml_node *list, int64_t interval_ms, int64_t timeout_ms);
 
+/* telemetry.c: the mapping under `telemetry`; and any address that can be listened on, beyond what
+ * only the machine knows. */
+void read_telemetry_in(struct reader *, struct yaml_node *map);
+void read_address(struct reader *, struct yaml_node *map, const char *key, const char *what,
+                  const char **out);
+
 /* openslo.c: one document of apiVersion openslo/v1. */
 void read_openslo(struct reader *, struct yaml_node *document, const char *kind);
 void resolve_indicator_refs(struct reader *);

@@ -104,6 +104,11 @@ static void exchange_engines(void *arg)
     x->daemon->tap.self = x->engine;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
 static bool settings_are_fixed(const struct config *now, const struct config *next, struct err *err)
 {
     if (strcmp(now->data_path, next->data_path) != 0)
@@ -112,6 +117,10 @@ static bool settings_are_fixed(const struct config *now, const struct config *ne
     if (strcmp(now->listen, next->listen) != 0)
         return err_set(err, ERR_CONFLICT, "listen changed from %s to %s: restart cQED for it",
                        now->listen, next->listen);
+    if (!is_same(now->otlp.grpc, next->otlp.grpc) || !is_same(now->otlp.http, next->otlp.http) ||
+        !is_same(now->otlp.tls_cert_file, next->otlp.tls_cert_file) ||
+        !is_same(now->otlp.tls_key_file, next->otlp.tls_key_file))
+        return err_set(err, ERR_CONFLICT, "telemetry.otlp changed: restart cQED for it");
     return true;
 }
 
@@ -184,6 +193,7 @@ static bool open_all(struct daemon *d, struct err *err)
     if (!d->ledger || !record_config(d, LEDGER_START, NULL, err) || !rollouts_recover(d, err))
         return false;
     d->serve = serve_start(&(struct serve_options){.listen = d->listen,
+                                                   .otlp = d->config->otlp,
                                                    .loop = d->loop,
                                                    .store = d->store,
                                                    .metadata = d->metadata,
@@ -226,6 +236,13 @@ static const char *address_of(const struct daemon *d, char *out, size_t size)
     return out;
 }
 
+static void log_otlp_ports(const struct daemon *d)
+{
+    uint16_t grpc = serve_otlp_grpc_port(d->serve), http = serve_otlp_http_port(d->serve);
+    if (grpc || http)
+        log_info("daemon", "listening otlp_grpc_port=%u otlp_http_port=%u", grpc, http);
+}
+
 static bool run(struct daemon *d, struct err *err)
 {
     char address[128];
@@ -245,6 +262,7 @@ static bool run(struct daemon *d, struct err *err)
     log_info("daemon", "listening address=%s data=%s ready_ms=%lld",
              address_of(d, address, sizeof address), d->data_path,
              (long long)((clock_mono_ns() - begin_ns) / 1000000));
+    log_otlp_ports(d);
     loop_run(d->loop);
     return true;
 }

@@ -112,6 +112,17 @@ MUST_CHECK bool otlp_metrics_protobuf(struct otlp *, struct str body, int64_t no
 MUST_CHECK bool otlp_metrics_json(struct otlp *, struct str body, int64_t now_ms,
                                   struct otlp_result *, struct err *);
 
+enum otlp_encoding { OTLP_PROTOBUF, OTLP_JSON };
+enum otlp_signal { OTLP_METRICS, OTLP_TRACES, OTLP_LOGS };
+#define OTLP_SIGNALS 3
+
+/* The same for a request of any signal. Spans and log records are not stored yet: all are rejected,
+ * and the message says so; only a malformed request is an error. */
+MUST_CHECK bool otlp_take(struct otlp *, enum otlp_signal, enum otlp_encoding, struct str body,
+                          int64_t now_ms, struct otlp_result *, struct err *);
+/* How many points, spans or log records otlp_take has taken and refused so far. */
+void otlp_counts(const struct otlp *, enum otlp_signal, uint64_t *accepted, uint64_t *rejected);
+
 /* --- Prometheus remote write, 1.0 and 2.0 (HTTP threads). ---
  * Samples, stale markers among them, and metadata are taken as they are. A start timestamp that
  * lies in our watch says that its counter stood at 0 then; one that is newer than what the series

@@ -15,6 +15,7 @@
 #include "model/labels.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define OTLP_MAX_LABEL_BYTES 65536             /* of one series, names and values */
 #define OTLP_MAX_NAME_BYTES 1024               /* of a metric */
@@ -29,6 +30,7 @@ struct otlp {
     pthread_mutex_t adding; /* held by a request with differences, from the first to its commit */
     pthread_mutex_t swap_lock; /* guards cache */
     struct key_cache *cache;
+    _Atomic uint64_t accepted[OTLP_SIGNALS], rejected[OTLP_SIGNALS];
 };
 
 /* Cache entries. What cannot be taken is remembered too, with why; what is below it says the same.

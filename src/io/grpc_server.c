@@ -236,8 +236,8 @@ static bool feed(struct connection *c, struct str bytes)
     struct buf plain = BUF_INIT;
     if (!c->tls)
         return grpc_session_feed(c->session, bytes, now_ms());
-    bool fine = tls_stream_feed(c->tls, bytes, &plain) &
-                grpc_session_feed(c->session, buf_str(&plain), now_ms());
+    bool fine = tls_stream_feed(c->tls, bytes, &plain); /* what came before an end counts */
+    fine = grpc_session_feed(c->session, buf_str(&plain), now_ms()) && fine;
     buf_release(&plain);
     return fine;
 }

@@ -12,9 +12,10 @@
 
 #include "io/grpc_message.h"
 
-#define GRPC_MAX_CALLS 100             /* at once on a connection */
-#define GRPC_REQUEST_MS INT64_C(60000) /* for a request to arrive, and for an answer to be taken   \
-                                        */
+#define GRPC_MAX_CALLS 100 /* at once on a connection */
+#define GRPC_REQUEST_MS                                                                            \
+    INT64_C(60000)                        /* to send a request, and to take an answer              \
+                                           */
 #define GRPC_HEADER_BYTES ((size_t)16384) /* of one request, decoded */
 
 struct grpc_session;

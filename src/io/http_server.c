@@ -252,18 +252,23 @@ static bool decode_body(struct exchange *x, struct err *err)
     return done;
 }
 
+static void refuse(struct exchange *x)
+{
+    http_refusal *own = x->route ? x->server->options.refuse : NULL;
+    if (!own || !own(&x->request, &x->response, x->fault_status, x->fault))
+        put_error(&x->response, x->fault_status, name_of_status(x->fault_status), x->fault);
+}
+
 static void run_handler(struct exchange *x)
 {
     struct err err = ERR_INIT;
     if (x->too_big)
         set_fault(x, 413, arena_printf(&x->arena, "the body is over %zu bytes", x->max_body_bytes));
     check_encoding(x);
+    if (!x->fault_status && !decode_body(x, &err))
+        set_fault(x, status_of(err.code), err.message);
     if (x->fault_status) {
-        put_error(&x->response, x->fault_status, name_of_status(x->fault_status), x->fault);
-        return;
-    }
-    if (!decode_body(x, &err)) {
-        http_respond_error(&x->response, &err);
+        refuse(x);
         return;
     }
     x->request.body = buf_str(&x->body);

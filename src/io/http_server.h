@@ -53,6 +53,11 @@ void http_respond_error(struct http_response *, const struct err *);
 
 typedef void http_handler(void *context, struct http_request *, struct http_response *);
 
+/* Says in a route's own protocol why its handler is not asked: 413, 415, 400 (a body that cannot be
+ * decoded), 503. False: it is said as http_respond_error does. */
+typedef bool http_refusal(const struct http_request *, struct http_response *, int status,
+                          const char *message);
+
 struct http_route {
     const char *method;  /* "GET", "POST", "PUT", "DELETE"; GET also answers HEAD */
     const char *pattern; /* "/cqed/v1/rollouts/:id"; a final "*" takes the rest */
@@ -65,6 +70,7 @@ struct http_server_options {
     const struct http_route *routes;
     size_t n_routes;
     void *context;                            /* handed to every handler */
+    http_refusal *refuse;                     /* of what has a route; NULL = none */
     unsigned threads;                         /* 0 = one a core, at most 8 */
     const char *tls_cert_file, *tls_key_file; /* both or neither */
     unsigned max_connections;                 /* 0 = 1024 */

@@ -2,18 +2,21 @@
 #ifndef CQED_SERVE_INTERNAL_H
 #define CQED_SERVE_INTERNAL_H
 
+#include "io/grpc.h"
 #include "serve/serve.h"
 
 #include <pthread.h>
 
 #define MAX_LISTENERS 256
+#define OTLP_MAX_BYTES ((size_t)32 << 20)
 #define REMOTE_WRITE_MAX_BYTES ((size_t)32 << 20) /* as Prometheus's, compressed and not */
 
 struct serve {
     struct serve_options options;
     struct otlp *otlp;
     struct remote_write *remote_write;
-    struct http_server *server;
+    struct http_server *server, *otlp_http; /* the second, and the next, may be NULL */
+    struct grpc_server *otlp_grpc;
     pthread_mutex_t lock; /* guards the listeners */
     struct http_stream *listeners[MAX_LISTENERS];
     size_t n_listeners;
@@ -32,7 +35,19 @@ http_handler handle_query, handle_query_range, handle_labels, handle_label_value
     handle_metadata, handle_targets, handle_buildinfo;
 
 /* telemetry.c */
-http_handler handle_otlp_metrics, handle_remote_write, handle_own_metrics;
+http_handler handle_remote_write, handle_own_metrics;
+
+/* otlp.c */
+http_handler handle_otlp_metrics, handle_otlp_traces, handle_otlp_logs;
+http_refusal refuse_otlp;
+#define OTLP_ROUTES(base)                                                                          \
+    {"POST", base "/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},                             \
+        {"POST", base "/v1/traces", handle_otlp_traces, OTLP_MAX_BYTES},                           \
+    {                                                                                              \
+        "POST", base "/v1/logs", handle_otlp_logs, OTLP_MAX_BYTES                                  \
+    }
+bool start_otlp_ports(struct serve *, struct err *); /* those that were asked for */
+void stop_otlp_ports(struct serve *);
 
 /* control.c */
 http_handler handle_status, handle_services, handle_slos, handle_slo, handle_rollouts,

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#define OTLP_MAX_BYTES ((size_t)32 << 20)
-
 static const struct http_route routes[] = {
     {"GET", "/api/v1/query", handle_query, 0},
     {"POST", "/api/v1/query", handle_query, 0},
@@ -20,8 +18,8 @@ static const struct http_route routes[] = {
     {"GET", "/api/v1/metadata", handle_metadata, 0},
     {"GET", "/api/v1/targets", handle_targets, 0},
     {"GET", "/api/v1/status/buildinfo", handle_buildinfo, 0},
-    {"POST", "/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},
-    {"POST", "/api/v1/otlp/v1/metrics", handle_otlp_metrics, OTLP_MAX_BYTES},
+    OTLP_ROUTES(""),
+    OTLP_ROUTES("/api/v1/otlp"),
     {"POST", "/api/v1/write", handle_remote_write, REMOTE_WRITE_MAX_BYTES},
     {"GET", "/metrics", handle_own_metrics, 0},
     {"GET", "/-/healthy", handle_alive, 0},
@@ -48,6 +46,17 @@ static const struct http_route routes[] = {
     {"GET", "/*", handle_page, 0},
 };
 
+/* In whatever state starting reached. */
+static void free_serve(struct serve *s)
+{
+    stop_otlp_ports(s);
+    http_server_stop(s->server);
+    otlp_free(s->otlp);
+    remote_write_free(s->remote_write);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
 struct serve *serve_start(const struct serve_options *options, struct err *err)
 {
     struct serve *s = calloc(1, sizeof *s);
@@ -60,16 +69,13 @@ struct serve *serve_start(const struct serve_options *options, struct err *err)
     struct http_server_options http = {.listen = options->listen,
                                        .routes = routes,
                                        .n_routes = sizeof routes / sizeof *routes,
-                                       .context = s};
+                                       .context = s,
+                                       .refuse = refuse_otlp};
     s->server = http_server_start(&http, err);
-    if (!s->server) {
-        otlp_free(s->otlp);
-        remote_write_free(s->remote_write);
-        (void)pthread_mutex_destroy(&s->lock);
-        free(s);
-        return NULL;
-    }
-    return s;
+    if (s->server && start_otlp_ports(s, err))
+        return s;
+    free_serve(s);
+    return NULL;
 }
 
 void serve_stop(struct serve *s)
@@ -81,11 +87,7 @@ void serve_stop(struct serve *s)
         http_stream_close(s->listeners[i]);
     s->n_listeners = 0;
     (void)pthread_mutex_unlock(&s->lock);
-    http_server_stop(s->server);
-    otlp_free(s->otlp);
-    remote_write_free(s->remote_write);
-    (void)pthread_mutex_destroy(&s->lock);
-    free(s);
+    free_serve(s);
 }
 
 uint16_t serve_port(const struct serve *s)

@@ -5,6 +5,7 @@
 #ifndef CQED_SERVE_SERVE_H
 #define CQED_SERVE_SERVE_H
 
+#include "config/config.h"
 #include "ingest/ingest.h"
 #include "io/http_server.h"
 #include "io/loop.h"
@@ -49,6 +50,7 @@ typedef bool control_fn(void *self, const struct control_request *, struct arena
 
 struct serve_options {
     const char *listen;
+    struct otlp_ports otlp; /* besides `listen`, which takes OTLP/HTTP too */
     struct loop *loop;
     struct store *store;
     struct metadata_store *metadata;
@@ -62,6 +64,8 @@ struct serve;
 struct serve *serve_start(const struct serve_options *, struct err *);
 void serve_stop(struct serve *);
 uint16_t serve_port(const struct serve *);
+uint16_t serve_otlp_http_port(const struct serve *); /* 0 = there is none */
+uint16_t serve_otlp_grpc_port(const struct serve *);
 
 /* Hand an event to every open page. Any thread; never blocks. id < 0: none. */
 void serve_publish(struct serve *, const char *event, int64_t id, const json_t *data);

@@ -1,4 +1,4 @@
-/* Telemetry in over HTTP, and cQED's own metrics out. */
+/* Remote write in, and cQED's own metrics out. */
 #include "base/clock.h"
 #include "base/num.h"
 #include "codec/compress.h"
@@ -7,108 +7,6 @@
 #include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
-
-/* --- OTLP/HTTP (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP Response") --- */
-
-static bool is_json(const char *content_type)
-{
-    return str_starts(str_from(content_type), STR("application/json"));
-}
-
-/* Protobuf by hand: both answers are one or two fields. */
-static void add_proto_bytes(struct buf *out, unsigned field, struct str bytes)
-{
-    buf_add_uvarint(out, field << 3 | 2);
-    buf_add_uvarint(out, bytes.n);
-    buf_add_str(out, bytes);
-}
-
-static void add_proto_number(struct buf *out, unsigned field, uint64_t v)
-{
-    buf_add_uvarint(out, field << 3);
-    buf_add_uvarint(out, v);
-}
-
-/* ExportMetricsServiceResponse, with partial_success when something was refused. */
-static void answer_export(struct http_response *response, const struct otlp_result *r, bool json)
-{
-    if (json) {
-        struct json_writer w;
-        json_writer_init(&w, &response->body);
-        json_open_object(&w);
-        if (r->rejected > 0) {
-            json_key(&w, "partialSuccess");
-            json_open_object(&w);
-            json_key(&w, "rejectedDataPoints");
-            char count[32];
-            (void)snprintf(count, sizeof count, "%llu", (unsigned long long)r->rejected);
-            json_put_cstr(&w, count);
-            json_key(&w, "errorMessage");
-            json_put_cstr(&w, r->message);
-            json_close_object(&w);
-        }
-        json_close_object(&w);
-        json_writer_end(&w);
-        return;
-    }
-    response->content_type = "application/x-protobuf";
-    if (r->rejected == 0)
-        return;
-    struct buf partial = BUF_INIT;
-    add_proto_number(&partial, 1, r->rejected);
-    add_proto_bytes(&partial, 2, str_from(r->message));
-    add_proto_bytes(&response->body, 1, buf_str(&partial));
-    buf_release(&partial);
-}
-
-/* google.rpc.Status in the request's own encoding. */
-static void answer_refusal(struct http_response *response, int status, const struct err *err,
-                           bool json)
-{
-    int code = status == 503 ? 14 : 3; /* UNAVAILABLE, INVALID_ARGUMENT */
-    response->status = status;
-    if (status == 503)
-        http_add_header(response, "Retry-After", "1");
-    if (json) {
-        struct json_writer w;
-        json_writer_init(&w, &response->body);
-        json_open_object(&w);
-        json_key(&w, "code");
-        json_put_i64(&w, code);
-        json_key(&w, "message");
-        json_put_cstr(&w, err->message);
-        json_close_object(&w);
-        json_writer_end(&w);
-        return;
-    }
-    response->content_type = "application/x-protobuf";
-    add_proto_number(&response->body, 1, (uint64_t)code);
-    add_proto_bytes(&response->body, 2, str_from(err->message));
-}
-
-void handle_otlp_metrics(void *context, struct http_request *request,
-                         struct http_response *response)
-{
-    struct serve *s = context;
-    struct otlp_result result = {0};
-    struct err err = ERR_INIT;
-    bool json = is_json(request->content_type);
-    if (!json && !str_starts(str_from(request->content_type), STR("application/x-protobuf"))) {
-        err_set(&err, ERR_BAD_INPUT,
-                "Content-Type must be application/x-protobuf or application/json, not '%.100s'",
-                request->content_type);
-        answer_refusal(response, 415, &err, true);
-        return;
-    }
-    bool done = json
-                    ? otlp_metrics_json(s->otlp, request->body, clock_wall_ms(), &result, &err)
-                    : otlp_metrics_protobuf(s->otlp, request->body, clock_wall_ms(), &result, &err);
-    if (done)
-        answer_export(response, &result, json);
-    else
-        answer_refusal(response, err.code == ERR_IO || err.code == ERR_LIMIT ? 503 : 400, &err,
-                       json);
-}
 
 /* --- Remote write (prometheus.io/docs/specs/prw/remote_write_spec_2_0) --- */
 
