@@ -41,6 +41,7 @@ struct found {
     struct diag_list diags;
     const char **slos, **rollouts, **gates;
     size_t n_slos, n_rollouts, n_gates, n_scrapes;
+    json_t *forecasts; /* array; NULL = not asked for */
 };
 
 static void take_names(struct found *f, const struct config *c)
@@ -137,10 +138,26 @@ static void print_as_json(struct found *f)
     put_names(&w, "slos", f->slos, f->n_slos);
     put_names(&w, "rollouts", f->rollouts, f->n_rollouts);
     put_names(&w, "gates", f->gates, f->n_gates);
+    if (f->forecasts) {
+        json_key(&w, "forecasts");
+        json_put_value(&w, f->forecasts);
+    }
     json_close_object(&w);
     json_writer_end(&w);
     (void)fprintf(f->cli->out, "%s\n", text.p);
     buf_release(&text);
+}
+
+static bool take_forecasts(struct found *f, const struct config *c, struct err *err)
+{
+    f->forecasts = json_own(&f->cli->arena, json_array());
+    for (size_t i = 0; i < c->n_rollouts; i++) {
+        json_t *forecast = forecast_policy(f->cli, &c->rollouts[i], err);
+        if (!forecast)
+            return false;
+        (void)json_array_append(f->forecasts, forecast);
+    }
+    return true;
 }
 
 static int load(struct found *f, const char *main_path, const char *const *policies, size_t n)
@@ -155,7 +172,11 @@ static int load(struct found *f, const char *main_path, const char *const *polic
     diag_sort(&f->diags);
     if (c)
         take_names(f, c);
+    struct err err = ERR_INIT;
+    bool told = !c || !args_flag(&cli->args, "forecast") || take_forecasts(f, c, &err);
     config_free(c);
+    if (!told)
+        return fail_with(cli, &err);
     if (cli->json) {
         print_as_json(f);
         return f->diags.errors ? EXIT_NEGATIVE : EXIT_DONE;
@@ -166,6 +187,11 @@ static int load(struct found *f, const char *main_path, const char *const *polic
         (void)fprintf(cli->out, "%zu error%s\n", f->diags.errors, f->diags.errors == 1 ? "" : "s");
     else
         print_found(f, what);
+    for (size_t i = 0; i < json_array_size(f->forecasts); i++) {
+        const json_t *forecast = json_array_get(f->forecasts, i);
+        (void)fprintf(cli->out, "\nrollout of %s\n", clean_get(&cli->arena, forecast, "service"));
+        print_forecast(cli, forecast);
+    }
     return f->diags.errors ? EXIT_NEGATIVE : EXIT_DONE;
 }
 

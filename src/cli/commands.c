@@ -23,6 +23,11 @@ static const struct option_spec check_metrics_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec check_options[] = {
+    {"forecast", 0, NULL, "what the rollouts can show, with the traffic that the server sees"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec gate_options[] = {
     {"wait", 'w', "DURATION", "ask again until it passes or fails, at most this long"},
     {"every", 0, "DURATION", "how often --wait asks; default 5s"},
@@ -39,7 +44,7 @@ static const struct option_spec start_options[] = {
     {"idempotency-key", 0, "KEY", "the same key gives the same rollout again"},
     {"watch", 0, NULL, "follow it until it ends"},
     {"timeout", 0, "DURATION", "with --watch: stop following after this long, exit 4"},
-    {"dry-run", 0, NULL, "say what would be asked for, and ask for nothing"},
+    {"dry-run", 0, NULL, "say what would be asked for and what it could show, and ask for nothing"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -116,13 +121,15 @@ const struct command commands[] = {
     {.name = "check",
      .arguments = "[PATH...]",
      .max_words = 1000,
+     .talks = true,
      .prints = true,
      .run = run_check,
      .summary = "validate configuration and policies",
      .details = "A PATH is a cqed.yaml, a file of policies, or a folder of them; without one, "
                 "./cqed.yaml. Every problem is printed with its place. Exit: 0 usable, 1 errors "
                 "found.",
-     .example = "cqed check cqed.yaml"},
+     .example = "cqed check cqed.yaml\ncqed check policies --forecast",
+     .options = check_options},
     {.name = "check metrics",
      .arguments = "FILE|URL|-",
      .min_words = 1,

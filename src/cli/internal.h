@@ -178,6 +178,16 @@ const char *text_effect(struct arena *, const json_t *check);
 /* "canary 8412 events, 10 bad; stable 16000, 12 bad"; "" when there are none. */
 const char *text_samples(struct arena *, const json_t *check);
 
+/* --- forecast.c --- */
+
+struct rollout_policy;
+
+void print_forecast(struct cli *, const json_t *forecast);
+/* The server's, of its own policy. stable NULL = the server finds out. */
+json_t *ask_forecast(struct cli *, const char *service, const char *stable, struct err *);
+/* Of this policy, with the traffic that the server sees. */
+json_t *forecast_policy(struct cli *, const struct rollout_policy *, struct err *);
+
 /* --- report.c: what CI systems read --- */
 
 bool write_junit(const char *path, const json_t *gate, int exit_code, int64_t waited_ms,

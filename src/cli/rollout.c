@@ -84,9 +84,12 @@ static int dry_run(struct cli *cli, const json_t *body)
         live ? api_get(cli, &cli->arena, rollout_path(&cli->arena, live), NULL) : NULL;
     if (last && exit_code_of_rollout(last) >= 0)
         live = NULL;
+    struct err unknown = ERR_INIT;
+    const json_t *forecast = ask_forecast(cli, service, args_value(&cli->args, "stable"), &unknown);
     if (cli->json) {
-        json_t *out = json_own(&cli->arena, json_pack("{s:b, s:O, s:s?}", "dryRun", 1, "request",
-                                                      body, "supersedes", live));
+        json_t *out =
+            json_own(&cli->arena, json_pack("{s:b, s:O, s:s?, s:O?}", "dryRun", 1, "request", body,
+                                            "supersedes", live, "forecast", forecast));
         print_json(cli, out);
         return EXIT_DONE;
     }
@@ -94,6 +97,10 @@ static int dry_run(struct cli *cli, const json_t *body)
     print_json(cli, body);
     if (live)
         (void)fprintf(cli->out, "would supersede %s\n", clean(&cli->arena, live));
+    if (forecast)
+        print_forecast(cli, forecast);
+    else
+        (void)fprintf(cli->out, "no forecast: %s\n", clean(&cli->arena, unknown.message));
     (void)fputs("dry run: nothing was asked for; the policy and the versions were not checked\n",
                 cli->out);
     return EXIT_DONE;

@@ -126,15 +126,14 @@ static struct judge_bucket *history(struct arena *arena, const struct check *che
 }
 
 /* The dispersion is learned when the policy gives none and there is enough to learn from. */
-static void learn(struct rollout *r, struct check *check, const struct arm_series *stable,
+static void learn(const struct opening *o, struct check *check, const struct arm_series *stable,
                   struct arena *arena)
 {
     size_t n;
     int64_t bucket_ms =
-        r->policy->bucket_ms > LEARN_BUCKET_MS ? r->policy->bucket_ms : LEARN_BUCKET_MS;
-    const struct judge_bucket *buckets =
-        history(arena, check, stable, r->exposed_since_ms, bucket_ms, &n);
-    if (isnan(r->policy->dispersion) && (int64_t)n * bucket_ms >= LEARN_LEAST_MS) {
+        o->policy->bucket_ms > LEARN_BUCKET_MS ? o->policy->bucket_ms : LEARN_BUCKET_MS;
+    const struct judge_bucket *buckets = history(arena, check, stable, o->start_ms, bucket_ms, &n);
+    if (isnan(o->policy->dispersion) && (int64_t)n * bucket_ms >= LEARN_LEAST_MS) {
         judge_stream_calibrate(check->stream, buckets, n);
         return;
     }
@@ -142,29 +141,28 @@ static void learn(struct rollout *r, struct check *check, const struct arm_serie
         judge_stream_learn(check->stream, &buckets[i]);
 }
 
-bool start_stream(struct daemon *d, struct rollout *r, struct check *check,
+bool start_stream(struct daemon *d, const struct opening *o, struct check *check,
                   const struct slo_arm *stable, struct arena *arena, struct err *err)
 {
     struct judge_config config = judge_config_default(EVIDENCE_RATIO);
     double edge;
     if (slo_engine_latency_edge(d->engine, check->spec->slo, &edge))
         config = judge_config_default(EVIDENCE_LATENCY);
-    config.alpha = r->comparison->alpha;
-    config.beta = r->policy->missed_harm;
+    config.alpha = o->alpha;
+    config.beta = o->policy->missed_harm;
     config.tolerate = check->spec->tolerate;
-    if (!isnan(r->policy->dispersion))
-        config.dispersion = r->policy->dispersion;
-    config.warmup_ms = r->policy->warmup_ms;
+    if (!isnan(o->policy->dispersion))
+        config.dispersion = o->policy->dispersion;
+    config.warmup_ms = o->policy->warmup_ms;
     if (!set_edges(d, check, stable, &config))
         return false;
     check->stream = judge_stream_new(&config);
-    check->fed_until_ms = check->tried_until_ms = r->exposed_since_ms;
+    check->fed_until_ms = check->tried_until_ms = o->start_ms;
     struct arm_series before;
-    int64_t from_ms = r->exposed_since_ms - LEARN_MS;
-    if (!select_arm(d, arena, check, r->state.stable_version, from_ms, r->exposed_since_ms, &before,
-                    err))
+    int64_t from_ms = o->start_ms - LEARN_MS;
+    if (!select_arm(d, arena, check, o->stable_version, from_ms, o->start_ms, &before, err))
         return false;
-    learn(r, check, &before, arena);
+    learn(o, check, &before, arena);
     return true;
 }
 

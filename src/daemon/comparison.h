@@ -29,7 +29,7 @@ struct check {
     int64_t tried_until_ms; /* a bucket that cannot be waits for the next one to make it whole */
     struct arm_counts stable, canary; /* cumulative */
     int64_t unknown_ms;               /* of time whose counters could not be */
-    bool is_unknown; /* what was counted last could not be */
+    bool is_unknown;                  /* what was counted last could not be */
     char refusal[512];                /* why */
     struct point points[N_POINTS];    /* a ring */
     size_t n_points;
@@ -71,9 +71,17 @@ void count_buckets(const struct check *, const struct arm_series *, int64_t from
 /* NULL when nothing was ever heard of that version. */
 const struct slo_arm *find_arm(const struct slo_arm *, size_t n, const char *version);
 
-/* comparison.c: feeding the judge. False with ERR_NONE while stable has no histogram yet. */
-bool start_stream(struct daemon *, struct rollout *, struct check *, const struct slo_arm *stable,
-                  struct arena *, struct err *);
+/* comparison.c: feeding the judge. What is known when a comparison begins. */
+struct opening {
+    const struct rollout_policy *policy;
+    double alpha;
+    const char *stable_version;
+    int64_t start_ms;
+};
+
+/* False with ERR_NONE while stable has no histogram yet. */
+bool start_stream(struct daemon *, const struct opening *, struct check *,
+                  const struct slo_arm *stable, struct arena *, struct err *);
 /* All whole buckets up to now. */
 bool feed(struct daemon *, struct rollout *, struct check *, struct arena *, int64_t now_ms,
           struct err *);

@@ -95,6 +95,8 @@ static json_t *answer(struct daemon *d, struct arena *arena, const struct contro
         return start(d, arena, asked, created, err);
     case CONTROL_ACT:
         return act(d, arena, asked, err);
+    case CONTROL_FORECAST:
+        return forecast_view(d, arena, asked, err);
     case CONTROL_GATES:
         return gates_view(d, arena);
     case CONTROL_GATE:

@@ -160,7 +160,9 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
     int64_t stable_ms = age_of(stable, 0, now_ms);
     int64_t canary_ms = exposed ? age_of(canary, r->exposed_since_ms, now_ms) : 0;
     e.query = counters_of(arena, r, check->spec->slo);
-    if (exposed && !check->stream && !start_stream(d, r, check, stable, arena, &err) &&
+    struct opening opening = {r->policy, r->comparison->alpha, r->state.stable_version,
+                              r->exposed_since_ms};
+    if (exposed && !check->stream && !start_stream(d, &opening, check, stable, arena, &err) &&
         err.code != ERR_NONE)
         return broken(check->spec, arena, err.message);
     if (exposed && !check->stream)
@@ -276,5 +278,7 @@ struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena
     seen.budget_remaining = r->policy->budget_slo
                                 ? budget_remaining(d, arena, r->policy->budget_slo, now_ms)
                                 : (double)NAN;
+    if (r->state.state == ROLLOUT_WAITING)
+        seen.notices = start_notices(d, r, arena, now_ms, &seen.n_notices);
     return seen;
 }

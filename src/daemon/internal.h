@@ -47,6 +47,7 @@ struct rollout {
     double recorded_pct; /* the observation that was last recorded; NaN = none or unknown */
 
     struct comparison *comparison;
+    const json_t *forecast; /* made before the start; NULL = not yet */
 
     struct arena seen_arena; /* the last decision, for showing */
     const json_t *snapshot_json, *reasons_json;
@@ -110,6 +111,10 @@ bool rollouts_recover(struct daemon *, struct err *);
 struct rollout *rollout_begin(struct daemon *, const struct control_request *, bool *created,
                               struct err *);
 bool supersede_older(struct rollout *, struct err *);
+/* What runs now: told, or the last version that succeeded, or the only one that telemetry knows. */
+const char *find_stable(struct daemon *, struct arena *, const json_t *body,
+                        const struct rollout_policy *, const char *canary, struct err *);
+const struct rollout_policy *find_policy(struct daemon *, const char *service, struct err *);
 
 /* acts.c */
 bool rollout_act(struct daemon *, struct rollout *, const struct control_request *, struct err *);
@@ -122,6 +127,15 @@ struct comparison *comparison_new(const struct rollout_policy *);
 void comparison_free(struct comparison *);
 struct snapshot collect(struct daemon *, struct rollout *, struct arena *, int64_t now_ms);
 json_t *comparison_curves(const struct comparison *, struct arena *, const char *check);
+
+/* forecast.c: what a policy can show with the traffic that there is. */
+json_t *forecast_of(struct daemon *, struct arena *, const struct rollout_policy *,
+                    const char *stable_version, int64_t now_ms);
+json_t *forecast_view(struct daemon *, struct arena *, const struct control_request *,
+                      struct err *);
+/* What it warns of, made once a rollout. */
+const struct notice *start_notices(struct daemon *, struct rollout *, struct arena *,
+                                   int64_t now_ms, size_t *n);
 
 /* questions.c: evidence that has no arms. */
 struct evidence answer_query(struct daemon *, struct arena *, const struct check_spec *,

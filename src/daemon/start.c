@@ -61,10 +61,8 @@ static const char *version_in_telemetry(struct daemon *d, struct arena *arena,
     return only;
 }
 
-/* What runs now: told, or the last version that succeeded, or the only one that telemetry knows. */
-static const char *find_stable(struct daemon *d, struct arena *arena, const json_t *body,
-                               const struct rollout_policy *policy, const char *canary,
-                               struct err *err)
+const char *find_stable(struct daemon *d, struct arena *arena, const json_t *body,
+                        const struct rollout_policy *policy, const char *canary, struct err *err)
 {
     if (json_object_get(body, "stableVersion"))
         return take_text(body, "stableVersion", NULL, err);
@@ -81,8 +79,7 @@ static const char *find_stable(struct daemon *d, struct arena *arena, const json
     return known;
 }
 
-static const struct rollout_policy *find_policy(struct daemon *d, const char *service,
-                                                struct err *err)
+const struct rollout_policy *find_policy(struct daemon *d, const char *service, struct err *err)
 {
     const struct rollout_policy *policy = config_find_rollout(d->config, service);
     const char *names[64];

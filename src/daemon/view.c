@@ -65,6 +65,8 @@ json_t *rollout_view(struct arena *arena, const struct rollout *r, bool with_his
         (void)json_object_set(view, "snapshot", evidence_view(arena, r->snapshot_json));
     else
         (void)json_object_set_new(view, "snapshot", json_null());
+    if (r->forecast)
+        (void)json_object_set(view, "forecast", (json_t *)r->forecast);
     if (with_history)
         /* A list of its own: this one is written out on another thread while the next grows. */
         (void)json_object_set_new(view, "history", json_copy(r->history));

@@ -177,6 +177,18 @@ static bool cannot_start(struct turn *t)
     return true;
 }
 
+/* What is known to be weak about this rollout is said before and when it starts, and stops nothing.
+ */
+static void give_notice(struct turn *t)
+{
+    const struct snapshot *seen = t->in->seen;
+    for (size_t i = 0; i < seen->n_notices; i++) {
+        say(t, seen->notices[i].code, "%s", seen->notices[i].sentence);
+        if (t->s.step == 0)
+            act_on(t, ACTION_NOTIFY, t->s.desired_pct, "warning", "%s", seen->notices[i].sentence);
+    }
+}
+
 static void wait(struct turn *t)
 {
     t->verdict = "wait";
@@ -189,8 +201,10 @@ static void wait(struct turn *t)
     }
     if (stop_early_harm(t))
         return;
-    if (!cannot_start(t))
-        raise_to_step(t, 0);
+    if (cannot_start(t))
+        return;
+    raise_to_step(t, 0);
+    give_notice(t);
 }
 
 static bool hold_is_over(struct turn *t, int64_t hold_ms)

@@ -142,6 +142,46 @@ MUST_CHECK bool judge_panel_feed(struct judge_panel *, const struct judge_bucket
 /* Nothing more can change: harm is shown. */
 bool judge_panel_is_over(const struct judge_panel *);
 
+/* --- Before the start: forecast.c ---
+ *
+ * What a policy can show with the traffic that there is, before anything is risked. The judge
+ * itself is fed with the counts that are expected, so that a forecast is of the same tests, caps
+ * and dispersion as the rollout; it lies near the median of what then happens. */
+struct judge_basis {
+    const char *check;
+    bool is_latency;       /* bad = slower than the SLO's threshold; the test has seven of them */
+    double requests_per_s; /* of all arms; 0 = no traffic was seen */
+    double bad_ratio;
+    double dispersion;
+    int64_t learned_ms; /* of history behind it; 0 = assumed */
+    double tolerate;
+};
+
+struct judge_plan {
+    struct judge_basis basis;
+    double alpha, beta;
+    int64_t bucket_ms;
+};
+
+/* Until a canary with `ratio` times the bad events is found at this weight (0..1); -1 = not within
+ * limit_ms. */
+int64_t judge_time_to_detect(const struct judge_plan *, double weight, double ratio,
+                             int64_t limit_ms);
+/* Until a canary without a change is shown to be healthy; -1 = not within limit_ms. */
+int64_t judge_time_to_pass(const struct judge_plan *, double weight, int64_t limit_ms);
+/* The least ratio that is found within that time, and the least tolerance that is proven within
+ * it, in points; INFINITY when there is none up to 100 times, or all. */
+double judge_least_ratio(const struct judge_plan *, double weight, int64_t within_ms);
+double judge_least_tolerance(const struct judge_plan *, double weight, int64_t within_ms);
+
+struct rollout_policy;
+
+/* The forecast of a whole policy as JSON, with sentences: "forecast" in docs/manual/api.md. A basis
+ * a comparing check. `warnings` are {code, sentence}: what the policy cannot show, and the weights
+ * and holds that could. */
+json_t *judge_forecast(struct arena *, const struct rollout_policy *, const struct judge_basis *,
+                       size_t n);
+
 /* --- Gauges (CPU, memory, queue depth): gauge.c ---
  *
  * Means over 30 s of ln(canary / stable); harm is a canary over 1.05 times stable, health under 1.2

@@ -42,6 +42,11 @@ static const struct field exposure_fields[] = {
     FIELD(exposure, error, "error", FIELD_TEXT),
 };
 
+static const struct field notice_fields[] = {
+    FIELD(notice, code, "code", FIELD_TEXT),
+    FIELD(notice, sentence, "sentence", FIELD_TEXT),
+};
+
 static const struct field snapshot_fields[] = {
     FIELD(snapshot, at_ms, "atMs", FIELD_I64),
     FIELD(snapshot, budget_remaining, "budgetRemaining", FIELD_DOUBLE),
@@ -105,6 +110,32 @@ bool evidence_from_json(struct arena *arena, const json_t *json, struct evidence
                             json_object_get(json, "canary"), "evidence.canary", &out->canary, err);
 }
 
+static json_t *notices_to_json(const struct snapshot *s)
+{
+    json_t *notices = new_array();
+    for (size_t i = 0; i < s->n_notices; i++)
+        array_add(notices,
+                  fields_to_json(notice_fields, FIELDS_COUNT(notice_fields), &s->notices[i]));
+    return notices;
+}
+
+/* Most snapshots have none. */
+static bool notices_from_json(struct arena *arena, const json_t *json, struct snapshot *out,
+                              struct err *err)
+{
+    const json_t *notices = json_object_get(json, "notices");
+    size_t n = json_array_size(notices);
+    struct notice *items = ARENA_ARRAY(arena, struct notice, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        if (!fields_from_json(notice_fields, FIELDS_COUNT(notice_fields), arena,
+                              json_array_get(notices, i), "snapshot.notices", &items[i], err))
+            return false;
+    }
+    out->notices = items;
+    out->n_notices = n;
+    return true;
+}
+
 json_t *snapshot_to_json(struct arena *arena, const struct snapshot *s)
 {
     json_t *json = fields_to_json(snapshot_fields, FIELDS_COUNT(snapshot_fields), s);
@@ -112,6 +143,8 @@ json_t *snapshot_to_json(struct arena *arena, const struct snapshot *s)
     for (size_t i = 0; i < s->n_checks; i++)
         array_add(checks, new_evidence(&s->checks[i]));
     object_set(json, "checks", checks);
+    if (s->n_notices > 0)
+        object_set(json, "notices", notices_to_json(s));
     object_set(json, "exposure",
                fields_to_json(exposure_fields, FIELDS_COUNT(exposure_fields), &s->exposure));
     return json_own(arena, json);
@@ -124,7 +157,8 @@ bool snapshot_from_json(struct arena *arena, const json_t *json, struct snapshot
                           out, err) ||
         !fields_from_json(exposure_fields, FIELDS_COUNT(exposure_fields), arena,
                           json_object_get(json, "exposure"), "snapshot.exposure", &out->exposure,
-                          err))
+                          err) ||
+        !notices_from_json(arena, json, out, err))
         return false;
     const json_t *checks = need_array(json, "checks", "snapshot", err);
     if (!checks)

@@ -91,6 +91,12 @@ struct exposure {
     const char *error; /* "" when known */
 };
 
+/* What people should know before traffic moves; it forbids nothing. */
+struct notice {
+    const char *code; /* stable: "forecast_doubling_unseen", ... */
+    const char *sentence;
+};
+
 /* Everything one decision rests on. */
 struct snapshot {
     int64_t at_ms;
@@ -99,6 +105,8 @@ struct snapshot {
     struct exposure exposure;
     double budget_remaining;  /* 0..1 of the policy's budget SLO; NaN when none is named or known */
     int64_t telemetry_age_ms; /* the oldest source any check rests on; -1 = nothing ever seen */
+    const struct notice *notices; /* before the start */
+    size_t n_notices;
 };
 
 /* JSON as the API, the UI and the ledger show it (camelCase keys; docs/manual/api.md). Reading

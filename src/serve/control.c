@@ -109,6 +109,15 @@ void handle_curves(void *context, struct http_request *request, struct http_resp
     answer_control(context, request, response, &asked, 200);
 }
 
+void handle_forecast(void *context, struct http_request *request, struct http_response *response)
+{
+    const char *service = http_param(request, "service");
+    struct control_request asked = {.op = CONTROL_FORECAST,
+                                    .id = service ? service : "",
+                                    .version = http_param(request, "stable")};
+    answer_control(context, request, response, &asked, 200);
+}
+
 /* --- With one --- */
 
 /* The control thread only sees an object. */

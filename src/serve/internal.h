@@ -51,8 +51,8 @@ void stop_otlp_ports(struct serve *);
 
 /* control.c */
 http_handler handle_status, handle_services, handle_slos, handle_slo, handle_rollouts,
-    handle_rollout, handle_rollout_start, handle_rollout_act, handle_curves, handle_gates,
-    handle_gate, handle_reload, handle_alive;
+    handle_rollout, handle_rollout_start, handle_rollout_act, handle_curves, handle_forecast,
+    handle_gates, handle_gate, handle_reload, handle_alive;
 
 /* ledger.c */
 http_handler handle_ledger, handle_ledger_checkpoint, handle_ledger_key, handle_ledger_proof,

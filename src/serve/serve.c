@@ -34,6 +34,7 @@ static const struct http_route routes[] = {
     {"GET", "/cqed/v1/rollouts/:id", handle_rollout, 0},
     {"GET", "/cqed/v1/rollouts/:id/curves", handle_curves, 0},
     {"POST", "/cqed/v1/rollouts/:id/:act", handle_rollout_act, 0},
+    {"GET", "/cqed/v1/forecast", handle_forecast, 0},
     {"GET", "/cqed/v1/gates", handle_gates, 0},
     {"POST", "/cqed/v1/gates/:name", handle_gate, 0},
     {"GET", "/cqed/v1/ledger", handle_ledger, 0},

@@ -21,10 +21,11 @@ enum control_op {
     CONTROL_SLO, /* id = its name */
     CONTROL_TARGETS,
     CONTROL_ROLLOUTS,
-    CONTROL_ROLLOUT, /* id = rollout or service */
-    CONTROL_CURVES,  /* id, check */
-    CONTROL_START,   /* body, idempotency_key */
-    CONTROL_ACT,     /* id, act, body */
+    CONTROL_ROLLOUT,  /* id = rollout or service */
+    CONTROL_CURVES,   /* id, check */
+    CONTROL_START,    /* body, idempotency_key */
+    CONTROL_ACT,      /* id, act, body */
+    CONTROL_FORECAST, /* id = a service, version = stable's or NULL */
     CONTROL_GATES,
     CONTROL_GATE, /* id = its name */
     CONTROL_RELOAD
@@ -34,6 +35,7 @@ struct control_request {
     enum control_op op;
     const char *id;
     const char *check;
+    const char *version;
     const char *act; /* the last part of .../rollouts/ID/ACT */
     const json_t *body;
     const char *idempotency_key; /* NULL = none */

@@ -222,6 +222,8 @@ static const char *see(struct scene *s, const char *key, const char *value)
         return see_exposure(s, value);
     if (strcmp(key, "budget") == 0)
         good = num_parse_double(str_from(value), &s->budget);
+    else if (strcmp(key, "notice") == 0)
+        s->notice = (struct notice){value, "a doubling would not be seen in the step"};
     else if (strcmp(key, "capacity") == 0)
         s->capacity_ok = strcmp(value, "ok") == 0;
     else if (strcmp(key, "age") == 0 && strcmp(value, "never") == 0)
@@ -302,7 +304,9 @@ static struct snapshot take_snapshot(struct scene *s)
                                           s->read_ms < 0 ? s->now_ms : SCENE_EPOCH_MS + s->read_ms,
                                           lost ? "connection refused" : ""},
                              .budget_remaining = s->policy.budget_slo ? s->budget : (double)NAN,
-                             .telemetry_age_ms = s->age_ms};
+                             .telemetry_age_ms = s->age_ms,
+                             .notices = &s->notice,
+                             .n_notices = s->notice.code ? 1 : 0};
 }
 
 static const char *bytes_of(struct arena *arena, const json_t *json)

@@ -34,6 +34,7 @@ struct scene {
     int64_t read_ms; /* when the exposure was read; -1 = now */
     int64_t age_ms;  /* of telemetry; -1 = never seen */
     double budget;
+    struct notice notice; /* code NULL = none */
     bool capacity_ok;
     int64_t now_ms;
 };
