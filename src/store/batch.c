@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define PREFETCH_AHEAD 16
 #define SERIES_RECORD_BYTES (1u << 20) /* definitions go in records of about this size */
 
 struct pending {
@@ -31,7 +32,6 @@ struct pending_exemplar {
 struct store_batch {
     struct store *store;
     int64_t now_ms;
-    uint32_t number;
     struct pending *v;
     size_t n;
     size_t capacity;
@@ -56,7 +56,6 @@ struct store_batch *store_batch_begin(struct store *store, int64_t now_ms)
     struct store_batch *b = mem_zalloc(sizeof *b);
     b->store = store;
     b->now_ms = now_ms;
-    b->number = atomic_fetch_add(&store->batches, 1) + 1;
     return b;
 }
 
@@ -72,10 +71,8 @@ uint64_t store_series(struct store_batch *b, struct labels labels, bool *is_new)
 /* The batch's own newest sample of the series; NULL when there is none. */
 static const struct pending *own_newest(const struct store_batch *b, struct series *s)
 {
-    uint64_t hint = atomic_load_explicit(&s->pending, memory_order_relaxed);
-    uint32_t index = (uint32_t)hint;
-    bool own = hint >> 32 == b->number && index < b->n && b->v[index].series == s;
-    return own ? &b->v[index] : NULL;
+    uint32_t hint = atomic_load_explicit(&s->pending, memory_order_relaxed);
+    return hint < b->n && b->v[hint].series == s ? &b->v[hint] : NULL;
 }
 
 /* What equal samples have in common. */
@@ -166,8 +163,7 @@ static enum store_result add(struct store_batch *b, uint64_t ref, struct pending
             p->origin_zero = origin == STORE_ORIGIN_ZERO;
             if (p->is_histogram)
                 p->h = histogram_copy(&b->arena, p->h);
-            atomic_store_explicit(&p->series->pending, (uint64_t)b->number << 32 | b->n,
-                                  memory_order_relaxed);
+            atomic_store_explicit(&p->series->pending, (uint32_t)b->n, memory_order_relaxed);
             push(b, p);
         }
     }
@@ -220,28 +216,33 @@ enum store_result store_batch_add_exemplar(struct store_batch *b, uint64_t ref,
     return result;
 }
 
+static void define(struct store_batch *b, struct wal_draft *d, struct series *s,
+                   struct arena *arena)
+{
+    record_add_series(d->out, head_labels(&b->store->head, arena, s));
+    arena_clear(arena);
+    s->wal_segment = d->segment;
+    s->wal_id = (*d->next_id)++;
+}
+
 /* Definitions of the series that the segment does not know yet. */
 static bool draft_series(struct store_batch *b, struct wal_draft *d, struct err *err)
 {
+    struct arena arena = ARENA_INIT;
     size_t begin = 0;
-    bool open = false;
-    for (size_t i = 0; i < b->n + b->n_exemplars; i++) {
+    bool open = false, done = true;
+    for (size_t i = 0; done && i < b->n + b->n_exemplars; i++) {
         struct series *s = i < b->n ? b->v[i].series : b->exemplars[i - b->n].series;
         if (s->wal_segment == d->segment)
             continue;
         if (!open)
             begin = record_begin(d->out);
-        open = true;
-        record_add_series(d->out, s->labels);
-        s->wal_segment = d->segment;
-        s->wal_id = (*d->next_id)++;
-        if (d->out->n - begin < SERIES_RECORD_BYTES)
-            continue;
-        open = false;
-        if (!record_end(d->out, begin, RECORD_SERIES, err))
-            return false;
+        define(b, d, s, &arena);
+        open = d->out->n - begin < SERIES_RECORD_BYTES;
+        done = open || record_end(d->out, begin, RECORD_SERIES, err);
     }
-    return !open || record_end(d->out, begin, RECORD_SERIES, err);
+    arena_release(&arena);
+    return done && (!open || record_end(d->out, begin, RECORD_SERIES, err));
 }
 
 static bool draft_exemplars(const struct store_batch *b, struct wal_draft *d, struct err *err)
@@ -317,6 +318,15 @@ static bool append(struct store_batch *b, struct pending *p)
     return head_append_histogram(h, p->series, p->t_ms, p->h, p->origin_zero, &b->arena, &p->base);
 }
 
+/* What appending to the series some samples on will read first, so that the loads overlap. */
+static void prefetch(const struct store_batch *b, size_t i)
+{
+    if (i + PREFETCH_AHEAD < b->n) {
+        const struct chunk_open *open = &b->v[i + PREFETCH_AHEAD].series->open;
+        __builtin_prefetch(open->bytes + open->n_bits / 8, 1);
+    }
+}
+
 /* A sample that another batch overtook since it was added is dropped here, as replay will. */
 static void apply(struct store_batch *b)
 {
@@ -325,6 +335,7 @@ static void apply(struct store_batch *b)
     pthread_rwlock_wrlock(&s->head.visible);
     for (size_t i = 0; i < b->n; i++) {
         struct pending *p = &b->v[i];
+        prefetch(b, i);
         p->applied = append(b, p);
         applied += p->applied;
     }

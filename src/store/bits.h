@@ -1,6 +1,7 @@
 /* bits.h -- bit fields, most significant bit first, in a byte array. The array must reach
- * BITS_PAD_BYTES behind the last byte in use, so that every access is one 64-bit load; what lies
- * behind the written bits must be zero when writing. */
+ * BITS_PAD_BYTES behind the last byte in use, so that every access is one of 64 bits. Writing takes
+ * over the bits before *at in the byte there and clears what lies behind the written ones; whole
+ * bytes before *at are never written again. */
 #ifndef CQED_STORE_BITS_H
 #define CQED_STORE_BITS_H
 
@@ -14,10 +15,9 @@
 
 static inline void bits_put(uint8_t *bytes, size_t *at, uint64_t value, unsigned count)
 {
-    uint64_t word;
     uint8_t *p = bytes + *at / 8;
-    memcpy(&word, p, sizeof word);
-    word = htobe64(be64toh(word) | value << (64 - *at % 8 - count));
+    uint64_t before = *p & (0xff00u >> *at % 8);
+    uint64_t word = htobe64((before & 0xff) << 56 | value << (64 - *at % 8 - count));
     memcpy(p, &word, sizeof word);
     *at += count;
 }

@@ -36,11 +36,7 @@ size_t chunk_memory(const struct chunk *c)
 
 static void resize(struct chunk *c, size_t capacity_bytes)
 {
-    size_t before = chunk_memory(c);
-    size_t after = capacity_bytes + BITS_PAD_BYTES;
-    c->bytes = mem_resize(c->bytes, after, 1);
-    if (after > before)
-        memset(c->bytes + before, 0, after - before);
+    c->bytes = mem_resize(c->bytes, capacity_bytes + BITS_PAD_BYTES, 1);
     c->capacity_bytes = (uint16_t)capacity_bytes;
 }
 
@@ -75,18 +71,28 @@ static bool fits(int64_t v, unsigned bits)
     return v >= -half && v < half;
 }
 
-static void put_dod(uint8_t *bytes, size_t *at, int64_t dod)
+/* One field or two that are written as one. */
+struct code {
+    uint64_t prefix, value;
+    unsigned prefix_bits, bits;
+};
+
+static void put_code(uint8_t *bytes, size_t *at, const struct code *c)
 {
-    if (dod == 0) {
-        bits_put(bytes, at, 0, 1);
-        return;
-    }
+    bits_put(bytes, at, c->prefix, c->prefix_bits);
+    if (c->bits > 0)
+        bits_put_wide(bytes, at, c->value, c->bits);
+}
+
+static struct code code_dod(int64_t dod)
+{
+    if (dod == 0)
+        return (struct code){.prefix_bits = 1};
     const struct dod_class *c = dod_classes;
     while (!fits(dod, c->bits))
         c++;
     uint64_t mask = c->bits == 64 ? UINT64_MAX : (UINT64_C(1) << c->bits) - 1;
-    bits_put(bytes, at, c->prefix, c->prefix_bits);
-    bits_put_wide(bytes, at, (uint64_t)dod & mask, c->bits);
+    return (struct code){c->prefix, (uint64_t)dod & mask, c->prefix_bits, c->bits};
 }
 
 static uint64_t get_dod(const uint8_t *bytes, size_t *at)
@@ -102,28 +108,45 @@ static uint64_t get_dod(const uint8_t *bytes, size_t *at)
     return negative ? v - (UINT64_C(1) << bits) : v;
 }
 
-static void put_xor(uint8_t *bytes, size_t *at, struct chunk_tail *tail, uint64_t x)
+static struct code code_xor(uint64_t x, uint8_t *window_leading, uint8_t *window_width)
 {
-    if (x == 0) {
-        bits_put(bytes, at, 0, 1);
-        return;
-    }
+    if (x == 0)
+        return (struct code){.prefix_bits = 1};
     unsigned leading = (unsigned)__builtin_clzll(x);
     unsigned trailing = (unsigned)__builtin_ctzll(x);
     if (leading > 31)
         leading = 31;
-    unsigned window_trailing = 64u - tail->leading - tail->width;
-    if (tail->width > 0 && leading >= tail->leading && trailing >= window_trailing) {
-        bits_put(bytes, at, 2, 2);
-    } else {
-        tail->leading = (uint8_t)leading;
-        tail->width = (uint8_t)(64 - leading - trailing);
-        window_trailing = trailing;
-        bits_put(bytes, at, 3, 2);
-        bits_put(bytes, at, leading, 5);
-        bits_put(bytes, at, tail->width & 63u, 6);
+    unsigned window_trailing = 64u - *window_leading - *window_width;
+    if (*window_width > 0 && leading >= *window_leading && trailing >= window_trailing)
+        return (struct code){2, x >> window_trailing, 2, *window_width};
+    unsigned width = 64 - leading - trailing;
+    *window_leading = (uint8_t)leading;
+    *window_width = (uint8_t)width;
+    return (struct code){3u << 11 | leading << 6 | (width & 63u), x >> trailing, 13, width};
+}
+
+/* A sample after the first. */
+struct sample_code {
+    struct code time, value;
+};
+
+static size_t code_bits(const struct sample_code *c)
+{
+    return c->time.prefix_bits + c->time.bits + c->value.prefix_bits + c->value.bits;
+}
+
+/* Mostly all of it is one write. */
+static void put_sample(uint8_t *bytes, size_t *at, const struct sample_code *c)
+{
+    size_t n = code_bits(c);
+    if (n <= BITS_MAX) {
+        uint64_t word = c->time.prefix << c->time.bits | c->time.value;
+        word = word << c->value.prefix_bits | c->value.prefix;
+        bits_put(bytes, at, word << c->value.bits | c->value.value, (unsigned)n);
+        return;
     }
-    bits_put_wide(bytes, at, x >> window_trailing, tail->width);
+    put_code(bytes, at, &c->time);
+    put_code(bytes, at, &c->value);
 }
 
 static uint64_t get_xor(const uint8_t *bytes, size_t *at, struct chunk_tail *tail)
@@ -152,14 +175,115 @@ void chunk_append(struct chunk *c, struct chunk_tail *tail, int64_t t_ms, double
     } else {
         CHECK(t_ms > c->last_t_ms && c->n < CHUNK_MAX_SAMPLES);
         uint64_t delta = (uint64_t)t_ms - (uint64_t)c->last_t_ms;
-        put_dod(c->bytes, &at, (int64_t)(delta - tail->delta_ms));
-        put_xor(c->bytes, &at, tail, bits ^ tail->bits);
+        struct sample_code code = {code_dod((int64_t)(delta - tail->delta_ms)),
+                                   code_xor(bits ^ tail->bits, &tail->leading, &tail->width)};
+        put_sample(c->bytes, &at, &code);
         tail->delta_ms = delta;
     }
     tail->bits = bits;
     c->last_t_ms = t_ms;
     c->n_bits = (uint32_t)at;
     c->n++;
+}
+
+/* --- The open chunk --- */
+
+#define OPEN_FIRST_BYTES 48
+
+_Static_assert(sizeof(struct chunk_open) == 24, "it shares a cache line with its series");
+_Static_assert((CHUNK_MIN_SAMPLES + 1) * SAMPLE_MAX_BITS < UINT16_MAX, "n_bits fits");
+_Static_assert((CHUNK_MIN_SAMPLES + 1) * SAMPLE_MAX_BITS / 8 * 5 / 4 < UINT8_MAX * SLAB_STEP_BYTES,
+               "room fits");
+
+bool chunk_open_takes(const struct chunk_open *c, int64_t last_t_ms, int64_t t_ms)
+{
+    if (c->n == 0)
+        return true;
+    if (c->n >= CHUNK_MAX_SAMPLES ||
+        (c->n >= CHUNK_MIN_SAMPLES && c->n_bits >= 8 * CHUNK_BIG_BYTES))
+        return false;
+    return (uint64_t)t_ms - (uint64_t)last_t_ms <= UINT32_MAX;
+}
+
+static void move_open(struct chunk_open *c, struct slab *slab, size_t size_bytes)
+{
+    uint8_t *bytes = slab_alloc(slab, size_bytes);
+    if (c->bytes)
+        memcpy(bytes, c->bytes, (c->n_bits + 7u) / 8);
+    slab_free(slab, c->bytes, chunk_open_memory(c));
+    c->bytes = bytes;
+    c->room = (uint8_t)(slab_room(size_bytes) / SLAB_STEP_BYTES);
+}
+
+/* A fifth more each time: a copy in so many samples, and little that lies idle. */
+static void make_open_room(struct chunk_open *c, struct slab *slab, size_t more_bits)
+{
+    size_t have = chunk_open_memory(c);
+    size_t need = (c->n_bits + more_bits + 7) / 8 + BITS_PAD_BYTES;
+    if (need <= have)
+        return;
+    size_t more = have ? have + have / 5 : OPEN_FIRST_BYTES;
+    move_open(c, slab, more > need ? more : need);
+}
+
+void chunk_open_append(struct chunk_open *c, struct slab *slab, int64_t last_t_ms,
+                       uint64_t last_bits, int64_t t_ms, uint64_t bits)
+{
+    size_t at = c->n_bits;
+    if (c->n == 0) {
+        make_open_room(c, slab, 128);
+        bits_put_wide(c->bytes, &at, (uint64_t)t_ms, 64);
+        bits_put_wide(c->bytes, &at, bits, 64);
+    } else {
+        uint64_t delta = (uint64_t)t_ms - (uint64_t)last_t_ms;
+        struct sample_code code = {code_dod((int64_t)(delta - c->delta_ms)),
+                                   code_xor(bits ^ last_bits, &c->leading, &c->width)};
+        make_open_room(c, slab, code_bits(&code));
+        put_sample(c->bytes, &at, &code);
+        c->delta_ms = (uint32_t)delta;
+    }
+    c->n_bits = (uint16_t)at;
+    c->n++;
+}
+
+size_t chunk_open_memory(const struct chunk_open *c)
+{
+    return (size_t)c->room * SLAB_STEP_BYTES;
+}
+
+struct chunk chunk_open_view(const struct chunk_open *c, int64_t last_t_ms)
+{
+    size_t at = 0;
+    if (c->n == 0)
+        return (struct chunk){0};
+    return (struct chunk){.first_t_ms = (int64_t)bits_get_wide(c->bytes, &at, 64),
+                          .last_t_ms = last_t_ms,
+                          .bytes = c->bytes,
+                          .n_bits = c->n_bits,
+                          .capacity_bytes = (uint16_t)(chunk_open_memory(c) - BITS_PAD_BYTES),
+                          .n = c->n};
+}
+
+struct chunk chunk_open_seal(struct chunk_open *c, struct slab *slab, int64_t last_t_ms)
+{
+    size_t need = slab_room((c->n_bits + 7u) / 8 + BITS_PAD_BYTES);
+    if (c->n > 0 && need < chunk_open_memory(c))
+        move_open(c, slab, need);
+    struct chunk sealed = chunk_open_view(c, last_t_ms);
+    *c = (struct chunk_open){0};
+    return sealed;
+}
+
+void chunk_open_release(struct chunk_open *c, struct slab *slab)
+{
+    slab_free(slab, c->bytes, chunk_open_memory(c));
+    *c = (struct chunk_open){0};
+}
+
+void chunk_release_sealed(struct chunk *c, struct slab *slab)
+{
+    slab_free(slab, c->bytes, chunk_memory(c));
+    chunk_init(c);
 }
 
 void chunk_reader_init(struct chunk_reader *r, const struct chunk *c)

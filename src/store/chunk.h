@@ -13,6 +13,7 @@
 #define CQED_STORE_CHUNK_H
 
 #include "model/sample.h"
+#include "store/slab.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +59,32 @@ struct chunk_reader {
     struct chunk_tail tail;
     int64_t t_ms;
 };
+
+/* The newest chunk of a series while it grows, without what the series knows anyway: the time and
+ * the value (its bits) of the last sample, which come with each call. Its bytes are a slab's. All
+ * zero = no chunk. */
+struct chunk_open {
+    uint8_t *bytes;
+    uint32_t delta_ms;
+    uint16_t n_bits;
+    uint8_t n;
+    uint8_t room;           /* of bytes, in steps of the slab, padding included */
+    uint8_t leading, width; /* as of chunk_tail */
+};
+
+/* Whether it can take a sample at t_ms, which must be over last_t_ms. */
+bool chunk_open_takes(const struct chunk_open *, int64_t last_t_ms, int64_t t_ms);
+void chunk_open_append(struct chunk_open *, struct slab *, int64_t last_t_ms, uint64_t last_bits,
+                       int64_t t_ms, uint64_t bits);
+/* The same samples as a chunk: one that borrows the bytes until the next append, or one that owns
+ * as many of the slab's as it needs and leaves the open one empty. */
+struct chunk chunk_open_view(const struct chunk_open *, int64_t last_t_ms);
+struct chunk chunk_open_seal(struct chunk_open *, struct slab *, int64_t last_t_ms);
+size_t chunk_open_memory(const struct chunk_open *);
+void chunk_open_release(struct chunk_open *, struct slab *);
+
+/* Of a chunk that chunk_open_seal made, instead of chunk_release. */
+void chunk_release_sealed(struct chunk *, struct slab *);
 
 void chunk_reader_init(struct chunk_reader *, const struct chunk *);
 bool chunk_reader_next(struct chunk_reader *, struct sample *out);

@@ -23,6 +23,47 @@ static double from_bits(uint64_t bits)
     return v;
 }
 
+static void read_all(const struct chunk *c, const struct sample *in, size_t n)
+{
+    struct chunk_reader r;
+    struct sample s;
+    assert_int_equal(c->n, n);
+    assert_int_equal(c->first_t_ms, in[0].t_ms);
+    assert_int_equal(c->last_t_ms, in[n - 1].t_ms);
+    chunk_reader_init(&r, c);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(chunk_reader_next(&r, &s));
+        assert_int_equal(s.t_ms, in[i].t_ms);
+        assert_int_equal(bits_of(s.v), bits_of(in[i].v));
+    }
+    assert_false(chunk_reader_next(&r, &s));
+}
+
+/* The same through an open chunk, which is sealed where it takes no more. */
+static void open_round_trip(const struct sample *in, size_t n)
+{
+    struct chunk_open open = {0};
+    struct slab slab;
+    size_t from = 0;
+    slab_init(&slab);
+    for (size_t i = 0; i <= n; i++) {
+        int64_t last_t_ms = i > from ? in[i - 1].t_ms : 0;
+        if (i > from && (i == n || !chunk_open_takes(&open, last_t_ms, in[i].t_ms))) {
+            struct chunk view = chunk_open_view(&open, last_t_ms);
+            read_all(&view, in + from, i - from);
+            struct chunk sealed = chunk_open_seal(&open, &slab, last_t_ms);
+            read_all(&sealed, in + from, i - from);
+            assert_int_equal(chunk_open_memory(&open), 0);
+            chunk_release_sealed(&sealed, &slab);
+            from = i;
+        }
+        if (i < n)
+            chunk_open_append(&open, &slab, last_t_ms, i > from ? bits_of(in[i - 1].v) : 0,
+                              in[i].t_ms, bits_of(in[i].v));
+    }
+    slab_release(&slab);
+}
+
 /* Fill one chunk from the samples, read it back, compare bit for bit, return its bits. */
 static uint32_t round_trip(const struct sample *in, size_t n)
 {
@@ -32,19 +73,8 @@ static uint32_t round_trip(const struct sample *in, size_t n)
     for (size_t i = 0; i < n; i++)
         chunk_append(&c, &tail, in[i].t_ms, in[i].v);
     chunk_seal(&c);
-    assert_int_equal(c.n, n);
-    assert_int_equal(c.first_t_ms, in[0].t_ms);
-    assert_int_equal(c.last_t_ms, in[n - 1].t_ms);
-
-    struct chunk_reader r;
-    struct sample s;
-    chunk_reader_init(&r, &c);
-    for (size_t i = 0; i < n; i++) {
-        assert_true(chunk_reader_next(&r, &s));
-        assert_int_equal(s.t_ms, in[i].t_ms);
-        assert_int_equal(bits_of(s.v), bits_of(in[i].v));
-    }
-    assert_false(chunk_reader_next(&r, &s));
+    read_all(&c, in, n);
+    open_round_trip(in, n);
     uint32_t n_bits = c.n_bits;
     chunk_release(&c);
     return n_bits;

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define SWEEP_SERIES 1024
 
@@ -33,6 +34,8 @@ void head_init(struct head *h, const struct store_options *o)
     init_writer_first(&h->visible);
     init_writer_first(&h->index_lock);
     index_init(&h->index);
+    arena_init(&h->label_sets);
+    slab_init(&h->slab);
     h->blocks = mem_array(HEAD_BLOCKS, sizeof *h->blocks);
     h->max_series = o->max_series < most ? o->max_series : most;
     h->tap = o->tap;
@@ -43,13 +46,9 @@ void head_init(struct head *h, const struct store_options *o)
     atomic_store(&h->max_t_ms, INT64_MIN);
 }
 
-struct series *head_at(struct head *h, uint64_t ref)
+struct labels head_labels(const struct head *h, struct arena *arena, const struct series *s)
 {
-    if (ref == 0 || ref > atomic_load_explicit(&h->n_series, memory_order_acquire))
-        return NULL;
-    struct series_block *block =
-        atomic_load_explicit(&h->blocks[ref / HEAD_BLOCK], memory_order_acquire);
-    return atomic_load_explicit(&block->series[ref % HEAD_BLOCK], memory_order_acquire);
+    return index_labels(&h->index, arena, s->labels);
 }
 
 static struct series *existing(struct head *h, uint64_t ref)
@@ -59,20 +58,20 @@ static struct series *existing(struct head *h, uint64_t ref)
     return s;
 }
 
-static void free_series(struct series *s)
+static void release_series(struct head *h, struct series *s)
 {
     for (uint32_t i = 0; i < s->n_chunks; i++)
-        chunk_release(&s->chunks[i]);
+        chunk_release_sealed(&s->chunks[i], &h->slab);
     free(s->chunks);
+    chunk_open_release(&s->open, &h->slab);
     rest_free(atomic_load(&s->rest));
-    free(s);
 }
 
 void head_release(struct head *h)
 {
     uint32_t n = atomic_load(&h->n_series);
     for (uint32_t ref = 1; ref <= n; ref++)
-        free_series(existing(h, ref));
+        release_series(h, existing(h, ref));
     for (size_t i = 0; i < HEAD_BLOCKS; i++)
         free(atomic_load(&h->blocks[i]));
     free(h->blocks);
@@ -82,22 +81,15 @@ void head_release(struct head *h)
     }
     index_release(&h->index);
     exemplars_release(&h->exemplars);
+    arena_release(&h->label_sets);
+    slab_release(&h->slab);
     pthread_rwlock_destroy(&h->index_lock);
     pthread_rwlock_destroy(&h->visible);
     pthread_mutex_destroy(&h->making);
     pthread_mutex_destroy(&h->tap_lock);
 }
 
-static void table_set(struct head *h, struct series *s)
-{
-    struct series_block *block = atomic_load(&h->blocks[s->ref / HEAD_BLOCK]);
-    if (!block) {
-        block = mem_array(1, sizeof *block);
-        atomic_store(&h->blocks[s->ref / HEAD_BLOCK], block);
-    }
-    atomic_store_explicit(&block->series[s->ref % HEAD_BLOCK], s, memory_order_release);
-    atomic_store_explicit(&h->n_series, s->ref, memory_order_release);
-}
+/* --- The shards' tables --- */
 
 /* The high bits choose the shard, the low ones the slot. */
 static struct shard *shard_of(struct head *h, uint64_t hash)
@@ -106,11 +98,12 @@ static struct shard *shard_of(struct head *h, uint64_t hash)
 }
 
 /* The slot of the labels, or the free one where they would go. */
-static size_t find_slot(const struct shard *s, uint64_t hash, struct labels labels)
+static size_t find_slot(struct head *h, const struct shard *s, uint64_t hash, struct labels labels)
 {
     size_t i = hash & (s->n_slots - 1);
-    for (; s->slots[i]; i = (i + 1) & (s->n_slots - 1)) {
-        if (s->slots[i]->hash == hash && labels_eq(s->slots[i]->labels, labels))
+    for (; s->slots[i].ref != 0; i = (i + 1) & (s->n_slots - 1)) {
+        if (s->slots[i].hash == (uint32_t)hash &&
+            index_labels_eq(&h->index, existing(h, s->slots[i].ref)->labels, labels))
             break;
     }
     return i;
@@ -120,53 +113,81 @@ static struct series *lookup(struct head *h, uint64_t hash, struct labels labels
 {
     struct shard *s = shard_of(h, hash);
     pthread_mutex_lock(&s->lock);
-    struct series *found = s->slots[find_slot(s, hash, labels)];
+    uint32_t ref = s->slots[find_slot(h, s, hash, labels)].ref;
     pthread_mutex_unlock(&s->lock);
-    return found;
+    return head_at(h, ref);
 }
 
 static void grow(struct shard *s)
 {
-    struct series **old = s->slots;
+    struct shard_slot *old = s->slots;
     size_t n_old = s->n_slots;
     s->n_slots *= 2;
+    CHECK(s->n_slots <= UINT32_MAX);
     s->slots = mem_array(s->n_slots, sizeof *s->slots);
     for (size_t i = 0; i < n_old; i++) {
-        if (old[i])
-            s->slots[find_slot(s, old[i]->hash, old[i]->labels)] = old[i];
+        size_t at = old[i].hash & (s->n_slots - 1);
+        while (old[i].ref != 0 && s->slots[at].ref != 0)
+            at = (at + 1) & (s->n_slots - 1);
+        if (old[i].ref != 0)
+            s->slots[at] = old[i];
     }
     free(old);
 }
 
-static void publish(struct head *h, struct series *series)
+static void publish(struct head *h, uint64_t hash, struct labels labels, uint32_t ref)
 {
-    struct shard *s = shard_of(h, series->hash);
+    struct shard *s = shard_of(h, hash);
     pthread_mutex_lock(&s->lock);
     if (s->n * 4 >= s->n_slots * 3)
         grow(s);
-    s->slots[find_slot(s, series->hash, series->labels)] = series;
+    s->slots[find_slot(h, s, hash, labels)] = (struct shard_slot){(uint32_t)hash, ref};
     s->n++;
     pthread_mutex_unlock(&s->lock);
 }
 
+/* --- Making a series --- */
+
+static struct series *place_of(struct head *h, uint32_t ref)
+{
+    struct series_block *block = atomic_load(&h->blocks[ref / HEAD_BLOCK]);
+    if (!block) {
+        block = aligned_alloc(sizeof *block, sizeof *block);
+        if (!block)
+            check_no_memory(sizeof *block);
+        (void)madvise(block, sizeof *block, MADV_HUGEPAGE); /* only faster */
+        atomic_store_explicit(&h->blocks[ref / HEAD_BLOCK], block, memory_order_release);
+    }
+    return &block->series[ref % HEAD_BLOCK];
+}
+
+/* The index must be locked for writing. */
+static struct label_set intern(struct head *h, struct labels labels)
+{
+    uint32_t *v = arena_alloc(&h->label_sets, labels.n * sizeof *v);
+    bool known;
+    for (size_t i = 0; i < labels.n; i++)
+        v[i] = index_intern(&h->index, labels.v[i], &known);
+    return (struct label_set){(uint32_t)labels.n, v};
+}
+
 static struct series *make(struct head *h, uint64_t hash, struct labels labels)
 {
-    struct label *own;
-    struct series *s = mem_array(1, sizeof *s + labels.n * sizeof *own);
-    own = (struct label *)(s + 1);
-    s->hash = hash;
-    s->ref = atomic_load(&h->n_series) + 1;
+    uint32_t ref = atomic_load(&h->n_series) + 1;
+    struct series *s = place_of(h, ref);
+    memset(s, 0, sizeof *s);
+    s->ref = ref;
     s->base = NAN;
     atomic_store(&s->last_t_ms, SERIES_EMPTY);
     pthread_mutex_lock(&h->tap_lock);
     s->token = h->tap ? h->tap->bind(h->tap->self, labels) : 0;
     pthread_mutex_unlock(&h->tap_lock);
     pthread_rwlock_wrlock(&h->index_lock);
-    s->labels = (struct labels){labels.n, own};
-    table_set(h, s);
-    index_add(&h->index, labels, s->ref, own);
+    s->labels = intern(h, labels);
+    index_add(&h->index, s->labels, ref);
+    atomic_store_explicit(&h->n_series, ref, memory_order_release);
     pthread_rwlock_unlock(&h->index_lock);
-    publish(h, s);
+    publish(h, hash, labels, ref);
     return s;
 }
 
@@ -190,17 +211,22 @@ struct series *head_series(struct head *h, struct labels labels, bool *is_new)
 /* No series is made meanwhile, so those there are all there are. */
 void head_set_tap(struct head *h, const struct store_tap *tap, void (*swap)(void *arg), void *arg)
 {
+    struct arena arena = ARENA_INIT;
     pthread_mutex_lock(&h->making);
     pthread_mutex_lock(&h->tap_lock);
     h->tap = tap;
     swap(arg);
     for (uint32_t ref = 1; ref <= atomic_load(&h->n_series); ref++) {
         struct series *s = existing(h, ref);
-        s->token = tap->bind(tap->self, s->labels);
+        s->token = tap->bind(tap->self, head_labels(h, &arena, s));
+        arena_clear(&arena);
     }
     pthread_mutex_unlock(&h->tap_lock);
     pthread_mutex_unlock(&h->making);
+    arena_release(&arena);
 }
+
+/* --- Samples --- */
 
 enum store_result head_judge(int64_t last_t_ms, uint64_t last_bits, int64_t t_ms, uint64_t bits)
 {
@@ -224,6 +250,12 @@ static double increase_of(struct series *s, double v, bool origin_zero)
     return v < base ? v : v - base;
 }
 
+static void count_bytes(struct head *h, int64_t more)
+{
+    if (more != 0)
+        atomic_fetch_add_explicit(&h->chunk_bytes, more, memory_order_relaxed);
+}
+
 static void drop_chunks(struct head *h, struct series *s, int64_t horizon)
 {
     uint32_t n = 0;
@@ -231,11 +263,15 @@ static void drop_chunks(struct head *h, struct series *s, int64_t horizon)
     if (rest) {
         int64_t bytes = 0;
         rest_drop_before(rest, horizon, &bytes);
-        atomic_fetch_add(&h->chunk_bytes, bytes);
+        count_bytes(h, bytes);
+    }
+    if (s->open.n > 0 && atomic_load_explicit(&s->last_t_ms, memory_order_relaxed) < horizon) {
+        count_bytes(h, -(int64_t)chunk_open_memory(&s->open));
+        chunk_open_release(&s->open, &h->slab);
     }
     for (; n < s->n_chunks && s->chunks[n].last_t_ms < horizon; n++) {
-        atomic_fetch_sub(&h->chunk_bytes, (int64_t)chunk_memory(&s->chunks[n]));
-        chunk_release(&s->chunks[n]);
+        count_bytes(h, -(int64_t)chunk_memory(&s->chunks[n]));
+        chunk_release_sealed(&s->chunks[n], &h->slab);
     }
     if (n == 0)
         return;
@@ -243,23 +279,18 @@ static void drop_chunks(struct head *h, struct series *s, int64_t horizon)
     memmove(s->chunks, s->chunks + n, s->n_chunks * sizeof *s->chunks);
 }
 
-static struct chunk *open_chunk(struct head *h, struct series *s)
+static void seal(struct head *h, struct series *s)
 {
-    if (s->n_chunks > 0) {
-        struct chunk *newest = &s->chunks[s->n_chunks - 1];
-        if (!chunk_is_full(newest))
-            return newest;
-        int64_t before = (int64_t)chunk_memory(newest);
-        chunk_seal(newest);
-        atomic_fetch_add(&h->chunk_bytes, (int64_t)chunk_memory(newest) - before);
-        drop_chunks(h, s, head_horizon(h));
-    }
+    int64_t before = (int64_t)chunk_open_memory(&s->open);
     if (s->n_chunks == s->chunk_capacity) {
         s->chunk_capacity = s->chunk_capacity ? s->chunk_capacity * 2 : 1;
         s->chunks = mem_resize(s->chunks, s->chunk_capacity, sizeof *s->chunks);
     }
-    chunk_init(&s->chunks[s->n_chunks]);
-    return &s->chunks[s->n_chunks++];
+    struct chunk *sealed = &s->chunks[s->n_chunks++];
+    *sealed = chunk_open_seal(&s->open, &h->slab,
+                              atomic_load_explicit(&s->last_t_ms, memory_order_relaxed));
+    count_bytes(h, (int64_t)chunk_memory(sealed) - before);
+    drop_chunks(h, s, head_horizon(h));
 }
 
 static void note_newest(struct head *h, struct series *s, int64_t t_ms, uint64_t bits)
@@ -279,14 +310,13 @@ bool head_append(struct head *h, struct series *s, int64_t t_ms, double v, bool 
     uint64_t bits;
     if (t_ms <= last_t_ms)
         return false;
-    struct chunk *c = open_chunk(h, s);
-    size_t before = chunk_memory(c);
-    chunk_append(c, &s->tail, t_ms, v);
-    size_t after = chunk_memory(c);
-    if (after != before)
-        atomic_fetch_add(&h->chunk_bytes, (int64_t)(after - before));
-
+    if (!chunk_open_takes(&s->open, last_t_ms, t_ms))
+        seal(h, s);
+    size_t before = chunk_open_memory(&s->open);
     memcpy(&bits, &v, sizeof bits);
+    chunk_open_append(&s->open, &h->slab, last_t_ms,
+                      atomic_load_explicit(&s->last_bits, memory_order_relaxed), t_ms, bits);
+    count_bytes(h, (int64_t)chunk_open_memory(&s->open) - (int64_t)before);
     note_newest(h, s, t_ms, bits);
     *increase = increase_of(s, v, origin_zero);
     return true;
@@ -311,6 +341,8 @@ bool head_append_histogram(struct head *h, struct series *s, int64_t t_ms,
     int64_t bytes = 0;
     if (t_ms <= atomic_load_explicit(&s->last_t_ms, memory_order_relaxed))
         return false;
+    if (s->open.n > 0)
+        seal(h, s);
     struct series_rest *rest = need_rest(s);
     if (histogram_tail_newest(&rest->tail, &newest))
         *base = histogram_copy(arena, &newest);
@@ -343,8 +375,8 @@ static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to, int64_t h
     for (uint32_t ref = from; ref <= to; ref++) {
         struct series *s = existing(h, ref);
         drop_chunks(h, s, horizon);
-        if (s->n_chunks > 0 && s->chunks[0].first_t_ms < oldest)
-            oldest = s->chunks[0].first_t_ms;
+        if (series_n_chunks(s) > 0 && series_chunk(s, 0).first_t_ms < oldest)
+            oldest = series_chunk(s, 0).first_t_ms;
         struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_relaxed);
         if (rest && rest_oldest(rest) < oldest)
             oldest = rest_oldest(rest);

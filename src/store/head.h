@@ -1,8 +1,13 @@
 /* head.h -- every series in memory: labels, chunks, and where the next increase counts from.
  *
- *     16 shards:  labels' hash -> series           found without hindering one another
+ *     16 shards:  labels' hash -> ref              found without hindering one another
  *     table:      ref (1, 2, ...) -> series        read without a lock, grows only
  *     index:      name, value -> refs
+ *     slab:       the bytes of float chunks
+ *
+ * Appending is bound by memory: of a series it reads and writes one cache line and the end of its
+ * open chunk. Both lie in the order in which the series came, which is mostly the order in which
+ * their samples come.
  *
  * Locks, in this order: `making` (one new series at a time) > `tap_lock` > `visible` > `index_lock`
  * > a shard's lock. `visible` is what makes a batch appear as one: whoever appends holds it for
@@ -16,53 +21,64 @@
 #include "store/exemplars.h"
 #include "store/index.h"
 #include "store/rest.h"
+#include "store/slab.h"
 #include "store/store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define HEAD_SHARDS 16
-#define HEAD_BLOCK 4096 /* series a block of the table */
-#define HEAD_BLOCKS 65536
+#define HEAD_BLOCK 16384 /* series a block of the table: 2 MiB, a huge page */
+#define HEAD_BLOCKS 16384
 #define HEAD_RETENTION_MS (INT64_C(24) * 3600 * 1000) /* behind the newest sample of the head */
 #define SERIES_EMPTY INT64_MIN                        /* last_t_ms before the first sample */
 
 struct series {
-    struct labels labels; /* the array is the series' own, the strings are the index's */
-    uint64_t hash;
-    uint32_t ref;
-    uint32_t token; /* the tap's; 0 = it is not interested. Guarded by `tap_lock` */
+    /* --- The line that an append touches --- */
 
     /* Written under `visible`; read by batches without it, which is why a commit looks again. */
-    _Atomic int64_t last_t_ms;
+    _Alignas(64) _Atomic int64_t last_t_ms;
     _Atomic uint64_t last_bits;
-    /* The batch (high half) that added to the series last, and its index there: a hint that makes
-     * duplicates inside a batch visible; a lost hint is made good at commit. */
-    _Atomic uint64_t pending;
-
     /* Guarded by `visible`. */
     double base; /* the last value that was a number, NaN = none: increases count from it */
-    struct chunk_tail tail;
-    struct chunk *chunks; /* by time; the last one is open */
-    /* NULL until needed, then for good; batches may read the pointer without the lock. */
-    _Atomic(struct series_rest *) rest;
-    uint32_t n_chunks;
-    uint32_t chunk_capacity;
-
+    /* Its newest sample is the one of last_t_ms and last_bits; a histogram therefore closes it. */
+    struct chunk_open open;
+    /* Where the last batch that added to the series has the sample: a hint that makes duplicates
+     * inside a batch visible; a lost hint is made good at commit. */
+    _Atomic uint32_t pending;
+    uint32_t token; /* the tap's; 0 = it is not interested. Guarded by `tap_lock` */
     /* Guarded by the log's lock: in which segment the series is defined, and its number there. */
     uint32_t wal_segment;
     uint32_t wal_id;
+
+    /* --- The rest --- */
+
+    /* NULL until needed, then for good; batches may read the pointer without the lock. */
+    _Atomic(struct series_rest *) rest;
+    struct chunk *chunks; /* sealed, by time; guarded by `visible` */
+    uint32_t n_chunks;
+    uint32_t chunk_capacity;
+    struct label_set labels; /* by the index's numbers; the array is the head's */
+    uint32_t ref;
+};
+
+_Static_assert(sizeof(struct series) == 128, "two cache lines");
+_Static_assert(offsetof(struct series, rest) == 64, "the first is what an append touches");
+
+struct shard_slot {
+    uint32_t hash; /* the low half */
+    uint32_t ref;  /* 0 = free */
 };
 
 struct shard {
-    pthread_mutex_t lock;  /* guards the rest */
-    struct series **slots; /* open addressing, a power of two */
+    pthread_mutex_t lock;     /* guards the rest */
+    struct shard_slot *slots; /* open addressing, a power of two */
     size_t n_slots;
     size_t n;
 };
 
 struct series_block {
-    _Atomic(struct series *) series[HEAD_BLOCK];
+    struct series series[HEAD_BLOCK];
 };
 
 struct head {
@@ -72,6 +88,8 @@ struct head {
     pthread_rwlock_t visible;
     pthread_rwlock_t index_lock;
     struct index index;
+    struct arena label_sets;                /* guarded by `making` */
+    struct slab slab;                       /* guarded by `visible` */
     _Atomic(struct series_block *) *blocks; /* HEAD_BLOCKS of them */
     _Atomic uint32_t n_series;
     uint64_t max_series;
@@ -93,7 +111,30 @@ struct series *head_series(struct head *, struct labels, bool *is_new);
 void head_set_tap(struct head *, const struct store_tap *, void (*swap)(void *arg), void *arg);
 
 /* By reference; NULL when there is none. */
-struct series *head_at(struct head *, uint64_t ref);
+static inline struct series *head_at(struct head *h, uint64_t ref)
+{
+    if (ref == 0 || ref > atomic_load_explicit(&h->n_series, memory_order_acquire))
+        return NULL;
+    struct series_block *block =
+        atomic_load_explicit(&h->blocks[ref / HEAD_BLOCK], memory_order_acquire);
+    return &block->series[ref % HEAD_BLOCK];
+}
+
+/* A series' labels written out: their array is the arena's, the strings are the index's. */
+struct labels head_labels(const struct head *, struct arena *, const struct series *);
+
+/* The float chunks of a series, oldest first, the open one included: it borrows its bytes.
+ * `visible` must be held. */
+static inline uint32_t series_n_chunks(const struct series *s)
+{
+    return s->n_chunks + (s->open.n > 0);
+}
+static inline struct chunk series_chunk(const struct series *s, uint32_t i)
+{
+    if (i < s->n_chunks)
+        return s->chunks[i];
+    return chunk_open_view(&s->open, atomic_load_explicit(&s->last_t_ms, memory_order_relaxed));
+}
 
 /* What a sample at t_ms would be, given the newest one. Bits are a float's, or the hash of a
  * histogram: that the two are the same for different samples is as unlikely as it is harmless. */

@@ -113,15 +113,18 @@ static void what_is_a_day_behind_goes_chunk_by_chunk(void **state)
         assert_true(head_append(h, busy, hour_ms + i * 60000, 1, false, &increase));
     int64_t horizon = hour_ms + (30 * 60 - 1) * 60000 - HEAD_RETENTION_MS;
     assert_int_equal(head_horizon(h), horizon);
-    assert_int_equal(idle->n_chunks, 1);
+    assert_int_equal(series_n_chunks(idle), 1);
     head_sweep(h);
-    assert_int_equal(idle->n_chunks, 0);
-    assert_true(busy->chunks[0].last_t_ms >= horizon);
-    assert_true(busy->chunks[0].first_t_ms < horizon + CHUNK_MAX_SAMPLES * 60000);
-    assert_int_equal(atomic_load(&h->min_t_ms), busy->chunks[0].first_t_ms);
+    assert_int_equal(series_n_chunks(idle), 0);
+    struct chunk oldest = series_chunk(busy, 0);
+    assert_true(oldest.last_t_ms >= horizon);
+    assert_true(oldest.first_t_ms < horizon + CHUNK_MAX_SAMPLES * 60000);
+    assert_int_equal(atomic_load(&h->min_t_ms), oldest.first_t_ms);
     size_t bytes = 0;
-    for (uint32_t i = 0; i < busy->n_chunks; i++)
-        bytes += chunk_memory(&busy->chunks[i]);
+    for (uint32_t i = 0; i < series_n_chunks(busy); i++) {
+        struct chunk c = series_chunk(busy, i);
+        bytes += chunk_memory(&c);
+    }
     assert_int_equal(atomic_load(&h->chunk_bytes), bytes);
     assert_true(head_append(h, idle, 10, 3, false, &increase));
     assert_true(increase == 2);

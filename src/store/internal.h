@@ -27,7 +27,6 @@ struct store {
     pthread_cond_t stop_now;
     bool stopping;
 
-    _Atomic uint32_t batches; /* the last batch's number */
     _Atomic uint64_t appended;
     _Atomic uint64_t refused;
     uint64_t corruptions;

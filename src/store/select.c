@@ -5,9 +5,15 @@
 
 #define DEFAULT_MAX_SAMPLES 50000000
 
-/* Series, by ref or by labels; arena memory. */
+/* A series, and its labels once they are wanted. */
+struct selected {
+    struct series *series;
+    struct labels labels;
+};
+
+/* By ref or by labels; arena memory. */
 struct selection {
-    struct series **v;
+    struct selected *v;
     size_t n;
     size_t capacity;
 };
@@ -15,38 +21,35 @@ struct selection {
 static void push(struct arena *arena, struct selection *s, struct series *series)
 {
     s->v = arena_grow(arena, s->v, s->n, &s->capacity, sizeof *s->v);
-    s->v[s->n++] = series;
+    s->v[s->n++] = (struct selected){.series = series};
 }
 
-/* Whether a regular expression matches a value, asked once a value: the index gives equal values
- * equal pointers. Open addressing, at most half full. */
+/* Whether a regular expression matches a label, asked once a label. Open addressing, at most half
+ * full. */
 struct memo {
     struct answer {
-        const char *value; /* NULL = free */
+        uint32_t number; /* of the pair, plus one; 0 = free */
         bool matches;
     } * slots;
     size_t n_slots;
 };
 
-static void memo_init(struct memo *memo, struct arena *arena, const struct index *index,
-                      struct str name)
+static void memo_init(struct memo *memo, struct arena *arena, const struct index_name *name)
 {
-    const struct index_name *n = index_find_name(index, name);
-    size_t values = n ? map_count(n->values) : 0;
     memo->n_slots = 4;
-    while (memo->n_slots < 2 * (values + 1))
+    while (memo->n_slots < 2 * ((size_t)name->n_pairs + 1))
         memo->n_slots *= 2;
     memo->slots = ARENA_ARRAY(arena, struct answer, memo->n_slots);
 }
 
-static bool memo_matches(struct memo *memo, const struct matcher *m, struct str value)
+static bool memo_matches(struct memo *memo, const struct matcher *m, const struct index_pair *pair)
 {
-    size_t i = ((uintptr_t)value.p >> 4) & (memo->n_slots - 1);
-    for (; memo->slots[i].value; i = (i + 1) & (memo->n_slots - 1)) {
-        if (memo->slots[i].value == value.p)
+    size_t i = pair->number & (memo->n_slots - 1);
+    for (; memo->slots[i].number != 0; i = (i + 1) & (memo->n_slots - 1)) {
+        if (memo->slots[i].number == pair->number + 1)
             return memo->slots[i].matches;
     }
-    memo->slots[i] = (struct answer){value.p, matcher_matches(m, value)};
+    memo->slots[i] = (struct answer){pair->number + 1, matcher_matches(m, pair->value)};
     return memo->slots[i].matches;
 }
 
@@ -55,20 +58,59 @@ static bool is_regex(const struct matcher *m)
     return m->type == MATCH_REGEX || m->type == MATCH_NOT_REGEX;
 }
 
+static bool has_label(const struct series *s, uint32_t number)
+{
+    for (uint32_t i = 0; i < s->labels.n; i++) {
+        if (s->labels.v[i] == number)
+            return true;
+    }
+    return false;
+}
+
+/* NULL when it has no label of the name, which may be NULL. */
+static const struct index_pair *label_of(const struct index *index, const struct series *s,
+                                         const struct index_name *name)
+{
+    for (uint32_t i = 0; name && i < s->labels.n; i++) {
+        const struct index_pair *pair = index_pair_of(index, s->labels.v[i]);
+        if (pair->name == name)
+            return pair;
+    }
+    return NULL;
+}
+
+/* Keep the series that have the label, or those that do not. */
+static void filter_equal(struct selection *sel, const struct index_pair *pair, bool wanted)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sel->n; i++) {
+        if ((pair && has_label(sel->v[i].series, pair->number)) == wanted)
+            sel->v[kept++] = sel->v[i];
+    }
+    sel->n = kept;
+}
+
 /* Keep the series that one matcher accepts. */
 static void filter(struct store *s, struct arena *arena, struct selection *sel,
                    const struct matcher *m)
 {
+    const struct index *index = &s->head.index;
+    const struct index_name *name = index_find_name(index, m->name);
     struct memo memo = {0};
     size_t kept = 0;
-    if (is_regex(m))
-        memo_init(&memo, arena, &s->head.index, m->name);
+    if (!is_regex(m) && m->value.n > 0) {
+        filter_equal(sel, index_find(index, (struct label){m->name, m->value}),
+                     m->type == MATCH_EQUAL);
+        return;
+    }
+    if (is_regex(m) && name)
+        memo_init(&memo, arena, name);
     bool empty_matches = matcher_matches(m, STR(""));
     for (size_t i = 0; i < sel->n; i++) {
-        struct str value = labels_get_str(sel->v[i]->labels, m->name);
-        bool matches = value.n == 0 ? empty_matches
-                       : memo.slots ? memo_matches(&memo, m, value)
-                                    : matcher_matches(m, value);
+        const struct index_pair *pair = label_of(index, sel->v[i].series, name);
+        bool matches = !pair        ? empty_matches
+                       : memo.slots ? memo_matches(&memo, m, pair)
+                                    : matcher_matches(m, pair->value);
         if (matches)
             sel->v[kept++] = sel->v[i];
     }
@@ -76,26 +118,27 @@ static void filter(struct store *s, struct arena *arena, struct selection *sel,
 }
 
 static void add_postings(struct store *s, struct arena *arena, struct selection *sel,
-                         const struct postings *p)
+                         const struct index_pair *pair)
 {
-    for (size_t i = 0; p && i < p->n; i++)
-        push(arena, sel, head_at(&s->head, p->refs[i]));
+    struct postings_cursor c = {pair, 0, 0};
+    for (uint32_t ref; pair && postings_next(&c, &ref);)
+        push(arena, sel, head_at(&s->head, ref));
 }
 
 /* The series that have a value which one matcher accepts; each is under one value only. */
 static void collect(struct store *s, struct arena *arena, struct selection *sel,
                     const struct matcher *m)
 {
-    struct str value;
-    void *postings;
+    const struct index *index = &s->head.index;
     if (m->type == MATCH_EQUAL) {
-        add_postings(s, arena, sel, index_find(&s->head.index, m->name, m->value));
+        add_postings(s, arena, sel, index_find(index, (struct label){m->name, m->value}));
         return;
     }
-    const struct index_name *name = index_find_name(&s->head.index, m->name);
-    for (size_t i = 0; name && map_next(name->values, &i, &value, &postings);) {
-        if (matcher_matches(m, value))
-            add_postings(s, arena, sel, postings);
+    const struct index_name *name = index_find_name(index, m->name);
+    for (uint32_t i = 0; name && i < name->n_pairs; i++) {
+        const struct index_pair *pair = index_pair_of(index, name->pairs[i]);
+        if (matcher_matches(m, pair->value))
+            add_postings(s, arena, sel, pair);
     }
 }
 
@@ -104,7 +147,7 @@ static size_t estimate(struct store *s, const struct matcher *m)
 {
     if (m->type != MATCH_EQUAL)
         return SIZE_MAX - (m->type == MATCH_REGEX ? 1 : 0);
-    const struct postings *p = index_find(&s->head.index, m->name, m->value);
+    const struct index_pair *p = index_find(&s->head.index, (struct label){m->name, m->value});
     return p ? p->n : 0;
 }
 
@@ -139,14 +182,14 @@ static const struct series_rest *rest_of(const struct series *s)
 
 static bool has_samples(const struct series *s)
 {
-    return s->n_chunks > 0 || (rest_of(s) && rest_oldest(rest_of(s)) != INT64_MAX);
+    return series_n_chunks(s) > 0 || (rest_of(s) && rest_oldest(rest_of(s)) != INT64_MAX);
 }
 
 static void drop_empty(struct selection *sel)
 {
     size_t kept = 0;
     for (size_t i = 0; i < sel->n; i++) {
-        if (has_samples(sel->v[i]))
+        if (has_samples(sel->v[i].series))
             sel->v[kept++] = sel->v[i];
     }
     sel->n = kept;
@@ -179,8 +222,8 @@ static bool resolve(struct store *s, struct arena *arena, const struct matcher *
 /* labels_cmp, with the short cut that equal strings are the same string here. */
 static int compare_series(const void *left, const void *right)
 {
-    const struct labels a = (*(struct series *const *)left)->labels;
-    const struct labels b = (*(struct series *const *)right)->labels;
+    const struct labels a = ((const struct selected *)left)->labels;
+    const struct labels b = ((const struct selected *)right)->labels;
     for (size_t i = 0; i < a.n && i < b.n; i++) {
         if (a.v[i].name.p != b.v[i].name.p)
             return str_cmp(a.v[i].name, b.v[i].name);
@@ -190,10 +233,17 @@ static int compare_series(const void *left, const void *right)
     return (a.n > b.n) - (a.n < b.n);
 }
 
-static void sort_series(struct selection *sel)
+static void write_labels(struct store *s, struct arena *arena, struct selection *sel)
 {
+    for (size_t i = 0; i < sel->n; i++)
+        sel->v[i].labels = head_labels(&s->head, arena, sel->v[i].series);
+}
+
+static void sort_series(struct store *s, struct arena *arena, struct selection *sel)
+{
+    write_labels(s, arena, sel);
     if (sel->n > 1)
-        qsort(sel->v, sel->n, sizeof(struct series *), compare_series);
+        qsort(sel->v, sel->n, sizeof *sel->v, compare_series);
 }
 
 /* For what reads no samples. */
@@ -204,7 +254,7 @@ static bool resolve_in_order(struct store *s, struct arena *arena, const struct 
     bool done = resolve(s, arena, m, n, sel, err);
     pthread_rwlock_unlock(&s->head.visible);
     if (done)
-        sort_series(sel);
+        sort_series(s, arena, sel);
     return done;
 }
 
@@ -240,10 +290,10 @@ static void read_series(struct scratch *s, const struct series *series, int64_t 
                         int64_t maxt_ms, uint64_t max)
 {
     s->n = 0;
-    for (uint32_t i = 0; i < series->n_chunks && s->n <= max; i++) {
-        const struct chunk *c = &series->chunks[i];
-        if (c->last_t_ms >= mint_ms && c->first_t_ms <= maxt_ms)
-            read_chunk(s, c, mint_ms, maxt_ms);
+    for (uint32_t i = 0; i < series_n_chunks(series) && s->n <= max; i++) {
+        const struct chunk c = series_chunk(series, i);
+        if (c.last_t_ms >= mint_ms && c.first_t_ms <= maxt_ms)
+            read_chunk(s, &c, mint_ms, maxt_ms);
     }
 }
 
@@ -262,10 +312,10 @@ static void read_first(struct scratch *s, const struct series *series, int64_t m
                        int64_t maxt_ms)
 {
     s->n = 0;
-    for (uint32_t i = 0; i < series->n_chunks && s->n == 0; i++) {
-        const struct chunk *c = &series->chunks[i];
-        if (c->last_t_ms >= mint_ms && c->first_t_ms <= maxt_ms)
-            read_chunk(s, c, mint_ms, maxt_ms);
+    for (uint32_t i = 0; i < series_n_chunks(series) && s->n == 0; i++) {
+        const struct chunk c = series_chunk(series, i);
+        if (c.last_t_ms >= mint_ms && c.first_t_ms <= maxt_ms)
+            read_chunk(s, &c, mint_ms, maxt_ms);
     }
     s->n = s->n ? 1 : 0;
 }
@@ -279,9 +329,9 @@ static bool read_all(struct arena *arena, const struct selection *sel, int64_t m
     uint64_t left = max, cost;
     *n = 0;
     for (size_t i = 0; done && i < sel->n; i++) {
-        struct store_series_data d = {.labels = sel->v[i]->labels};
-        read_series(&scratch, sel->v[i], mint_ms, maxt_ms, left);
-        read_histograms(arena, sel->v[i], mint_ms, maxt_ms, left, SIZE_MAX, &d, &cost);
+        struct store_series_data d = {.labels = sel->v[i].labels};
+        read_series(&scratch, sel->v[i].series, mint_ms, maxt_ms, left);
+        read_histograms(arena, sel->v[i].series, mint_ms, maxt_ms, left, SIZE_MAX, &d, &cost);
         d.n = scratch.n;
         if (cost > left || d.n > left - cost)
             done = err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
@@ -307,7 +357,7 @@ bool store_select(struct store *s, struct arena *arena, const struct matcher *m,
     pthread_rwlock_rdlock(&s->head.visible);
     bool done = resolve(s, arena, m, n_matchers, &sel, err);
     if (done) {
-        sort_series(&sel);
+        sort_series(s, arena, &sel);
         *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
         done = read_all(arena, &sel, mint_ms, maxt_ms, max, *out, n, err);
     }
@@ -338,14 +388,14 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
     pthread_rwlock_rdlock(&s->head.visible);
     bool done = resolve(s, arena, m, n_matchers, &sel, err);
     if (done) {
-        sort_series(&sel);
+        sort_series(s, arena, &sel);
         *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
     }
     for (size_t i = 0; done && i < sel.n; i++) {
-        struct store_series_data d = {.labels = sel.v[i]->labels};
+        struct store_series_data d = {.labels = sel.v[i].labels};
         uint64_t cost;
-        read_first(&scratch, sel.v[i], mint_ms, maxt_ms);
-        read_histograms(arena, sel.v[i], mint_ms, maxt_ms, UINT64_MAX, 1, &d, &cost);
+        read_first(&scratch, sel.v[i].series, mint_ms, maxt_ms);
+        read_histograms(arena, sel.v[i].series, mint_ms, maxt_ms, UINT64_MAX, 1, &d, &cost);
         d.n = scratch.n;
         if (d.n > 0)
             d.samples = arena_memdup(arena, scratch.v, sizeof *scratch.v);
@@ -368,7 +418,7 @@ static uint32_t *sorted_refs(struct arena *arena, const struct selection *sel)
 {
     uint32_t *refs = ARENA_ARRAY(arena, uint32_t, sel->n);
     for (size_t i = 0; i < sel->n; i++)
-        refs[i] = sel->v[i]->ref;
+        refs[i] = sel->v[i].series->ref;
     if (sel->n > 1)
         qsort(refs, sel->n, sizeof *refs, compare_refs);
     return refs;
@@ -403,12 +453,13 @@ bool store_select_exemplars(struct store *s, struct arena *arena, const struct m
                                     mint_ms, maxt_ms, &found, &refs);
     *out = ARENA_ARRAY(arena, struct store_series_exemplars, sel.n);
     for (size_t i = 0; i < sel.n; i++) {
-        size_t begin = lower_bound(refs, n_found, sel.v[i]->ref), end = begin;
-        while (end < n_found && refs[end] == sel.v[i]->ref)
+        uint32_t ref = sel.v[i].series->ref;
+        size_t begin = lower_bound(refs, n_found, ref), end = begin;
+        while (end < n_found && refs[end] == ref)
             end++;
         if (end > begin)
             (*out)[(*n)++] =
-                (struct store_series_exemplars){sel.v[i]->labels, end - begin, found + begin};
+                (struct store_series_exemplars){sel.v[i].labels, end - begin, found + begin};
     }
     return true;
 }
@@ -421,7 +472,7 @@ bool store_series_list(struct store *s, struct arena *arena, const struct matche
         return false;
     *out = ARENA_ARRAY(arena, struct labels, sel.n);
     for (size_t i = 0; i < sel.n; i++)
-        (*out)[i] = sel.v[i]->labels;
+        (*out)[i] = sel.v[i].labels;
     *n = sel.n;
     return true;
 }
@@ -460,10 +511,11 @@ bool store_label_names(struct store *s, struct arena *arena, const struct matche
     pthread_rwlock_unlock(&s->head.visible);
     if (!done)
         return false;
+    write_labels(s, arena, &sel);
     struct map *set = map_new();
     for (size_t i = 0; i < sel.n; i++) {
-        for (size_t k = 0; k < sel.v[i]->labels.n; k++)
-            add_key(set, sel.v[i]->labels.v[k].name);
+        for (size_t k = 0; k < sel.v[i].labels.n; k++)
+            add_key(set, sel.v[i].labels.v[k].name);
     }
     sorted_keys(set, arena, out, n);
     map_free(set);
@@ -480,9 +532,10 @@ bool store_label_values(struct store *s, struct arena *arena, struct str name,
     pthread_rwlock_unlock(&s->head.visible);
     if (!done)
         return false;
+    write_labels(s, arena, &sel);
     struct map *set = map_new();
     for (size_t i = 0; i < sel.n; i++) {
-        struct str value = labels_get_str(sel.v[i]->labels, name);
+        struct str value = labels_get_str(sel.v[i].labels, name);
         if (value.n > 0)
             add_key(set, value);
     }

@@ -139,8 +139,9 @@ enum store_result store_batch_add_exemplar(struct store_batch *, uint64_t ref,
 MUST_CHECK bool store_batch_commit(struct store_batch *, struct err *);
 void store_batch_cancel(struct store_batch *);
 
-/* One series with its samples in [mint, maxt], ascending, stale markers included. Samples are arena
- * memory; labels, here and below, are the store's own and live until store_close. */
+/* One series with its samples in [mint, maxt], ascending, stale markers included. Arena memory, but
+ * for the strings of the labels: they, here and below, are the store's own and live until
+ * store_close. */
 struct store_series_data {
     struct labels labels;
     size_t n;
