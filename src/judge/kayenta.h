@@ -20,4 +20,22 @@
  * ERR_BAD_INPUT naming the place. Both belong to the arena. */
 json_t *kayenta_judge(struct arena *, const json_t *request, struct err *);
 
+/* One side of a comparison as Kayenta's callers name it: what the templates of queries say
+ * ${scope}, ${location} and ${KEY} of extendedScopeParams for. */
+struct kayenta_scope {
+    const char *scope;
+    const char *location;
+    const json_t *extended; /* object of texts, or NULL */
+};
+
+/* The PromQL of one metric of a canary configuration (query.type prometheus): customInlineTemplate
+ * (with or without "PromQL:" in front), or metricName with labelBindings and the
+ * customFilterTemplate that it names. ERR_BAD_INPUT names the metric and what is missing or not
+ * known. */
+MUST_CHECK bool kayenta_query(struct arena *, const json_t *config, const json_t *metric,
+                              const struct kayenta_scope *, struct str *out, struct err *);
+
+/* What every canary configuration must have: a name and metrics whose queries can be built. */
+MUST_CHECK bool kayenta_check_config(struct arena *, const json_t *config, struct err *);
+
 #endif

@@ -237,6 +237,47 @@ static void mistakes_name_their_place(void **state)
             "canary.critical must be true or false");
 }
 
+#define CONFIG(query)                                                                              \
+    "{\"name\":\"c\",\"templates\":{\"mine\":\"version=\\\"${scope}\\\",zone=\\\"${zone}\\\"\"},"  \
+    "\"metrics\":[{\"name\":\"m\",\"query\":" query "}]}"
+
+static void asks(const char *config_text, const char *want)
+{
+    struct err err = ERR_INIT;
+    struct str got = STR("");
+    json_t *config = json_parse(&arena, str_from(config_text), &err);
+    json_t *extended = json_own(&arena, json_pack("{s:s}", "zone", "eu"));
+    const struct kayenta_scope scope = {"v2", "here", extended};
+    assert_non_null(config);
+    bool sound = kayenta_check_config(&arena, config, &err);
+    if (sound &&
+        kayenta_query(&arena, config, json_array_get(json_object_get(config, "metrics"), 0), &scope,
+                      &got, &err))
+        assert_string_equal(got.p, want);
+    else if (!strstr(err.message, want))
+        fail_msg("\"%s\" does not say \"%s\"", err.message, want);
+}
+
+static void queries_are_built_from_templates(void **state)
+{
+    (void)state;
+    asks(CONFIG("{\"customInlineTemplate\":\"PromQL: rate(x{v=\\\"${scope}\\\"}[1m])\"}"),
+         "rate(x{v=\"v2\"}[1m])");
+    asks(CONFIG(
+             "{\"metricName\":\"x\",\"labelBindings\":[\"job=\\\"j\\\"\"],\"groupByFields\":[\"a\","
+             "\"b\"],\"customFilterTemplate\":\"mine\"}"),
+         "avg by (a, b) (x{job=\"j\",version=\"v2\",zone=\"eu\"})");
+    asks(CONFIG("{\"metricName\":\"x\",\"customFilter\":\"v=\\\"${location}\\\"\"}"),
+         "avg(x{v=\"here\"})");
+    asks(CONFIG("{\"customInlineTemplate\":\"x{a=\\\"${nothing}\\\"}\"}"), "names ${nothing}");
+    asks(CONFIG("{\"metricName\":\"x\"}"), "metric \"m\": its query must have");
+    asks(CONFIG("{\"metricName\":\"x\",\"customFilterTemplate\":\"no\"}"),
+         "templates has no \"no\"");
+    asks(CONFIG("{\"type\":\"datadog\"}"), "query.type is \"datadog\"");
+    asks("{\"name\":\"c\",\"metrics\":[]}", "at least one metric");
+    asks("{}", "an object with a name");
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -250,6 +291,7 @@ int main(void)
         TEST(the_scale_bug_is_reproduced_and_named),
         TEST(an_error_is_left_out_and_named),
         TEST(mistakes_name_their_place),
+        TEST(queries_are_built_from_templates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
