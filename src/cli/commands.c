@@ -103,6 +103,7 @@ static const struct option_spec judge_options[] = {
     {"warmup", 0, "DURATION", "how long new instances may be worse; default none"},
     {"alone", 0, NULL, "learn from stable's history alone, as a live rollout does"},
     {"dwell", 0, "DURATION", "no pass before; default 0, with --traces 5m"},
+    {"kayenta", 0, "FILE", "a RemoteJudge request of Kayenta: its judge's answer, and cQED's beside"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -339,9 +340,11 @@ const struct command commands[] = {
      .details =
          "Each file has a line time,total,bad and, for latency, le_0.1,...,le_+Inf; counters "
          "as Prometheus keeps them. docs/manual/judge.md says more. Exit: 0 pass, 1 fail "
-         "(harm shown), 2 wrong use or files, 3 insufficient.",
+         "(harm shown), 2 wrong use or files, 3 insufficient; with --kayenta 0 Pass, 1 Fail, 3 "
+         "Marginal.",
      .example = "cqed judge stable.csv canary.csv --tolerate 0.1%\n"
-                "cqed judge --traces traces --out verdicts.jsonl",
+                "cqed judge --traces traces --out verdicts.jsonl\n"
+                "cqed judge --kayenta request.json",
      .options = judge_options},
     {.name = "version",
      .arguments = "",

@@ -204,4 +204,8 @@ int exit_code_of_rollout(const json_t *rollout);
 /* "shop v1 -> v2: progressing at 25%, step 2 of 4" */
 const char *text_rollout(struct arena *, const json_t *rollout);
 
+/* --- kayenta.c: cqed judge --kayenta FILE --- */
+
+int judge_kayenta(struct cli *, const char *path);
+
 #endif

@@ -314,6 +314,8 @@ static bool take_ratio(struct cli *cli, const char *name, double least, double m
 
 int run_judge(struct cli *cli)
 {
+    if (args_value(&cli->args, "kayenta"))
+        return judge_kayenta(cli, args_value(&cli->args, "kayenta"));
     struct question q = {.alpha = ALPHA, .tolerate = ERRORS_TOLERATED};
     double start_s = (double)NAN, weight = 0;
     const char *start = args_value(&cli->args, "start"), *folder = args_value(&cli->args, "traces");
