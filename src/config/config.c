@@ -148,8 +148,8 @@ static void read_storage(struct reader *r, struct yaml_node *map)
 
 static void read_main(struct reader *r, struct yaml_node *root)
 {
-    static const char *const keys[] = {"listen", "storage",        "telemetry",
-                                       "global", "scrape_configs", "policies"};
+    static const char *const keys[] = {"listen",         "storage",  "telemetry", "global",
+                                       "scrape_configs", "policies", "kayenta"};
     static const char *const global_keys[] = {"scrape_interval", "scrape_timeout"};
     int64_t interval_ms = 15000, timeout_ms = 10000;
     size_t n_paths;
@@ -172,6 +172,9 @@ static void read_main(struct reader *r, struct yaml_node *root)
     struct yaml_node *scrapes = yaml_take_list(root, "scrape_configs", r->diags);
     if (scrapes)
         read_scrapes(r, scrapes, interval_ms, timeout_ms);
+    struct yaml_node *kayenta = yaml_take_map(root, "kayenta", r->diags);
+    if (kayenta)
+        read_kayenta(r, kayenta);
     const char **paths = read_strings(r, root, "policies", &n_paths);
     for (size_t i = 0; i < n_paths; i++)
         read_policy_path(r, resolve_path(r->arena, r->config->path, paths[i]));

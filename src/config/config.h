@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "codec/digest.h"
+#include "codec/json.h"
 #include "model/policy.h"
 #include "model/scrape.h"
 #include "model/slo.h"
@@ -19,6 +20,12 @@
 struct otlp_ports {
     const char *grpc, *http;
     const char *tls_cert_file, *tls_key_file; /* of both; both or neither */
+};
+
+/* One of Kayenta's, from a file of its own; its id is the file's name without .json. */
+struct canary_config {
+    const char *id;
+    const json_t *json; /* checked by kayenta_check_config */
 };
 
 struct config {
@@ -37,6 +44,8 @@ struct config {
     size_t n_rollouts;
     const struct gate_policy *gates;
     size_t n_gates;
+    const struct canary_config *canaries;
+    size_t n_canaries;
     struct sha256 digest; /* over the bytes of all files, in the order they were read */
 };
 

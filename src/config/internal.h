@@ -82,6 +82,9 @@ void resolve_indicator_refs(struct reader *);
 /* policy.c: one document of apiVersion cqed/v1. */
 void read_policy(struct reader *, struct yaml_node *document, const char *kind);
 
+/* kayenta.c: the mapping under `kayenta`. */
+void read_kayenta(struct reader *, struct yaml_node *map);
+
 /* cross.c: what only shows when all files are read: unknown SLO names, two policies of one service,
  * queries. */
 void check_everything(struct reader *);

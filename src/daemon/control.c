@@ -66,6 +66,18 @@ static json_t *act(struct daemon *d, struct arena *arena, const struct control_r
     return r && rollout_act(d, r, asked, err) ? rollout_view(arena, r, true) : NULL;
 }
 
+static json_t *canaries_view(struct daemon *d, struct arena *arena)
+{
+    json_t *list = json_own(arena, json_array());
+    for (size_t i = 0; i < d->config->n_canaries; i++) {
+        const struct canary_config *c = &d->config->canaries[i];
+        /* A copy: a reload may free the configuration while it is used. */
+        CHECK(json_array_append_new(list, json_pack("{s:s, s:o}", "id", c->id, "config",
+                                                    json_deep_copy(c->json))) == 0);
+    }
+    return list;
+}
+
 static json_t *reload(struct daemon *d, struct arena *arena, struct err *err)
 {
     return daemon_reload(d, err) ? json_own(arena, json_pack("{s:b}", "reloaded", 1)) : NULL;
@@ -101,6 +113,8 @@ static json_t *answer(struct daemon *d, struct arena *arena, const struct contro
         return gates_view(d, arena);
     case CONTROL_GATE:
         return gate_answer(d, arena, asked->id, err);
+    case CONTROL_CANARIES:
+        return canaries_view(d, arena);
     case CONTROL_RELOAD:
         return reload(d, arena, err);
     }

@@ -11,15 +11,26 @@
 #define OTLP_MAX_BYTES ((size_t)32 << 20)
 #define REMOTE_WRITE_MAX_BYTES ((size_t)32 << 20) /* as Prometheus's, compressed and not */
 
+#define MAX_EXECUTIONS 256
+#define EXECUTION_ID_BYTES 16
+
+/* A canary that was asked for through Kayenta's API, and its answer. */
+struct canary_execution {
+    char id[2 * EXECUTION_ID_BYTES + 1];
+    struct buf json;
+};
+
 struct serve {
     struct serve_options options;
     struct otlp *otlp;
     struct remote_write *remote_write;
     struct http_server *server, *otlp_http; /* the second, and the next, may be NULL */
     struct grpc_server *otlp_grpc;
-    pthread_mutex_t lock; /* guards the listeners */
+    pthread_mutex_t lock; /* guards what follows */
     struct http_stream *listeners[MAX_LISTENERS];
     size_t n_listeners;
+    struct canary_execution executions[MAX_EXECUTIONS]; /* a ring */
+    size_t n_executions;
 };
 
 /* Ask the control thread and answer with its JSON; status is of a success. */
@@ -60,6 +71,14 @@ http_handler handle_ledger, handle_ledger_checkpoint, handle_ledger_key, handle_
 
 /* page.c */
 http_handler handle_page;
+
+/* Seconds since 1970 or RFC 3339, as Prometheus's API takes times. */
+bool parse_api_time(const char *text, int64_t *out_ms);
+
+/* kayenta.c */
+void executions_release(struct serve *);
+http_handler handle_kayenta_judge, handle_canary_configs, handle_canary_config, handle_canary_start,
+    handle_canary;
 
 /* events.c */
 http_handler handle_events;

@@ -75,7 +75,7 @@ static void close_success(struct json_writer *w)
 /* --- Parameters --- */
 
 /* Seconds since 1970 with a fraction, or RFC 3339. */
-static bool parse_time(const char *text, int64_t *out_ms)
+bool parse_api_time(const char *text, int64_t *out_ms)
 {
     double seconds;
     if (num_parse_double(str_from(text), &seconds)) {
@@ -280,7 +280,7 @@ void handle_query(void *context, struct http_request *request, struct http_respo
     struct promql_result result;
     struct err err = ERR_INIT;
     int64_t t_ms = clock_wall_ms();
-    if (!take(request, response, "time", parse_time, false, &t_ms) ||
+    if (!take(request, response, "time", parse_api_time, false, &t_ms) ||
         !take_query(context, request, response, &asked))
         return;
     if (promql_instant(asked.expr, &asked.source, &asked.options, t_ms, request->arena, &result,
@@ -296,8 +296,8 @@ void handle_query_range(void *context, struct http_request *request, struct http
     struct promql_result result;
     struct err err = ERR_INIT;
     int64_t start_ms, end_ms, step_ms;
-    if (!take(request, response, "start", parse_time, true, &start_ms) ||
-        !take(request, response, "end", parse_time, true, &end_ms) ||
+    if (!take(request, response, "start", parse_api_time, true, &start_ms) ||
+        !take(request, response, "end", parse_api_time, true, &end_ms) ||
         !take(request, response, "step", parse_duration, true, &step_ms) ||
         !take_query(context, request, response, &asked))
         return;

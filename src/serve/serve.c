@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define KAYENTA_MAX_BYTES ((size_t)32 << 20)
+
 static const struct http_route routes[] = {
     {"GET", "/api/v1/query", handle_query, 0},
     {"POST", "/api/v1/query", handle_query, 0},
@@ -42,6 +44,11 @@ static const struct http_route routes[] = {
     {"GET", "/cqed/v1/ledger/key", handle_ledger_key, 0},
     {"GET", "/cqed/v1/ledger/proof", handle_ledger_proof, 0},
     {"GET", "/cqed/v1/ledger/verify", handle_ledger_verify, 0},
+    {"POST", "/judge", handle_kayenta_judge, KAYENTA_MAX_BYTES},
+    {"GET", "/canaryConfig", handle_canary_configs, 0},
+    {"GET", "/canaryConfig/:id", handle_canary_config, 0},
+    {"POST", "/canary/:id", handle_canary_start, 0},
+    {"GET", "/canary/:id", handle_canary, 0},
     {"GET", "/cqed/v1/events", handle_events, 0},
     {"GET", "/", handle_page, 0},
     {"GET", "/*", handle_page, 0},
@@ -52,6 +59,7 @@ static void free_serve(struct serve *s)
 {
     stop_otlp_ports(s);
     http_server_stop(s->server);
+    executions_release(s);
     otlp_free(s->otlp);
     remote_write_free(s->remote_write);
     (void)pthread_mutex_destroy(&s->lock);

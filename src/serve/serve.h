@@ -27,7 +27,8 @@ enum control_op {
     CONTROL_ACT,      /* id, act, body */
     CONTROL_FORECAST, /* id = a service, version = stable's or NULL */
     CONTROL_GATES,
-    CONTROL_GATE, /* id = its name */
+    CONTROL_GATE,     /* id = its name */
+    CONTROL_CANARIES, /* [{"id", "config"}] of Kayenta's configurations */
     CONTROL_RELOAD
 };
 
