@@ -47,7 +47,8 @@ static void open_rig(void)
     struct err err = ERR_INIT;
     (void)snprintf(rig.folder, sizeof rig.folder, "/tmp/cqed-fuzz-rw-XXXXXX");
     CHECK(mkdtemp(rig.folder));
-    rig.store = store_open(&(struct store_options){.path = rig.folder, .max_series = 5000}, &err);
+    rig.store = store_open(
+        &(struct store_options){.path = rig.folder, .max_series = 5000, .exemplars = 20}, &err);
     CHECK(rig.store);
     rig.metadata = metadata_store_new();
     rig.rw = remote_write_new(rig.store, rig.metadata, 1000);
@@ -69,10 +70,14 @@ static void try_one(enum remote_write_message kind, struct str body)
     CHECK(memchr(result.message, '\0', sizeof result.message));
     CHECK(str_is_utf8(str_from(result.message)));
     CHECK(result.samples_written <= result.samples);
-    CHECK(result.samples_written == result.samples || result.message[0] != '\0');
-    CHECK(result.histograms == 0 || result.message[0] != '\0');
+    CHECK(result.histograms_written <= result.histograms);
+    CHECK(result.exemplars_written <= result.exemplars);
+    CHECK((result.samples_written == result.samples &&
+           result.histograms_written == result.histograms) ||
+          result.message[0] != '\0');
     /* A sample may bring the zero that its counter started with. */
-    CHECK(after.samples_appended - before.samples_appended <= 2 * result.samples);
+    CHECK(after.samples_appended - before.samples_appended <=
+          2 * (result.samples + result.histograms));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -17,6 +17,7 @@ static struct config *config_new(void)
     c->listen = default_listen;
     c->data_path = "data";
     c->flush_ms = 100;
+    c->exemplars = 100000;
     return c;
 }
 
@@ -126,7 +127,7 @@ static void read_policy_path(struct reader *r, const char *path)
 
 static void read_storage(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"path", "flush", "fsync"};
+    static const char *const keys[] = {"path", "flush", "fsync", "exemplars"};
     static const char *const later[] = {"retention", "outOfOrderWindow", "memory"};
     static const char *const fsyncs[] = {"interval", "always"};
     struct config *c = r->config;
@@ -134,6 +135,7 @@ static void read_storage(struct reader *r, struct yaml_node *map)
     if (yaml_take_string(map, "path", r->arena, &c->data_path, r->diags))
         c->data_path = resolve_path(r->arena, c->path, c->data_path);
     yaml_take_duration(map, "flush", &c->flush_ms, r->diags);
+    yaml_take_i64(map, "exemplars", 0, 100000000, &c->exemplars, r->diags);
     for (size_t i = 0; i < COUNT_OF(later); i++) {
         struct yaml_node *node = yaml_take(map, later[i]);
         if (node)

@@ -36,6 +36,7 @@ struct config {
     int64_t flush_ms;
     bool fsync_always;
     struct otlp_ports otlp;
+    int64_t exemplars; /* how many are kept */
     const struct scrape_config *scrapes;
     size_t n_scrapes;
     const struct slo_spec *slos;

@@ -171,6 +171,7 @@ static bool open_telemetry(struct daemon *d, struct err *err)
     d->store = store_open(&(struct store_options){.path = d->data_path,
                                                   .flush_ms = d->config->flush_ms,
                                                   .fsync_always = d->config->fsync_always,
+                                                  .exemplars = (uint32_t)d->config->exemplars,
                                                   .tap = &d->tap},
                           err);
     if (!d->store)

@@ -128,8 +128,8 @@ void otlp_counts(const struct otlp *, enum otlp_signal, uint64_t *accepted, uint
  * lies in our watch says that its counter stood at 0 then; one that is newer than what the series
  * has says that it restarted. Refused, while the rest of the request is taken: what is out of
  * order, conflicts or lies over 10 minutes ahead, series whose labels are none, and native
- * histograms. Exemplars are not kept, which refuses nothing. A sample that is there already is
- * fine: senders repeat what nobody answered. */
+ * histograms that do not hold together (schemas 9 to 52 become 8). An exemplar that cannot be kept
+ * refuses nothing. A sample that is there already is fine: senders repeat what nobody answered. */
 struct remote_write;
 struct remote_write *remote_write_new(struct store *, struct metadata_store *,
                                       int64_t now_ms); /* watches from now */
@@ -143,9 +143,8 @@ enum remote_write_message {
 bool remote_write_message_of(const char *content_type, enum remote_write_message *out);
 
 struct remote_write_result {
-    uint64_t samples;               /* in the request */
-    uint64_t samples_written;       /* taken or there already */
-    uint64_t histograms, exemplars; /* in the request; none is written */
+    uint64_t samples, histograms, exemplars;                         /* in the request */
+    uint64_t samples_written, histograms_written, exemplars_written; /* taken or there already */
     char message[640]; /* how much was refused and why, naming the first; "" when nothing was */
 };
 /* Append a message that is decompressed already. now_ms is the receive time. False: nothing was

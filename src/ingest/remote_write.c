@@ -72,6 +72,7 @@ static void begin(struct rw_intake *r, struct remote_write *rw, int64_t now_ms,
     arena_init(&r->labels);
     buf_init(&r->first);
     buf_init(&r->reader.key);
+    arena_init(&r->reader.scratch);
     r->reader.arena = &r->arena;
     r->batch = store_batch_begin(rw->store, now_ms);
     (void)pthread_mutex_lock(&rw->swap_lock);
@@ -83,6 +84,7 @@ static void end(struct rw_intake *r)
 {
     key_cache_unref(r->cache);
     buf_release(&r->reader.key);
+    arena_release(&r->reader.scratch);
     buf_release(&r->first);
     arena_release(&r->labels);
     arena_release(&r->arena);
@@ -187,21 +189,21 @@ static void add_reason(struct buf *out, const char *name, uint64_t n, const char
 static void tell(const struct rw_intake *r)
 {
     struct remote_write_result *result = r->result;
-    uint64_t refused = result->samples - result->samples_written;
+    uint64_t all = result->samples + result->histograms;
+    uint64_t written = result->samples_written + result->histograms_written;
+    uint64_t refused = all - written;
     struct buf text = BUF_INIT;
     const char *before = " (";
-    if (refused == 0 && r->invalid_series == 0 && result->histograms == 0)
+    if (refused == 0 && r->invalid_series == 0)
         return;
-    buf_printf(&text, "refused %" PRIu64 " of %" PRIu64 " samples", refused, result->samples);
+    buf_printf(&text, "refused %" PRIu64 " of %" PRIu64 " samples", refused, all);
     for (enum store_result i = STORE_OK; i <= STORE_LIMIT; i++)
         add_reason(&text, store_result_name(i), r->refused[i], &before);
     add_reason(&text, "invalid", r->invalid, &before);
     buf_add_cstr(&text, refused > 0 ? ")" : "");
     if (r->invalid_series > 0)
         buf_printf(&text, ", %" PRIu64 " invalid series", r->invalid_series);
-    if (result->histograms > 0)
-        buf_printf(&text, ", %" PRIu64 " native histograms", result->histograms);
-    buf_add_cstr(&text, result->samples_written > 0 ? "; the rest is stored" : "");
+    buf_add_cstr(&text, written > 0 ? "; the rest is stored" : "");
     buf_printf(&text, "; first: %s", r->first.n > 0 ? r->first.p : "");
     (void)snprintf(result->message, sizeof result->message, "%s", text.p);
     buf_release(&text);

@@ -2,6 +2,7 @@
  *
  *     remote_write.c        the request: symbols, series, metadata; what is said of it
  *     remote_write_read.c   one TimeSeries of either message  -> struct rw_series
+ *     remote_write_histogram.c, remote_write_exemplar.c    what else a TimeSeries holds
  *     remote_write_store.c  a struct rw_series                -> the store
  *
  * prometheus.WriteRequest is prometheus.io/docs/specs/prw/remote_write_spec; the message of 2.0,
@@ -55,6 +56,13 @@ struct rw_sample {
     int64_t start_ms; /* 0 = not said */
 };
 
+struct rw_histogram {
+    const struct histogram *h; /* its sum a stale marker: the series ends */
+    int64_t t_ms;
+    int64_t start_ms;    /* 0 = not said */
+    const char *refused; /* why it is none; NULL = it has passed histogram_validate */
+};
+
 /* One TimeSeries. Strings point into the request, or the key into the reader's buffer: they are
  * good until the next one is read. */
 struct rw_series {
@@ -62,7 +70,11 @@ struct rw_series {
     const char *refused;       /* why it cannot be taken; NULL = fine so far */
     struct rw_sample *samples; /* the reader's, used again */
     size_t n_samples;
-    size_t n_histograms, n_exemplars;
+    struct rw_histogram *histograms;
+    size_t n_histograms, histogram_capacity;
+    struct store_exemplar *exemplars; /* those that are one */
+    size_t n_sound_exemplars, exemplar_capacity;
+    size_t n_exemplars;    /* that came */
     uint64_t type;         /* of its metadata, which has no name of its own in 2.0 */
     struct str help, unit; /* n == 0 when not said */
 };
@@ -71,6 +83,7 @@ struct rw_reader {
     struct arena *arena;
     struct str *symbols; /* 2.0 */
     size_t n_symbols, symbol_capacity;
+    struct arena scratch; /* histograms and exemplars of the series */
     struct buf key;
     size_t sample_capacity;
     size_t label_bytes; /* of all series so far */
@@ -79,6 +92,10 @@ struct rw_reader {
 
 /* Read a TimeSeries into the reader's. False when it is malformed. */
 bool rw_read_series(struct rw_reader *, enum remote_write_message, struct str message);
+
+/* One more of the reader's series. False when it is malformed. */
+bool rw_read_histogram(struct rw_reader *, struct str message);
+bool rw_read_exemplar(struct rw_reader *, enum remote_write_message, struct str message);
 
 /* One request under way. */
 struct rw_intake {

@@ -154,7 +154,6 @@ static bool read_metadata(struct rw_reader *r, struct str message)
 
 static bool read_series_1(struct rw_reader *r, struct pb in)
 {
-    struct rw_series *s = &r->series;
     struct pb_field f;
     for (const unsigned char *begin = in.p; pb_next(&in, &f); begin = in.p) {
         if (f.number <= 4 && f.type != PB_BYTES)
@@ -163,10 +162,24 @@ static bool read_series_1(struct rw_reader *r, struct pb in)
             extend_key(r, begin, in.p);
         else if (f.number == 2 && !read_sample(r, f.bytes))
             return false;
-        s->n_exemplars += f.number == 3;
-        s->n_histograms += f.number == 4;
+        else if (f.number == 3 && !rw_read_exemplar(r, REMOTE_WRITE_1, f.bytes))
+            return false;
+        else if (f.number == 4 && !rw_read_histogram(r, f.bytes))
+            return false;
     }
     return !in.broken;
+}
+
+static void set_start(struct rw_series *s, int64_t created_ms)
+{
+    for (size_t i = 0; created_ms > 0 && i < s->n_samples; i++) {
+        if (s->samples[i].start_ms == 0)
+            s->samples[i].start_ms = created_ms;
+    }
+    for (size_t i = 0; created_ms > 0 && i < s->n_histograms; i++) {
+        if (s->histograms[i].start_ms == 0)
+            s->histograms[i].start_ms = created_ms;
+    }
 }
 
 /* Field 6 is what 2.0-rc.3 and earlier said of all samples: when the series was created. */
@@ -188,16 +201,17 @@ static bool read_series_2(struct rw_reader *r, struct pb in)
             return false;
         if (f.number == 6 && f.type == PB_VARINT)
             created_ms = (int64_t)f.value;
-        s->n_histograms += f.number == 3;
-        s->n_exemplars += f.number == 4;
+        if (f.number == 3 && !rw_read_histogram(r, f.bytes))
+            return false;
+        if (f.number == 4 && !rw_read_exemplar(r, REMOTE_WRITE_2, f.bytes))
+            return false;
     }
     s->key = buf_str(&r->key);
     if (name && !s->refused)
         s->refused = "invalid: a label has a name and no value";
-    for (size_t i = 0; created_ms > 0 && !s->refused && i < s->n_samples; i++) {
-        if (s->samples[i].start_ms == 0)
-            s->samples[i].start_ms = created_ms;
-    }
+    set_start(s, created_ms);
+    if (!s->refused && s->n_samples > 0 && s->n_histograms > 0)
+        s->refused = "invalid: it has both samples and histograms";
     if (!s->refused && s->n_samples + s->n_histograms + s->n_exemplars == 0)
         s->refused = "invalid: it has neither samples nor histograms";
     return !in.broken;
@@ -206,6 +220,8 @@ static bool read_series_2(struct rw_reader *r, struct pb in)
 bool rw_read_series(struct rw_reader *r, enum remote_write_message kind, struct str message)
 {
     struct rw_series *s = &r->series;
+    if (s->n_histograms + s->n_exemplars > 0)
+        arena_clear(&r->scratch);
     *s =
         (struct rw_series){.key = {"", 0}, .samples = s->samples, .help = {"", 0}, .unit = {"", 0}};
     bool done = kind == REMOTE_WRITE_1 ? read_series_1(r, pb_of(message))

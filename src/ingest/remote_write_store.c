@@ -107,7 +107,7 @@ static void refuse_series(struct rw_intake *r, const char *why)
 {
     note_first(r, why);
     r->invalid_series++;
-    r->invalid += r->reader.series.n_samples;
+    r->invalid += r->reader.series.n_samples + r->reader.series.n_histograms;
 }
 
 static void refuse_sample(struct rw_intake *r, enum store_result result, int64_t t_ms)
@@ -222,15 +222,29 @@ static bool can_start(uint64_t type)
 
 /* Where the counter (re)started, a sample of 0 says so, as for OTLP: of a new series when that was
  * in our watch, of a known one when that is news, so that a restart past the last value is seen. */
-static void put_start(struct rw_intake *r, uint64_t ref, const struct rw_sample *s)
+static bool is_start(const struct rw_intake *r, uint64_t ref, int64_t start_ms, int64_t t_ms)
 {
-    struct sample newest;
-    bool ahead = s->t_ms > r->now_ms && s->t_ms - r->now_ms > STORE_AHEAD_MAX_MS;
-    if (s->start_ms <= 0 || s->start_ms >= s->t_ms || ahead || is_stale_nan(s->v))
-        return;
-    bool known = store_batch_newest(r->batch, ref, &newest);
-    if (known ? s->start_ms > newest.t_ms : s->start_ms >= r->rw->since_ms)
-        (void)store_batch_add(r->batch, ref, s->start_ms, 0, STORE_ORIGIN_ZERO);
+    int64_t newest_ms;
+    bool ahead = t_ms > r->now_ms && t_ms - r->now_ms > STORE_AHEAD_MAX_MS;
+    if (ref == 0 || start_ms <= 0 || start_ms >= t_ms || ahead)
+        return false;
+    bool known = store_batch_newest_time(r->batch, ref, &newest_ms);
+    return known ? start_ms > newest_ms : start_ms >= r->rw->since_ms;
+}
+
+/* What the store says of a sample or histogram. */
+static bool is_written(struct rw_intake *r, enum store_result result, int64_t t_ms)
+{
+    bool written = result == STORE_OK || result == STORE_DUPLICATE;
+    if (!written)
+        refuse_sample(r, result, t_ms);
+    return written;
+}
+
+static void refuse_invalid(struct rw_intake *r, const char *why)
+{
+    note_first(r, why);
+    r->invalid++;
 }
 
 static void put_samples(struct rw_intake *r, uint64_t ref, const struct rw_series *s)
@@ -239,18 +253,53 @@ static void put_samples(struct rw_intake *r, uint64_t ref, const struct rw_serie
     for (size_t i = 0; i < s->n_samples; i++) {
         const struct rw_sample *sample = &s->samples[i];
         if (sample->t_ms < 0) {
-            note_first(r, "invalid: a sample lies before 1970");
-            r->invalid++;
+            refuse_invalid(r, "invalid: a sample lies before 1970");
             continue;
         }
-        if (sample->start_ms != 0 && starts && ref != 0)
-            put_start(r, ref, sample);
+        if (starts && !is_stale_nan(sample->v) && is_start(r, ref, sample->start_ms, sample->t_ms))
+            (void)store_batch_add(r->batch, ref, sample->start_ms, 0, STORE_ORIGIN_ZERO);
         enum store_result result =
             store_batch_add(r->batch, ref, sample->t_ms, sample->v, STORE_ORIGIN_UNKNOWN);
-        if (result == STORE_OK || result == STORE_DUPLICATE)
-            r->result->samples_written++;
-        else
-            refuse_sample(r, result, sample->t_ms);
+        r->result->samples_written += is_written(r, result, sample->t_ms);
+    }
+}
+
+/* An empty one says that counting began. */
+static void put_histogram_start(struct rw_intake *r, uint64_t ref, const struct rw_histogram *h)
+{
+    struct histogram nothing = {.schema = h->h->schema,
+                                .zero_threshold = h->h->zero_threshold,
+                                .n_custom = h->h->n_custom,
+                                .custom = h->h->custom};
+    if (h->h->hint != HISTOGRAM_HINT_GAUGE && is_start(r, ref, h->start_ms, h->t_ms))
+        (void)store_batch_add_histogram(r->batch, ref, h->start_ms, &nothing, STORE_ORIGIN_ZERO);
+}
+
+static void put_histograms(struct rw_intake *r, uint64_t ref, const struct rw_series *s)
+{
+    for (size_t i = 0; i < s->n_histograms; i++) {
+        const struct rw_histogram *h = &s->histograms[i];
+        enum store_result result;
+        if (h->refused || h->t_ms < 0) {
+            refuse_invalid(r, h->refused ? h->refused : "invalid: a histogram lies before 1970");
+            continue;
+        }
+        if (is_stale_nan(h->h->sum)) {
+            result = store_batch_add(r->batch, ref, h->t_ms, h->h->sum, STORE_ORIGIN_UNKNOWN);
+        } else {
+            put_histogram_start(r, ref, h);
+            result = store_batch_add_histogram(r->batch, ref, h->t_ms, h->h, STORE_ORIGIN_UNKNOWN);
+        }
+        r->result->histograms_written += is_written(r, result, h->t_ms);
+    }
+}
+
+/* One that cannot be kept refuses nothing: it is counted as not written. */
+static void put_exemplars(struct rw_intake *r, uint64_t ref, const struct rw_series *s)
+{
+    for (size_t i = 0; i < s->n_sound_exemplars; i++) {
+        enum store_result result = store_batch_add_exemplar(r->batch, ref, &s->exemplars[i]);
+        r->result->exemplars_written += result == STORE_OK || result == STORE_DUPLICATE;
     }
 }
 
@@ -263,11 +312,9 @@ bool rw_store_series(struct rw_intake *r)
     r->result->samples += s->n_samples;
     r->result->histograms += s->n_histograms;
     r->result->exemplars += s->n_exemplars;
-    if (!refused && r->result->samples > RW_MAX_SAMPLES)
+    if (!refused && r->result->samples + r->result->histograms > RW_MAX_SAMPLES)
         refused = RW_TOO_MANY_SAMPLES;
-    if (!refused && s->n_histograms > 0)
-        note_first(r, "native histograms are not supported; classic ones are");
-    if (!refused && s->n_samples == 0)
+    if (!refused && s->n_samples + s->n_histograms + s->n_sound_exemplars == 0)
         return true;
     if (!refused && !find_series(r, &ref, &news, &refused))
         return false;
@@ -278,5 +325,7 @@ bool rw_store_series(struct rw_intake *r)
     if (news)
         keep_metadata(r, s);
     put_samples(r, ref, s);
+    put_histograms(r, ref, s);
+    put_exemplars(r, ref, s);
     return true;
 }

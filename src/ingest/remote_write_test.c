@@ -353,34 +353,242 @@ static void symbols_do_not_make_memory_of_nothing(void **state)
     close_rig(&r);
 }
 
-/* --- What is not stored --- */
+/* --- Native histograms --- */
 
-static void not_stored(struct rig *r)
+static const struct histogram_span two_spans[] = {{-2, 2}, {1, 1}};
+static const struct histogram_span one_span[] = {{0, 3}};
+static const double some_counts[] = {1, 2, 3}, some_bounds[] = {0.1, 0.5};
+static const struct histogram exponential = {.schema = 3,
+                                             .zero_threshold = 0.001,
+                                             .zero_count = 1,
+                                             .count = 8,
+                                             .sum = 12.5,
+                                             .positive = {2, 3, two_spans, some_counts},
+                                             .negative = {1, 1, &two_spans[1], some_counts}};
+
+static void put_histogram(struct rig *r, int64_t t_ms, const struct histogram *h, bool floats)
 {
-    rw_labels(r->w, "__name__=a");
-    rw_exemplar(r->w);
-    rw_end_series(r->w);
-    rw_labels(r->w, "__name__=a");
-    rw_put_sample(r->w, 1000, 1);
-    rw_exemplar(r->w);
-    rw_end_series(r->w);
-    take(r, 1);
-    assert_int_equal(r->result.exemplars, 2);
-    rw_one(r->w, "__name__=a", 2000, 2);
     rw_labels(r->w, "__name__=h");
-    rw_histogram(r->w);
+    rw_histogram(r->w, 0, t_ms, h, floats);
     rw_end_series(r->w);
-    refuse(r, 1,
-           "refused 0 of 1 samples, 1 native histograms; the rest is stored; first: series 2, h: "
-           "native histograms are not supported; classic ones are");
-    assert_int_equal(r->result.histograms, 1);
-    assert_holds(r, ".+", "a 1000:1 2000:2\n");
 }
 
-static void exemplars_are_fine_and_native_histograms_are_not(void **state)
+static void take_histograms(struct rig *r, uint64_t n)
+{
+    take(r, 0);
+    assert_int_equal(r->result.histograms, n);
+    assert_int_equal(r->result.histograms_written, n);
+}
+
+static void native(struct rig *r)
+{
+    struct histogram h = exponential;
+    struct histogram custom = {.schema = HISTOGRAM_SCHEMA_CUSTOM,
+                               .count = 6,
+                               .sum = 2,
+                               .positive = {1, 3, one_span, some_counts},
+                               .n_custom = 2,
+                               .custom = some_bounds};
+    put_histogram(r, 1000, &h, false);
+    h.hint = HISTOGRAM_HINT_GAUGE;
+    h.count = 8.5; /* floats need not add up */
+    put_histogram(r, 2000, &h, true);
+    put_histogram(r, 3000, &custom, false);
+    h.sum = stale_nan();
+    put_histogram(r, 4000, &h, true);
+    h = exponential;
+    h.schema = 9; /* -2 -1 1 and -1 become -1 -1+0 1 ... */
+    put_histogram(r, 5000, &h, false);
+    put_histogram(r, 5000, &h, false); /* sent again */
+    h.sum = NAN;                       /* observations of NaN are in no bucket */
+    h.count = 9;
+    put_histogram(r, 6000, &h, false);
+    take_histograms(r, 7);
+    assert_holds(r, "h",
+                 "h 4000:stale"
+                 " 1000:{s 3 z 0.001:1 c 8 sum 12.5 + -2:1,2 1:3 - 1:1}"
+                 " 2000:{s 3 z 0.001:1 c 8.5 sum 12.5 gauge + -2:1,2 1:3 - 1:1}"
+                 " 3000:{s -53 c 6 sum 2 + 0:1,2,3 custom 0.1,0.5}"
+                 " 5000:{s 8 z 0.001:1 c 8 sum 12.5 + -1:1,2,3 - 1:1}"
+                 " 6000:{s 8 z 0.001:1 c 9 sum nan + -1:1,2,3 - 1:1}\n");
+}
+
+static void native_histograms_are_taken(void **state)
 {
     (void)state;
-    in_both(not_stored);
+    in_both(native);
+}
+
+static void refuse_histogram(struct rig *r, const struct histogram *h, bool floats, const char *why)
+{
+    put_histogram(r, 1000, &exponential, false);
+    put_histogram(r, 9000, h, floats);
+    assert_true(send_all(r));
+    assert_int_equal(r->result.histograms, 2);
+    assert_int_equal(r->result.histograms_written, 1);
+    if (!strstr(r->result.message, why))
+        fail_msg("\"%s\" does not say \"%s\"", r->result.message, why);
+}
+
+static void unsound(struct rig *r)
+{
+    const double negative[] = {1, -2, 3};
+    struct histogram h = exponential;
+    h.count = 9;
+    refuse_histogram(r, &h, false,
+                     "refused 1 of 2 samples (invalid 1); the rest is stored; first: series 2, h: "
+                     "invalid: histogram at 9000 ms: native histogram: its buckets do not add up "
+                     "to its count");
+    h.count = 7;
+    h.sum = NAN;
+    refuse_histogram(r, &h, false, "its buckets hold more than its count");
+    h = exponential;
+    h.schema = 53;
+    refuse_histogram(r, &h, false, "schema 53");
+    h.schema = -5;
+    refuse_histogram(r, &h, false, "schema -5");
+    h = exponential;
+    h.positive.buckets = negative;
+    refuse_histogram(r, &h, false, "a bucket is -2");
+    refuse_histogram(r, &h, true, "a bucket is -2");
+    h = exponential;
+    h.positive.n_spans = 1;
+    refuse_histogram(r, &h, true, "the positive spans hold 2 buckets, 3 are there");
+    h = exponential;
+    h.sum = 99;
+    put_histogram(r, 1000, &h, false);
+    assert_true(send_all(r));
+    assert_non_null(strstr(r->result.message, "conflicting: sample at 1000 ms"));
+    assert_int_equal(r->result.histograms_written, 0);
+    put_histogram(r, 999, &h, false);
+    assert_true(send_all(r));
+    assert_non_null(strstr(r->result.message, "out_of_order: sample at 999 ms"));
+    assert_holds(r, "h", "h 1000:{s 3 z 0.001:1 c 8 sum 12.5 + -2:1,2 1:3 - 1:1}\n");
+}
+
+static void unsound_histograms_are_refused(void **state)
+{
+    (void)state;
+    in_both(unsound);
+}
+
+/* Count and buckets as varints that no double holds exactly: they are compared as they came. */
+static void integer_counts_are_compared_exactly(void **state)
+{
+    (void)state;
+    for (uint64_t off = 0; off < 2; off++) {
+        struct rig r;
+        struct buf m = BUF_INIT, span = BUF_INIT, packed = BUF_INIT;
+        open_rig(&r, REMOTE_WRITE_1, 0);
+        rw_put_number(&m, 1, (UINT64_C(1) << 60) + 1 + off);
+        rw_put_number(&span, 2, 1);
+        rw_put_bytes(&m, 11, buf_str(&span));
+        buf_add_uvarint(&packed, rw_zigzag((INT64_C(1) << 60) + 1));
+        rw_put_bytes(&m, 12, buf_str(&packed));
+        rw_put_number(&m, 15, 5000);
+        rw_labels(r.w, "__name__=h");
+        rw_put_bytes(&r.w->one, 4, buf_str(&m));
+        rw_end_series(r.w);
+        assert_true(send_all(&r));
+        assert_int_equal(r.result.histograms_written, 1 - off);
+        buf_release(&m);
+        buf_release(&span);
+        buf_release(&packed);
+        close_rig(&r);
+    }
+}
+
+static void a_series_has_samples_or_histograms(void **state)
+{
+    struct rig r;
+    (void)state;
+    open_rig(&r, REMOTE_WRITE_2, 0);
+    rw_labels(r.w, "__name__=h");
+    rw_put_sample(r.w, 1000, 1);
+    rw_histogram(r.w, 0, 2000, &exponential, false);
+    rw_end_series(r.w);
+    refuse(&r, 0,
+           "refused 2 of 2 samples (invalid 2), 1 invalid series; first: series 1, h: invalid: it "
+           "has both samples and histograms");
+    close_rig(&r);
+}
+
+/* Where it began there is an empty one; of a gauge there is none. */
+static void a_histograms_start_is_an_empty_one(void **state)
+{
+    struct rig r;
+    struct histogram h = exponential;
+    (void)state;
+    open_rig(&r, REMOTE_WRITE_2, 0);
+    rw_labels(r.w, "__name__=h");
+    rw_histogram(r.w, SINCE_MS + 1, SINCE_MS + 500, &h, false);
+    rw_histogram(r.w, SINCE_MS + 1, SINCE_MS + 600, &h, false);
+    rw_histogram(r.w, SINCE_MS + 700, SINCE_MS + 800, &h, false);
+    h.hint = HISTOGRAM_HINT_GAUGE;
+    rw_histogram(r.w, SINCE_MS + 850, SINCE_MS + 900, &h, false);
+    rw_end_series(r.w);
+    take_histograms(&r, 4);
+    assert_holds(&r, "h",
+                 "h 100001:{s 3 z 0.001:0 c 0 sum 0}"
+                 " 100500:{s 3 z 0.001:1 c 8 sum 12.5 + -2:1,2 1:3 - 1:1}"
+                 " 100600:{s 3 z 0.001:1 c 8 sum 12.5 + -2:1,2 1:3 - 1:1}"
+                 " 100700:{s 3 z 0.001:0 c 0 sum 0}"
+                 " 100800:{s 3 z 0.001:1 c 8 sum 12.5 + -2:1,2 1:3 - 1:1}"
+                 " 100900:{s 3 z 0.001:1 c 8 sum 12.5 gauge + -2:1,2 1:3 - 1:1}\n");
+    close_rig(&r);
+}
+
+/* --- Exemplars --- */
+
+static const char *exemplars_of(struct rig *r, const char *name)
+{
+    struct matcher m;
+    struct store_series_exemplars *found;
+    size_t n;
+    struct buf out = BUF_INIT;
+    assert_true(
+        matcher_init(&m, &r->s.arena, MATCH_EQUAL, STR(LABEL_NAME), str_from(name), &r->err));
+    assert_true(store_select_exemplars(r->s.store, &r->s.arena, &m, 1, INT64_MIN, INT64_MAX, &found,
+                                       &n, &r->err));
+    for (size_t i = 0; n == 1 && i < found[0].n; i++) {
+        const struct store_exemplar *e = &found[0].exemplars[i];
+        buf_printf(&out, "%lld:%g", (long long)e->t_ms, e->v);
+        labels_print(e->labels, &out);
+    }
+    const char *text = arena_cstr(&r->s.arena, buf_str(&out));
+    buf_release(&out);
+    return text;
+}
+
+static void exemplars(struct rig *r)
+{
+    char longer[STORE_EXEMPLAR_MAX_LENGTH + 1];
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    rw_labels(r->w, "__name__=a");
+    rw_put_sample(r->w, 1000, 1);
+    rw_exemplar(r->w, "t1", 900, 0.5);
+    rw_exemplar(r->w, "t2", 950, 0.25);
+    rw_exemplar(r->w, "t2", 950, 0.25);
+    rw_exemplar(r->w, "t0", 100, 0.25);
+    rw_exemplar(r->w, longer, 960, 0.25);
+    rw_exemplar(r->w, "bad\xff", 970, 0.25);
+    rw_end_series(r->w);
+    rw_labels(r->w, "__name__=h");
+    rw_histogram(r->w, 0, 1000, &exponential, false);
+    rw_exemplar(r->w, "t3", 990, 7);
+    rw_end_series(r->w);
+    take(r, 1);
+    assert_int_equal(r->result.exemplars, 7);
+    assert_int_equal(r->result.exemplars_written, 4);
+    assert_string_equal(exemplars_of(r, "a"), "900:0.5{trace_id=\"t1\"}950:0.25{trace_id=\"t2\"}");
+    assert_string_equal(exemplars_of(r, "h"), "990:7{trace_id=\"t3\"}");
+}
+
+static void exemplars_are_kept_and_refuse_nothing(void **state)
+{
+    (void)state;
+    in_both(exemplars);
 }
 
 static void full(struct rig *r)
@@ -554,7 +762,12 @@ int main(void)
         cmocka_unit_test(references_that_lead_nowhere_are_refused),
         cmocka_unit_test(the_first_symbol_must_be_empty),
         cmocka_unit_test(symbols_do_not_make_memory_of_nothing),
-        cmocka_unit_test(exemplars_are_fine_and_native_histograms_are_not),
+        cmocka_unit_test(native_histograms_are_taken),
+        cmocka_unit_test(unsound_histograms_are_refused),
+        cmocka_unit_test(integer_counts_are_compared_exactly),
+        cmocka_unit_test(a_series_has_samples_or_histograms),
+        cmocka_unit_test(a_histograms_start_is_an_empty_one),
+        cmocka_unit_test(exemplars_are_kept_and_refuse_nothing),
         cmocka_unit_test(a_full_store_says_so),
         cmocka_unit_test(what_was_not_written_can_be_sent_again),
         cmocka_unit_test(a_start_in_our_watch_is_a_zero),

@@ -129,23 +129,81 @@ static inline void rw_put_sample(struct rw_writer *w, int64_t t_ms, double v)
     rw_sample_from(w, 0, t_ms, v);
 }
 
-static inline void rw_exemplar(struct rw_writer *w)
+/* Its one label is trace_id. */
+static inline void rw_exemplar(struct rw_writer *w, const char *trace_id, int64_t t_ms, double v)
 {
-    struct buf exemplar = BUF_INIT;
-    rw_put_double(&exemplar, 2, 1);
-    rw_put_number(&exemplar, 3, 1000);
+    struct buf exemplar = BUF_INIT, label = BUF_INIT;
+    if (w->kind == REMOTE_WRITE_1) {
+        rw_put_bytes(&label, 1, STR("trace_id"));
+        rw_put_bytes(&label, 2, str_from(trace_id));
+    } else {
+        buf_add_uvarint(&label, rw_symbol(w, "trace_id"));
+        buf_add_uvarint(&label, rw_symbol(w, trace_id));
+    }
+    rw_put_bytes(&exemplar, 1, buf_str(&label));
+    rw_put_double(&exemplar, 2, v);
+    rw_put_number(&exemplar, 3, (uint64_t)t_ms);
+    buf_release(&label);
     rw_put_bytes(&w->one, w->kind == REMOTE_WRITE_1 ? 3 : 4, buf_str(&exemplar));
     buf_release(&exemplar);
 }
 
-static inline void rw_histogram(struct rw_writer *w)
+static inline uint64_t rw_zigzag(int64_t v)
 {
-    struct buf histogram = BUF_INIT;
-    rw_put_number(&histogram, 1, 7);
-    rw_put_double(&histogram, 3, 1.5);
-    rw_put_number(&histogram, 15, 1000);
-    rw_put_bytes(&w->one, w->kind == REMOTE_WRITE_1 ? 4 : 3, buf_str(&histogram));
-    buf_release(&histogram);
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
+}
+
+/* Fields first (spans), first + 1 (differences of integers) or first + 2 (floats). */
+static inline void rw_side(struct buf *out, unsigned first, const struct histogram_side *s,
+                           bool floats)
+{
+    struct buf packed = BUF_INIT;
+    int64_t before = 0;
+    for (uint32_t i = 0; i < s->n_spans; i++) {
+        struct buf span = BUF_INIT;
+        rw_put_number(&span, 1, rw_zigzag(s->spans[i].offset));
+        rw_put_number(&span, 2, s->spans[i].length);
+        rw_put_bytes(out, first, buf_str(&span));
+        buf_release(&span);
+    }
+    for (uint32_t i = 0; i < s->n_buckets; i++) {
+        if (floats) {
+            buf_add(&packed, &s->buckets[i], sizeof(double));
+            continue;
+        }
+        buf_add_uvarint(&packed, rw_zigzag((int64_t)s->buckets[i] - before));
+        before = (int64_t)s->buckets[i];
+    }
+    if (packed.n > 0)
+        rw_put_bytes(out, floats ? first + 2 : first + 1, buf_str(&packed));
+    buf_release(&packed);
+}
+
+/* With integer counts, or floats. start_ms 0 = none. */
+static inline void rw_histogram(struct rw_writer *w, int64_t start_ms, int64_t t_ms,
+                                const struct histogram *h, bool floats)
+{
+    struct buf m = BUF_INIT;
+    if (floats) {
+        rw_put_double(&m, 2, h->count);
+        rw_put_double(&m, 7, h->zero_count);
+    } else {
+        rw_put_number(&m, 1, (uint64_t)h->count);
+        rw_put_number(&m, 6, (uint64_t)h->zero_count);
+    }
+    rw_put_double(&m, 3, h->sum);
+    rw_put_number(&m, 4, rw_zigzag(h->schema));
+    rw_put_double(&m, 5, h->zero_threshold);
+    rw_side(&m, 8, &h->negative, floats);
+    rw_side(&m, 11, &h->positive, floats);
+    rw_put_number(&m, 14, (uint64_t)h->hint);
+    rw_put_number(&m, 15, (uint64_t)t_ms);
+    for (uint32_t i = 0; i < h->n_custom; i++)
+        rw_put_double(&m, 16, h->custom[i]);
+    if (start_ms != 0)
+        rw_put_number(&m, 17, (uint64_t)start_ms);
+    rw_put_bytes(&w->one, w->kind == REMOTE_WRITE_1 ? 4 : 3, buf_str(&m));
+    buf_release(&m);
 }
 
 /* Of the series under way; 2.0 only. */

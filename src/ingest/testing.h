@@ -74,10 +74,12 @@ static inline void test_store_open(struct test_store *s, uint64_t max_series)
     assert_non_null(mkdtemp(s->folder));
     s->sum.counted = "counted_total";
     s->tap = (struct store_tap){.self = &s->sum, .bind = test_bind, .feed = test_feed};
-    s->store = store_open(
-        &(struct store_options){
-            .path = s->folder, .flush_ms = 1000, .tap = &s->tap, .max_series = max_series},
-        &err);
+    s->store = store_open(&(struct store_options){.path = s->folder,
+                                                  .flush_ms = 1000,
+                                                  .tap = &s->tap,
+                                                  .max_series = max_series,
+                                                  .exemplars = 100},
+                          &err);
     if (!s->store)
         fail_msg("%s", err.message);
     s->metadata = metadata_store_new();
@@ -91,7 +93,37 @@ static inline void test_store_close(struct test_store *s)
     test_remove_tree(s->folder);
 }
 
-/* The series whose name matches the expression, a line each: labels, then time:value pairs. */
+static inline void test_dump_side(struct buf *out, const struct histogram_side *s)
+{
+    for (uint32_t i = 0, at = 0; i < s->n_spans; i++) {
+        buf_printf(out, " %d:", s->spans[i].offset);
+        for (uint32_t k = 0; k < s->spans[i].length; k++)
+            buf_printf(out, "%s%g", k ? "," : "", s->buckets[at++]);
+    }
+}
+
+/* t:{s SCHEMA z THRESHOLD:COUNT c COUNT sum SUM + OFFSET:COUNT,COUNT - OFFSET:COUNT custom BOUND}
+ */
+static inline void test_dump_histogram(struct buf *out, const struct histogram_sample *p)
+{
+    const struct histogram *h = p->h;
+    buf_printf(out, " %lld:{s %d", (long long)p->t_ms, h->schema);
+    if (h->zero_threshold != 0 || h->zero_count != 0)
+        buf_printf(out, " z %g:%g", h->zero_threshold, h->zero_count);
+    buf_printf(out, " c %g sum %g", h->count, h->sum);
+    if (h->hint != HISTOGRAM_HINT_UNKNOWN)
+        buf_printf(out, " %s", histogram_hint_name(h->hint));
+    buf_add_cstr(out, h->positive.n_spans ? " +" : "");
+    test_dump_side(out, &h->positive);
+    buf_add_cstr(out, h->negative.n_spans ? " -" : "");
+    test_dump_side(out, &h->negative);
+    for (uint32_t i = 0; i < h->n_custom; i++)
+        buf_printf(out, "%s%g", i ? "," : " custom ", h->custom[i]);
+    buf_add_char(out, '}');
+}
+
+/* The series whose name matches the expression, a line each: labels, then time:value pairs, then
+ * histograms. */
 static inline const char *test_dump(struct test_store *s, const char *names)
 {
     struct matcher m;
@@ -112,6 +144,8 @@ static inline const char *test_dump(struct test_store *s, const char *names)
             else
                 num_add_double(&out, p->v);
         }
+        for (size_t k = 0; k < found[i].n_histograms; k++)
+            test_dump_histogram(&out, &found[i].histograms[k]);
         buf_add_char(&out, '\n');
     }
     const char *text = arena_cstr(&s->arena, buf_str(&out));

@@ -86,6 +86,10 @@ struct histogram *histogram_copy(struct arena *, const struct histogram *);
 /* The same bits everywhere, hint included; NaN equals the same NaN. */
 bool histogram_identical(const struct histogram *, const struct histogram *);
 
+/* The same at a coarser schema, in the arena: buckets are added up, exactly. h itself when it is as
+ * coarse already or has custom bounds. Its schema may be over 8, else it must be sound. */
+const struct histogram *histogram_reduce(struct arena *, const struct histogram *, int32_t schema);
+
 /* The upper bound of bucket i of the positive side: exact powers of two where the schema has them,
  * +Inf from the first bound over DBL_MAX on. The lower one is that of bucket i - 1. Custom bounds:
  * i up to n_custom. */

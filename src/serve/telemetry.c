@@ -48,8 +48,7 @@ static void add_written(struct http_response *response, const char *what, uint64
     http_add_header(response, name, value);
 }
 
-/* Exemplars are not written and the headers say so; the answer is not an error for them, or a
- * sender would take each of its requests for failed. */
+/* Exemplars that are not written are no error, or a sender would take its requests for failed. */
 void handle_remote_write(void *context, struct http_request *request,
                          struct http_response *response)
 {
@@ -71,8 +70,8 @@ void handle_remote_write(void *context, struct http_request *request,
         answer_remote_write(response, status, done ? result.message : err.message);
     if (kind == REMOTE_WRITE_2) {
         add_written(response, "Samples", result.samples_written);
-        add_written(response, "Histograms", 0);
-        add_written(response, "Exemplars", 0);
+        add_written(response, "Histograms", result.histograms_written);
+        add_written(response, "Exemplars", result.exemplars_written);
     }
     buf_release(&plain);
 }

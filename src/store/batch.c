@@ -122,6 +122,15 @@ bool store_batch_newest(const struct store_batch *b, uint64_t ref, struct sample
     return out->t_ms != SERIES_EMPTY && !head_newest_is_histogram(s);
 }
 
+bool store_batch_newest_time(const struct store_batch *b, uint64_t ref, int64_t *t_ms)
+{
+    struct series *s = head_at(&b->store->head, ref);
+    CHECK(s);
+    const struct pending *own = own_newest(b, s);
+    *t_ms = own ? own->t_ms : atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    return *t_ms != SERIES_EMPTY;
+}
+
 bool store_batch_newest_histogram(const struct store_batch *b, uint64_t ref, struct arena *arena,
                                   struct histogram_sample *out)
 {

@@ -114,6 +114,8 @@ enum store_result store_batch_add_histogram(struct store_batch *, uint64_t ref, 
  * is a histogram. For senders of differences: who adds to the newest value must let no one else
  * append to the series until the batch is committed. */
 bool store_batch_newest(const struct store_batch *, uint64_t ref, struct sample *out);
+/* The newest sample's time, of either kind. */
+bool store_batch_newest_time(const struct store_batch *, uint64_t ref, int64_t *t_ms);
 /* The same when it is a histogram, copied into the arena; false when it is not. */
 bool store_batch_newest_histogram(const struct store_batch *, uint64_t ref, struct arena *,
                                   struct histogram_sample *out);
