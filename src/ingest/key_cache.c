@@ -13,7 +13,6 @@
 struct key_entry {
     uint64_t hash;
     void *payload;
-    struct key_entry *after; /* what was asked for next, last time */
     uint32_t id;
     uint32_t key_bytes;
     char key[];
@@ -125,21 +124,6 @@ void *key_cache_find(struct key_cache *c, struct str key, uint64_t hash, uint32_
     if (!e)
         return NULL;
     *id = e->id;
-    return e->payload;
-}
-
-void *key_cache_next(struct key_cache *c, struct key_entry **last, struct str key)
-{
-    struct key_entry *e = *last ? (*last)->after : NULL;
-    if (!e || !str_eq(str_make(e->key, e->key_bytes), key)) {
-        e = *slot_of(c, key, key_cache_hash(c, key));
-        if (e && *last)
-            (*last)->after = e;
-    }
-    *last = e;
-    if (!e)
-        return NULL;
-    __builtin_prefetch(e->after);
     return e->payload;
 }
 

@@ -5,7 +5,6 @@
  *               scope    'S' resource, scope           -> its labels
  *               metric   'M' scope, name, unit, type   -> the series' name, when it was seen
  *               stream   'P' metric, attributes, ...   -> references to the store's series
- *     remote write    the labels as they are sent      -> a reference to the store's series
  *
  * Keys are compared whole: no collision makes two streams one. A full cache takes no
  * streams any more, and the next request begins an empty one, so that the size is bounded and
@@ -22,7 +21,6 @@
 #define KEY_CACHE_BYTES ((size_t)64 << 20)
 
 struct key_cache;
-struct key_entry;
 
 struct key_cache *key_cache_new(void);
 struct key_cache *key_cache_ref(struct key_cache *);
@@ -42,9 +40,6 @@ struct arena *key_cache_arena(struct key_cache *);
 uint64_t key_cache_hash(const struct key_cache *, struct str key);
 /* The entry's payload and number (from 1, for use in the keys of what is below it), or NULL. */
 void *key_cache_find(struct key_cache *, struct str key, uint64_t hash, uint32_t *id);
-/* As find, when keys mostly come in the order of earlier requests: without a hash where the entry
- * after *last, NULL at first, is the one. Moves *last on. */
-void *key_cache_next(struct key_cache *, struct key_entry **last, struct str key);
 /* A new entry (the key must not be there) with a zeroed payload. */
 void *key_cache_add(struct key_cache *, struct str key, uint64_t hash, size_t payload_bytes,
                     uint32_t *id);

@@ -80,35 +80,10 @@ static void it_fills_up_and_lives_while_referenced(void **state)
     key_cache_unref(c);
 }
 
-static void keys_in_order_are_found_after_one_another(void **state)
-{
-    struct key_cache *c = key_cache_new();
-    char text[32];
-    uint32_t id;
-    (void)state;
-    key_cache_lock(c);
-    for (int i = 0; i < 100; i++) {
-        struct str key = key_of(text, sizeof text, i);
-        *(int *)key_cache_add(c, key, key_cache_hash(c, key), sizeof(int), &id) = i;
-    }
-    /* Twice in order, then in another, and with keys that are not there. */
-    for (int round = 0; round < 5; round++) {
-        struct key_entry *last = NULL;
-        for (int i = 0; i < 110; i++) {
-            int k = round < 2 ? i : (i * 7 + round) % 110;
-            int *payload = key_cache_next(c, &last, key_of(text, sizeof text, k));
-            assert_true(k < 100 ? payload && *payload == k : !payload);
-        }
-    }
-    key_cache_unlock(c);
-    key_cache_unref(c);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_added_is_found),
-        cmocka_unit_test(keys_in_order_are_found_after_one_another),
         cmocka_unit_test(keys_are_compared_whole),
         cmocka_unit_test(it_fills_up_and_lives_while_referenced),
     };

@@ -16,7 +16,7 @@ struct remote_write *remote_write_new(struct store *store, struct metadata_store
     rw->metadata = metadata;
     rw->since_ms = now_ms;
     (void)pthread_mutex_init(&rw->swap_lock, NULL);
-    rw->cache = key_cache_new();
+    rw->cache = series_cache_new(store);
     return rw;
 }
 
@@ -24,7 +24,7 @@ void remote_write_free(struct remote_write *rw)
 {
     if (!rw)
         return;
-    key_cache_unref(rw->cache);
+    series_cache_unref(rw->cache);
     (void)pthread_mutex_destroy(&rw->swap_lock);
     free(rw);
 }
@@ -66,7 +66,8 @@ bool remote_write_message_of(const char *content_type, enum remote_write_message
 static void begin(struct rw_intake *r, struct remote_write *rw, int64_t now_ms,
                   struct remote_write_result *result)
 {
-    *r = (struct rw_intake){.rw = rw, .result = result, .now_ms = now_ms};
+    *r =
+        (struct rw_intake){.rw = rw, .result = result, .now_ms = now_ms, .last = SERIES_CACHE_NONE};
     *result = (struct remote_write_result){0};
     arena_init(&r->arena);
     arena_init(&r->labels);
@@ -76,13 +77,13 @@ static void begin(struct rw_intake *r, struct remote_write *rw, int64_t now_ms,
     r->reader.arena = &r->arena;
     r->batch = store_batch_begin(rw->store, now_ms);
     (void)pthread_mutex_lock(&rw->swap_lock);
-    r->cache = key_cache_take(&rw->cache);
+    r->cache = series_cache_take(&rw->cache);
     (void)pthread_mutex_unlock(&rw->swap_lock);
 }
 
 static void end(struct rw_intake *r)
 {
-    key_cache_unref(r->cache);
+    series_cache_unref(r->cache);
     buf_release(&r->reader.key);
     arena_release(&r->reader.scratch);
     buf_release(&r->first);

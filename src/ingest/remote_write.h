@@ -6,16 +6,14 @@
  *     remote_write_store.c  a struct rw_series                -> the store
  *
  * prometheus.WriteRequest is prometheus.io/docs/specs/prw/remote_write_spec; the message of 2.0,
- * io.prometheus.write.v2.Request, is prometheus.io/docs/specs/prw/remote_write_spec_2_0.
- *
- * Locks, in this order: a cache's > the store's. */
+ * io.prometheus.write.v2.Request, is prometheus.io/docs/specs/prw/remote_write_spec_2_0. */
 #ifndef CQED_INGEST_REMOTE_WRITE_H
 #define CQED_INGEST_REMOTE_WRITE_H
 
 #include "base/buf.h"
 #include "ingest/ingest.h"
-#include "ingest/key_cache.h"
 #include "ingest/protobuf.h"
+#include "ingest/series_cache.h"
 #include "model/labels.h"
 
 #include <pthread.h>
@@ -33,7 +31,7 @@ struct remote_write {
     struct metadata_store *metadata;
     int64_t since_ms;          /* when it began to watch */
     pthread_mutex_t swap_lock; /* guards cache */
-    struct key_cache *cache;
+    struct series_cache *cache;
 };
 
 /* Of both messages. */
@@ -100,14 +98,14 @@ bool rw_read_exemplar(struct rw_reader *, enum remote_write_message, struct str 
 /* One request under way. */
 struct rw_intake {
     struct remote_write *rw;
-    struct key_cache *cache;
+    struct series_cache *cache;
     struct store_batch *batch;
     struct remote_write_result *result;
     int64_t now_ms;
     struct arena arena;  /* the request's */
     struct arena labels; /* for as long as one series is made */
     struct rw_reader reader;
-    struct key_entry *last; /* series that was found */
+    uint32_t last; /* entry that was found, or none */
     size_t n_series;
     uint64_t refused[STORE_LIMIT + 1]; /* samples, by what the store said */
     uint64_t invalid;                  /* samples of series that cannot be */

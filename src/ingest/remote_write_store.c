@@ -4,12 +4,6 @@
 
 #include <stdlib.h>
 
-/* What the cache holds of a series that was taken before. */
-struct entry {
-    uint64_t ref;
-    uint64_t said; /* hash of the metadata that came with it last; guarded by the cache's lock */
-};
-
 /* --- Labels --- */
 
 static bool read_label(struct str message, struct label *out)
@@ -149,11 +143,11 @@ struct str rw_family_of(struct str name, uint64_t type)
 }
 
 /* 0 = none came. */
-static uint64_t hash_of_metadata(const struct rw_series *s)
+static uint32_t hash_of_metadata(const struct rw_series *s)
 {
     if (s->type == RW_UNKNOWN && s->help.n == 0 && s->unit.n == 0)
         return 0;
-    return hash64(s->help.p, s->help.n, hash64(s->unit.p, s->unit.n, s->type)) | 1;
+    return (uint32_t)hash64(s->help.p, s->help.n, hash64(s->unit.p, s->unit.n, s->type)) | 1;
 }
 
 static void keep_metadata(struct rw_intake *r, const struct rw_series *s)
@@ -170,45 +164,41 @@ static void keep_metadata(struct rw_intake *r, const struct rw_series *s)
 
 /* --- Series --- */
 
-/* The cache must be locked. False when the labels are malformed. */
-static bool make_entry(struct rw_intake *r, struct entry **out, const char **refused)
+/* As find_series, of a series that the cache does not know. */
+static bool make_series(struct rw_intake *r, const struct series_hash *hash, uint64_t *ref,
+                        const char **refused)
 {
-    struct str key = r->reader.series.key;
     struct labels labels;
-    uint32_t id;
-    *out = NULL;
     arena_clear(&r->labels);
-    if (!labels_of(&r->labels, key, &labels, refused))
+    if (!labels_of(&r->labels, r->reader.series.key, &labels, refused))
         return false;
     if (*refused)
         return true;
-    uint64_t ref = store_series(r->batch, labels, NULL);
-    if (ref == 0)
-        return true;
-    *out = key_cache_is_full(r->cache)
-               ? ARENA_NEW(&r->arena, struct entry)
-               : key_cache_add(r->cache, key, key_cache_hash(r->cache, key), sizeof **out, &id);
-    (*out)->ref = ref;
+    *ref = store_series(r->batch, labels, NULL);
+    if (*ref != 0)
+        r->last = series_cache_add(r->cache, r->last, hash, *ref);
     return true;
 }
 
 /* The series' reference, made if absent; 0 when the store is full or it was *refused. *news says
- * that its metadata is other than last time. */
+ * that its metadata is other than last time. False when the labels are malformed. */
 static bool find_series(struct rw_intake *r, uint64_t *ref, bool *news, const char **refused)
 {
-    struct str key = r->reader.series.key;
-    uint64_t said = hash_of_metadata(&r->reader.series);
+    struct series_hash hash = series_cache_hash(r->cache, r->reader.series.key);
+    uint32_t said = hash_of_metadata(&r->reader.series);
+    uint32_t entry = series_cache_find(r->cache, r->last, &hash);
     bool done = true;
     *refused = NULL;
-    key_cache_lock(r->cache);
-    struct entry *e = key_cache_next(r->cache, &r->last, key);
-    if (!e)
-        done = make_entry(r, &e, refused);
-    *ref = e ? e->ref : 0;
-    *news = e && said != 0 && said != e->said;
-    if (*news)
-        e->said = said;
-    key_cache_unlock(r->cache);
+    *ref = 0;
+    if (entry != SERIES_CACHE_NONE) {
+        r->last = entry;
+        *ref = series_cache_ref(r->cache, entry);
+    } else {
+        done = make_series(r, &hash, ref, refused);
+        entry = r->last;
+    }
+    *news = *ref != 0 && said != 0 &&
+            (entry == SERIES_CACHE_NONE || series_cache_is_news(r->cache, entry, said));
     return done;
 }
 

@@ -68,6 +68,11 @@ uint64_t store_series(struct store_batch *b, struct labels labels, bool *is_new)
     return s ? s->ref : 0;
 }
 
+void store_prefetch(struct store *store, uint64_t ref)
+{
+    __builtin_prefetch(head_at(&store->head, ref), 1);
+}
+
 /* The batch's own newest sample of the series; NULL when there is none. */
 static const struct pending *own_newest(const struct store_batch *b, struct series *s)
 {

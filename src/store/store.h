@@ -102,6 +102,9 @@ struct store_batch *store_batch_begin(struct store *, int64_t now_ms);
  * Callers keep references to append without hashing labels again. 0 when the head is full. */
 uint64_t store_series(struct store_batch *, struct labels, bool *is_new);
 
+/* Something is about to be added to this series: its memory may be fetched meanwhile. */
+void store_prefetch(struct store *, uint64_t ref);
+
 enum store_result store_batch_add(struct store_batch *, uint64_t ref, int64_t t_ms, double v,
                                   enum store_origin);
 
