@@ -44,6 +44,9 @@ void head_init(struct head *h, const struct store_options *o)
     atomic_store(&h->chunk_bytes, 0);
     atomic_store(&h->min_t_ms, INT64_MAX);
     atomic_store(&h->max_t_ms, INT64_MIN);
+    atomic_store(&h->border_ms, INT64_MIN);
+    atomic_store(&h->late_min_ms, INT64_MAX);
+    atomic_store(&h->horizon_ms, INT64_MIN);
 }
 
 struct labels head_labels(const struct head *h, struct arena *arena, const struct series *s)
@@ -290,7 +293,16 @@ static void seal(struct head *h, struct series *s)
     *sealed = chunk_open_seal(&s->open, &h->slab,
                               atomic_load_explicit(&s->last_t_ms, memory_order_relaxed));
     count_bytes(h, (int64_t)chunk_memory(sealed) - before);
-    drop_chunks(h, s, head_horizon(h));
+    drop_chunks(h, s, atomic_load_explicit(&h->horizon_ms, memory_order_relaxed));
+}
+
+/* Its time's blocks are written already, so the head keeps it until they are written once more. */
+static void note_late(struct head *h, int64_t t_ms)
+{
+    if (t_ms < atomic_load_explicit(&h->late_min_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->late_min_ms, t_ms, memory_order_relaxed);
+    if (t_ms < atomic_load_explicit(&h->horizon_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->horizon_ms, t_ms, memory_order_relaxed);
 }
 
 static void note_newest(struct head *h, struct series *s, int64_t t_ms, uint64_t bits)
@@ -301,6 +313,8 @@ static void note_newest(struct head *h, struct series *s, int64_t t_ms, uint64_t
         atomic_store_explicit(&h->max_t_ms, t_ms, memory_order_relaxed);
     if (t_ms < atomic_load_explicit(&h->min_t_ms, memory_order_relaxed))
         atomic_store_explicit(&h->min_t_ms, t_ms, memory_order_relaxed);
+    if (t_ms < atomic_load_explicit(&h->border_ms, memory_order_relaxed))
+        note_late(h, t_ms);
 }
 
 bool head_append(struct head *h, struct series *s, int64_t t_ms, double v, bool origin_zero,
@@ -362,16 +376,35 @@ bool head_newest_is_histogram(const struct series *s)
            atomic_load_explicit(&rest->histogram_t_ms, memory_order_relaxed) == last_t_ms;
 }
 
-int64_t head_horizon(struct head *h)
+int64_t head_move_border(struct head *h, int64_t border_ms)
 {
-    int64_t newest = atomic_load(&h->max_t_ms);
-    return newest < INT64_MIN + HEAD_RETENTION_MS ? INT64_MIN : newest - HEAD_RETENTION_MS;
+    pthread_rwlock_wrlock(&h->visible);
+    if (border_ms > atomic_load(&h->border_ms))
+        atomic_store(&h->border_ms, border_ms);
+    int64_t late_ms = atomic_exchange(&h->late_min_ms, INT64_MAX);
+    pthread_rwlock_unlock(&h->visible);
+    return late_ms;
+}
+
+void head_late_again(struct head *h, int64_t t_ms)
+{
+    pthread_rwlock_wrlock(&h->visible);
+    note_late(h, t_ms);
+    pthread_rwlock_unlock(&h->visible);
+}
+
+void head_move_horizon(struct head *h)
+{
+    pthread_rwlock_wrlock(&h->visible);
+    int64_t border_ms = atomic_load(&h->border_ms), late_ms = atomic_load(&h->late_min_ms);
+    atomic_store(&h->horizon_ms, late_ms < border_ms ? late_ms : border_ms);
+    pthread_rwlock_unlock(&h->visible);
 }
 
 /* Returns the oldest time that is left in refs [from, to]. */
-static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to, int64_t horizon)
+static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to)
 {
-    int64_t oldest = INT64_MAX;
+    int64_t horizon = atomic_load(&h->horizon_ms), oldest = INT64_MAX;
     for (uint32_t ref = from; ref <= to; ref++) {
         struct series *s = existing(h, ref);
         drop_chunks(h, s, horizon);
@@ -387,11 +420,11 @@ static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to, int64_t h
 void head_sweep(struct head *h)
 {
     uint32_t n = atomic_load(&h->n_series);
-    int64_t horizon = head_horizon(h), oldest = INT64_MAX;
+    int64_t oldest = INT64_MAX;
     for (uint32_t from = 1; from <= n; from += SWEEP_SERIES) {
         uint32_t to = n - from < SWEEP_SERIES ? n : from + SWEEP_SERIES - 1;
         pthread_rwlock_wrlock(&h->visible);
-        int64_t found = sweep_range(h, from, to, horizon);
+        int64_t found = sweep_range(h, from, to);
         oldest = found < oldest ? found : oldest;
         pthread_rwlock_unlock(&h->visible);
     }

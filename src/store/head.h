@@ -30,8 +30,7 @@
 #define HEAD_SHARDS 16
 #define HEAD_BLOCK 16384 /* series a block of the table: 2 MiB, a huge page */
 #define HEAD_BLOCKS 16384
-#define HEAD_RETENTION_MS (INT64_C(24) * 3600 * 1000) /* behind the newest sample of the head */
-#define SERIES_EMPTY INT64_MIN                        /* last_t_ms before the first sample */
+#define SERIES_EMPTY INT64_MIN /* last_t_ms before the first sample */
 
 struct series {
     /* --- The line that an append touches --- */
@@ -98,6 +97,13 @@ struct head {
     _Atomic int64_t chunk_bytes;
     _Atomic int64_t min_t_ms; /* INT64_MAX when empty; exact after each sweep */
     _Atomic int64_t max_t_ms; /* INT64_MIN when empty */
+
+    /* What lies before the border is or soon will be in blocks; what came late, after its border
+     * had passed, begins at late_min_ms (INT64_MAX = none did). All before the horizon is in
+     * blocks for sure and may be dropped. Written under `visible`. INT64_MIN at first. */
+    _Atomic int64_t border_ms;
+    _Atomic int64_t late_min_ms;
+    _Atomic int64_t horizon_ms;
 };
 
 void head_init(struct head *, const struct store_options *); /* all but path and flushing */
@@ -153,11 +159,15 @@ bool head_append_histogram(struct head *, struct series *, int64_t t_ms, const s
 /* Whether the series' newest sample is a histogram. Any thread. */
 bool head_newest_is_histogram(const struct series *);
 
-/* Drop the chunks that lie wholly behind the retention and look for the oldest time again. Takes
+/* Drop the chunks that lie wholly before the horizon and look for the oldest time again. Takes
  * `visible` for a thousand series at a time. */
 void head_sweep(struct head *);
 
-/* The time behind which nothing is kept; INT64_MIN while the head is empty. */
-int64_t head_horizon(struct head *);
+/* Samples from here on are not in a block yet; for the blocks' keeper, which alone moves it on.
+ * head_move_border: what comes for before from now on counts as late; gives what did until now.
+ * head_move_horizon: all before the border but what is late has arrived in blocks. */
+int64_t head_move_border(struct head *, int64_t border_ms);
+void head_late_again(struct head *, int64_t t_ms); /* it did not arrive after all */
+void head_move_horizon(struct head *);
 
 #endif

@@ -97,7 +97,7 @@ static void a_sample_is_judged_by_the_newest(void **state)
     assert_int_equal(head_judge(10, bits, 9, 4), STORE_OUT_OF_ORDER);
 }
 
-static void what_is_a_day_behind_goes_chunk_by_chunk(void **state)
+static void what_is_in_blocks_goes_chunk_by_chunk(void **state)
 {
     (void)state;
     const int64_t hour_ms = 3600000;
@@ -111,9 +111,11 @@ static void what_is_a_day_behind_goes_chunk_by_chunk(void **state)
         assert_true(head_append(h, idle, i, 1, false, &increase));
     for (int64_t i = 0; i < 30 * 60; i++)
         assert_true(head_append(h, busy, hour_ms + i * 60000, 1, false, &increase));
-    int64_t horizon = hour_ms + (30 * 60 - 1) * 60000 - HEAD_RETENTION_MS;
-    assert_int_equal(head_horizon(h), horizon);
+    int64_t horizon = 7 * hour_ms;
+    head_sweep(h);
     assert_int_equal(series_n_chunks(idle), 1);
+    assert_int_equal(head_move_border(h, horizon), INT64_MAX);
+    head_move_horizon(h);
     head_sweep(h);
     assert_int_equal(series_n_chunks(idle), 0);
     struct chunk oldest = series_chunk(busy, 0);
@@ -128,6 +130,17 @@ static void what_is_a_day_behind_goes_chunk_by_chunk(void **state)
     assert_int_equal(atomic_load(&h->chunk_bytes), bytes);
     assert_true(head_append(h, idle, 10, 3, false, &increase));
     assert_true(increase == 2);
+
+    /* That one came late: it stays until it is written too. */
+    assert_int_equal(atomic_load(&h->horizon_ms), 10);
+    head_move_horizon(h);
+    head_sweep(h);
+    assert_int_equal(series_n_chunks(idle), 1);
+    assert_int_equal(head_move_border(h, 0), 10);
+    assert_int_equal(atomic_load(&h->border_ms), horizon);
+    head_move_horizon(h);
+    head_sweep(h);
+    assert_int_equal(series_n_chunks(idle), 0);
     head_release(h);
     free(h);
 }
@@ -138,7 +151,7 @@ int main(void)
         cmocka_unit_test(a_series_is_made_and_bound_once),
         cmocka_unit_test(increases_are_exact),
         cmocka_unit_test(a_sample_is_judged_by_the_newest),
-        cmocka_unit_test(what_is_a_day_behind_goes_chunk_by_chunk),
+        cmocka_unit_test(what_is_in_blocks_goes_chunk_by_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

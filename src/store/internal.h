@@ -6,6 +6,7 @@
 #ifndef CQED_STORE_INTERNAL_H
 #define CQED_STORE_INTERNAL_H
 
+#include "store/block_set.h"
 #include "store/head.h"
 #include "store/store.h"
 #include "store/wal.h"
@@ -13,6 +14,8 @@
 struct store {
     struct head head;
     struct wal *wal;
+    struct block_set *blocks;
+    struct keeper *keeper; /* moves samples from the head to blocks (block_keeper.c) */
     char *folder;
     int lock_fd;
     bool fsync_always;
@@ -32,5 +35,33 @@ struct store {
     uint64_t corruptions;
     int64_t replay_ms;
 };
+
+/* What the head alone has (select.c), as the functions of store.h without `head_`. */
+MUST_CHECK bool head_select(struct store *, struct arena *, const struct matcher *,
+                            size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                            uint64_t max_samples, struct store_series_data **out, size_t *n,
+                            struct err *);
+MUST_CHECK bool head_select_first(struct store *, struct arena *, const struct matcher *,
+                                  size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                                  struct store_series_data **out, size_t *n, struct err *);
+MUST_CHECK bool head_series_list(struct store *, struct arena *, const struct matcher *,
+                                 size_t n_matchers, struct labels **out, size_t *n, struct err *);
+MUST_CHECK bool head_label_names(struct store *, struct arena *, const struct matcher *,
+                                 size_t n_matchers, struct str **out, size_t *n, struct err *);
+MUST_CHECK bool head_label_values(struct store *, struct arena *, struct str name,
+                                  const struct matcher *, size_t n_matchers, struct str **out,
+                                  size_t *n, struct err *);
+
+/* How the head meets the blocks: the series that have samples, by labels, and one's samples in
+ * [mint, maxt], ascending. Takes `visible` for one series at a time. */
+uint32_t *head_refs(struct store *, struct arena *, size_t *n);
+void head_read(struct store *, struct arena *, uint32_t ref, int64_t mint_ms, int64_t maxt_ms,
+               struct points *);
+
+/* The oldest sample at or after t_ms; INT64_MAX when there is none. */
+int64_t head_oldest_from(struct store *, int64_t t_ms);
+
+/* Let go of what lies before the head's horizon: chunks and segments of the log. */
+void store_sweep(struct store *);
 
 #endif

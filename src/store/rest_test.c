@@ -246,8 +246,8 @@ static void the_first_is_of_either_kind(void **state)
     store_close(s);
 }
 
-/* 24 hours behind the newest they go, but what follows still knows what it follows. */
-static void old_histograms_go(void **state)
+/* Out of the head and into a block, but what follows still knows what it follows. */
+static void old_histograms_move_to_a_block(void **state)
 {
     (void)state;
     const int64_t day_ms = 24 * 3600 * 1000;
@@ -256,19 +256,25 @@ static void old_histograms_go(void **state)
     struct buf told = BUF_INIT;
     struct store_tap tap = {
         .self = &told, .bind = bind_all, .feed = feed_text, .feed_histogram = feed_histogram_text};
+    struct err err = ERR_INIT;
+    struct store_stats stats;
     struct store *s = test_open(&tap);
     put(s, "h", 1, 0, STORE_ORIGIN_UNKNOWN);
     put(s, "other", day_ms + 2, 0, STORE_ORIGIN_UNKNOWN);
-    store_close(s);
-    s = test_open(&tap);
-    assert_int_equal(test_read(s, &arena, "h", &data), 0);
+    assert_true(store_maintain(s, &err));
+    store_stats(s, &stats);
+    assert_int_equal(stats.blocks, 1);
+    assert_int_equal(stats.min_time_ms, 0);
+    assert_int_equal(test_read(s, &arena, "h", &data), 1);
+    assert_int_equal(data[0].histograms[0].t_ms, 1);
     put(s, "h", day_ms + 3, 1, STORE_ORIGIN_UNKNOWN);
     assert_non_null(strstr(told.p, "86400003:10-3 "));
     assert_int_equal(test_read(s, &arena, "h", &data), 1);
-    assert_int_equal(data[0].n_histograms, 1);
+    assert_int_equal(data[0].n_histograms, 2);
+    assert_int_equal(data[0].histograms[1].t_ms, day_ms + 3);
     arena_release(&arena);
-    buf_release(&told);
     store_close(s);
+    buf_release(&told);
 }
 
 int main(void)
@@ -281,7 +287,7 @@ int main(void)
         IN_FOLDER(the_tap_sees_histograms_with_their_base),
         IN_FOLDER(a_query_pays_for_buckets),
         IN_FOLDER(the_first_is_of_either_kind),
-        IN_FOLDER(old_histograms_go),
+        IN_FOLDER(old_histograms_move_to_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+#include "base/check.h"
 #include "base/mem.h"
 #include "store/internal.h"
 
@@ -346,9 +347,9 @@ static bool read_all(struct arena *arena, const struct selection *sel, int64_t m
     return done;
 }
 
-bool store_select(struct store *s, struct arena *arena, const struct matcher *m, size_t n_matchers,
-                  int64_t mint_ms, int64_t maxt_ms, uint64_t max_samples,
-                  struct store_series_data **out, size_t *n, struct err *err)
+bool head_select(struct store *s, struct arena *arena, const struct matcher *m, size_t n_matchers,
+                 int64_t mint_ms, int64_t maxt_ms, uint64_t max_samples,
+                 struct store_series_data **out, size_t *n, struct err *err)
 {
     struct selection sel;
     uint64_t max = max_samples ? max_samples : DEFAULT_MAX_SAMPLES;
@@ -365,6 +366,68 @@ bool store_select(struct store *s, struct arena *arena, const struct matcher *m,
     return done;
 }
 
+uint32_t *head_refs(struct store *s, struct arena *arena, size_t *n)
+{
+    struct selection sel;
+    struct err err = ERR_INIT;
+    CHECK(resolve_in_order(s, arena, NULL, 0, &sel, &err));
+    uint32_t *refs = ARENA_ARRAY(arena, uint32_t, sel.n);
+    for (size_t i = 0; i < sel.n; i++)
+        refs[i] = sel.v[i].series->ref;
+    *n = sel.n;
+    return refs;
+}
+
+void head_read(struct store *s, struct arena *arena, uint32_t ref, int64_t mint_ms, int64_t maxt_ms,
+               struct points *out)
+{
+    struct scratch scratch = {0};
+    struct store_series_data d = {0};
+    uint64_t cost;
+    pthread_rwlock_rdlock(&s->head.visible);
+    const struct series *series = head_at(&s->head, ref);
+    read_series(&scratch, series, mint_ms, maxt_ms, UINT64_MAX - 1);
+    read_histograms(arena, series, mint_ms, maxt_ms, UINT64_MAX, SIZE_MAX, &d, &cost);
+    pthread_rwlock_unlock(&s->head.visible);
+    for (size_t i = 0; i < scratch.n; i++)
+        points_add(out, scratch.v[i]);
+    for (size_t i = 0; i < d.n_histograms; i++)
+        points_add_histogram(out, d.histograms[i]);
+    free(scratch.v);
+}
+
+/* The series' first sample at or after t_ms, when it is before `best`; else `best`. */
+static int64_t oldest_of(const struct series *series, int64_t t_ms, int64_t best,
+                         struct scratch *scratch, struct arena *arena)
+{
+    struct store_series_data d = {0};
+    uint64_t cost;
+    read_first(scratch, series, t_ms, best);
+    if (scratch->n > 0 && scratch->v[0].t_ms < best)
+        best = scratch->v[0].t_ms;
+    read_histograms(arena, series, t_ms, best, UINT64_MAX, 1, &d, &cost);
+    if (d.n_histograms > 0 && d.histograms[0].t_ms < best)
+        best = d.histograms[0].t_ms;
+    return best;
+}
+
+int64_t head_oldest_from(struct store *s, int64_t t_ms)
+{
+    struct arena arena = ARENA_INIT;
+    struct scratch scratch = {0};
+    int64_t best = INT64_MAX;
+    uint32_t n = atomic_load(&s->head.n_series);
+    for (uint32_t ref = 1; ref <= n && best > t_ms; ref++) {
+        pthread_rwlock_rdlock(&s->head.visible);
+        best = oldest_of(head_at(&s->head, ref), t_ms, best, &scratch, &arena);
+        pthread_rwlock_unlock(&s->head.visible);
+        arena_clear(&arena);
+    }
+    free(scratch.v);
+    arena_release(&arena);
+    return best;
+}
+
 /* Of the first of either kind. */
 static void keep_earlier(struct store_series_data *d)
 {
@@ -376,9 +439,9 @@ static void keep_earlier(struct store_series_data *d)
         d->n = 0;
 }
 
-bool store_select_first(struct store *s, struct arena *arena, const struct matcher *m,
-                        size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                        struct store_series_data **out, size_t *n, struct err *err)
+bool head_select_first(struct store *s, struct arena *arena, const struct matcher *m,
+                       size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                       struct store_series_data **out, size_t *n, struct err *err)
 {
     struct selection sel;
     struct scratch scratch = {0};
@@ -464,8 +527,8 @@ bool store_select_exemplars(struct store *s, struct arena *arena, const struct m
     return true;
 }
 
-bool store_series_list(struct store *s, struct arena *arena, const struct matcher *m,
-                       size_t n_matchers, struct labels **out, size_t *n, struct err *err)
+bool head_series_list(struct store *s, struct arena *arena, const struct matcher *m,
+                      size_t n_matchers, struct labels **out, size_t *n, struct err *err)
 {
     struct selection sel;
     if (!resolve_in_order(s, arena, m, n_matchers, &sel, err))
@@ -502,8 +565,8 @@ static void add_key(struct map *set, struct str key)
         (void)map_set(set, key, (void *)(uintptr_t)key.p);
 }
 
-bool store_label_names(struct store *s, struct arena *arena, const struct matcher *m,
-                       size_t n_matchers, struct str **out, size_t *n, struct err *err)
+bool head_label_names(struct store *s, struct arena *arena, const struct matcher *m,
+                      size_t n_matchers, struct str **out, size_t *n, struct err *err)
 {
     struct selection sel;
     pthread_rwlock_rdlock(&s->head.visible);
@@ -522,9 +585,9 @@ bool store_label_names(struct store *s, struct arena *arena, const struct matche
     return true;
 }
 
-bool store_label_values(struct store *s, struct arena *arena, struct str name,
-                        const struct matcher *m, size_t n_matchers, struct str **out, size_t *n,
-                        struct err *err)
+bool head_label_values(struct store *s, struct arena *arena, struct str name,
+                       const struct matcher *m, size_t n_matchers, struct str **out, size_t *n,
+                       struct err *err)
 {
     struct selection sel;
     pthread_rwlock_rdlock(&s->head.visible);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/block_keeper.h"
 #include "store/internal.h"
 #include "store/replay.h"
 
@@ -30,8 +31,10 @@ static void init_locks(struct store *s)
 /* Everything but the flusher, in whatever state opening reached. */
 static void release(struct store *s)
 {
+    keeper_free(s->keeper);
     wal_free(s->wal);
     head_release(&s->head);
+    block_set_close(s->blocks);
     pthread_cond_destroy(&s->stop_now);
     pthread_mutex_destroy(&s->stop_lock);
     pthread_cond_destroy(&s->turn_passed);
@@ -85,6 +88,21 @@ static bool recover(struct store *s, struct err *err)
     return done;
 }
 
+/* Before the log is read: what it has of times that are in blocks already counts as late. */
+static bool open_blocks(struct store *s, const struct store_options *o, struct err *err)
+{
+    s->blocks = block_set_open(s->folder, false, err);
+    if (!s->blocks)
+        return false;
+    s->keeper = keeper_new(s, o->retention_ms, o->retention_bytes);
+    return true;
+}
+
+bool store_maintain(struct store *s, struct err *err)
+{
+    return keeper_round(s->keeper, err);
+}
+
 /* True when it is time to go. */
 static bool wait_interval(struct store *s)
 {
@@ -101,10 +119,10 @@ static bool wait_interval(struct store *s)
     return stopping;
 }
 
-static void sweep(struct store *s)
+void store_sweep(struct store *s)
 {
     head_sweep(&s->head);
-    wal_drop_before(s->wal, head_horizon(&s->head));
+    wal_drop_before(s->wal, atomic_load(&s->head.horizon_ms));
 }
 
 /* Syncs the log at least each interval, and forgets what is old about once a minute. */
@@ -118,10 +136,19 @@ static void *flusher_main(void *arg)
             log_error("store", "samples may be lost if the machine stops: %s", err.message);
         if (clock_mono_ns() - swept_ns < SWEEP_INTERVAL_NS)
             continue;
-        sweep(s);
+        store_sweep(s);
         swept_ns = clock_mono_ns();
     }
     return NULL;
+}
+
+static void stop_flusher(struct store *s)
+{
+    pthread_mutex_lock(&s->stop_lock);
+    s->stopping = true;
+    pthread_cond_signal(&s->stop_now);
+    pthread_mutex_unlock(&s->stop_lock);
+    pthread_join(s->flusher, NULL);
 }
 
 static bool start_flusher(struct store *s, struct err *err)
@@ -143,10 +170,10 @@ struct store *store_open(const struct store_options *o, struct err *err)
     struct store_options head = *o;
     head.max_series = o->max_series ? o->max_series : DEFAULT_MAX_SERIES;
     head_init(&s->head, &head);
-    if (lock_folder(s, err) && recover(s, err)) {
-        sweep(s);
-        if (start_flusher(s, err))
+    if (lock_folder(s, err) && open_blocks(s, o, err) && recover(s, err) && start_flusher(s, err)) {
+        if (keeper_start(s->keeper, err))
             return s;
+        stop_flusher(s);
     }
     release(s);
     return NULL;
@@ -157,11 +184,9 @@ void store_close(struct store *s)
     struct err err = ERR_INIT;
     if (!s)
         return;
-    pthread_mutex_lock(&s->stop_lock);
-    s->stopping = true;
-    pthread_cond_signal(&s->stop_now);
-    pthread_mutex_unlock(&s->stop_lock);
-    pthread_join(s->flusher, NULL);
+    keeper_free(s->keeper);
+    s->keeper = NULL;
+    stop_flusher(s);
     if (!wal_sync(s->wal, &err))
         log_error("store", "samples may be lost if the machine stops: %s", err.message);
     release(s);
@@ -175,6 +200,25 @@ void store_set_tap(struct store *s, const struct store_tap *tap, void (*swap)(vo
 bool store_flush(struct store *s, struct err *err)
 {
     return wal_sync(s->wal, err);
+}
+
+static void stats_of_blocks(struct store *s, struct store_stats *out)
+{
+    struct block_set_stats blocks;
+    struct keeper_stats kept;
+    block_set_stats(s->blocks, &blocks);
+    keeper_stats(s->keeper, &kept);
+    out->blocks = blocks.blocks;
+    out->block_bytes = blocks.size_bytes;
+    out->blocks_corrupt = blocks.corrupt;
+    out->blocks_written = kept.written;
+    out->compactions = kept.compacted;
+    out->blocks_expired = kept.expired;
+    out->block_failures = kept.failures;
+    if (blocks.blocks > 0 && (out->max_time_ms == 0 || blocks.min_ms < out->min_time_ms))
+        out->min_time_ms = blocks.min_ms;
+    if (blocks.blocks > 0 && out->max_time_ms == 0)
+        out->max_time_ms = blocks.max_ms - 1;
 }
 
 void store_stats(struct store *s, struct store_stats *out)
@@ -193,4 +237,5 @@ void store_stats(struct store *s, struct store_stats *out)
         .replay_ms = s->replay_ms,
     };
     wal_stats(s->wal, &out->wal_bytes, &out->wal_fsyncs);
+    stats_of_blocks(s, out);
 }

@@ -1,12 +1,17 @@
 /* store.h -- the time-series store: a sharded in-memory head of Gorilla-compressed chunks behind a
- * checksummed write-ahead log. What was acknowledged survives kill -9, and the machine's death
- * except for the last flush interval (storage.flush, 100 ms; `fsync: always` waits for the disk
- * before acknowledging). Samples over 24 hours behind the newest are dropped, chunk by chunk.
+ * checksummed write-ahead log, and blocks on disk, in Prometheus's format, of all that is older
+ * than one to three hours. What was acknowledged survives kill -9, and the machine's death except
+ * for the last flush interval (storage.flush, 100 ms; `fsync: always` waits for the disk before
+ * acknowledging).
  *
  *   batch: begin -> series -> add ... -> commit -> in the log (kernel), visible, fsynced soon
+ *   a thread at low priority: head -> block of 2 h -> larger blocks -> deleted (retention)
  *
- * Threads: any thread may append (batches are per thread) and query. Formats: docs/format/wal.md.
- */
+ * A block that turns out damaged is set aside (renamed *.corrupt), logged and counted; queries go
+ * on without it.
+ *
+ * Threads: any thread may append (batches are per thread) and query. Formats: docs/format/wal.md,
+ * docs/format/block.md. */
 #ifndef CQED_STORE_STORE_H
 #define CQED_STORE_STORE_H
 
@@ -58,6 +63,8 @@ struct store_options {
     uint64_t max_series; /* beyond: store_batch_add answers STORE_LIMIT; 0 = 2,000,000 */
     const struct store_tap *tap; /* borrowed for the store's life; NULL = none */
     uint32_t exemplars;          /* how many are kept, of all series together; 0 = none */
+    int64_t retention_ms;        /* blocks wholly this far behind the newest sample go; 0 = never */
+    uint64_t retention_bytes; /* while blocks and log are more, the oldest block goes; 0 = never */
 };
 
 /* Opens, replays the log, and starts the flusher. A torn tail of the log is cut and reported in the
@@ -144,9 +151,8 @@ enum store_result store_batch_add_exemplar(struct store_batch *, uint64_t ref,
 MUST_CHECK bool store_batch_commit(struct store_batch *, struct err *);
 void store_batch_cancel(struct store_batch *);
 
-/* One series with its samples in [mint, maxt], ascending, stale markers included. Arena memory, but
- * for the strings of the labels: they, here and below, are the store's own and live until
- * store_close. */
+/* One series with its samples in [mint, maxt], ascending, stale markers included. Samples are arena
+ * memory; labels and strings, here and below, are valid as long as both the arena and the store. */
 struct store_series_data {
     struct labels labels;
     size_t n;
@@ -170,7 +176,7 @@ MUST_CHECK bool store_select_first(struct store *, struct arena *, const struct 
                                    struct store_series_data **out, size_t *n, struct err *);
 
 struct store_series_exemplars {
-    struct labels labels; /* the store's own, as in store_series_data */
+    struct labels labels; /* as in store_series_data */
     size_t n;
     const struct store_exemplar *exemplars; /* in the order they came, that is of time */
 };
@@ -193,6 +199,10 @@ MUST_CHECK bool store_label_values(struct store *, struct arena *, struct str na
 MUST_CHECK bool store_series_list(struct store *, struct arena *, const struct matcher *,
                                   size_t n_matchers, struct labels **out, size_t *n, struct err *);
 
+/* One round of what the low-priority thread does each minute: blocks from the head, larger blocks,
+ * retention. Any thread. */
+MUST_CHECK bool store_maintain(struct store *, struct err *);
+
 /* Wait until everything committed so far is on disk. */
 MUST_CHECK bool store_flush(struct store *, struct err *);
 
@@ -205,6 +215,11 @@ struct store_stats {
     uint64_t wal_bytes;
     uint64_t wal_fsyncs;
     uint64_t wal_corruptions;
+    uint64_t blocks;
+    uint64_t block_bytes;
+    uint64_t blocks_corrupt; /* set aside since the store was opened */
+    uint64_t blocks_written, compactions, blocks_expired;
+    uint64_t block_failures;          /* rounds of store_maintain that failed */
     int64_t min_time_ms, max_time_ms; /* 0 when empty */
     int64_t replay_ms;                /* how long recovery took */
 };

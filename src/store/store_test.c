@@ -165,7 +165,9 @@ static void a_torn_tail_is_cut(void **state)
             store_close(s);
             s = test_open(NULL);
             assert_int_equal(count_samples(s), found + 1);
-            (void)test_remove_one(test_wal, "00000002");
+            char second[96];
+            snprintf(second, sizeof second, "%s/00000002", test_wal);
+            assert_int_equal(unlink(second), 0);
         }
         store_close(s);
     }

@@ -4,6 +4,7 @@
 #define CQED_STORE_TESTING_H
 
 #include "base/file.h"
+#include "store/block_file.h"
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -19,13 +20,6 @@
 static char test_folder[64];
 static char test_wal[80];
 
-static inline void test_remove_one(void *arg, const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", (const char *)arg, name);
-    unlink(path);
-}
-
 static inline int test_make_folder(void **state)
 {
     (void)state;
@@ -39,12 +33,8 @@ static inline int test_make_folder(void **state)
 static inline int test_remove_folder(void **state)
 {
     (void)state;
-    if (file_is_folder(test_wal) && !file_list(test_wal, test_remove_one, test_wal, NULL))
-        return -1;
-    rmdir(test_wal);
-    if (!file_list(test_folder, test_remove_one, test_folder, NULL))
-        return -1;
-    return rmdir(test_folder);
+    block_remove_folder(test_folder);
+    return file_is_folder(test_folder) ? -1 : 0;
 }
 
 static inline struct store *test_open(const struct store_tap *tap)

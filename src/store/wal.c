@@ -26,7 +26,7 @@ struct wal {
     struct wal_segment open;
     uint64_t definition_bytes; /* of open.size_bytes */
     uint32_t next_id;
-    bool given_up; /* the next write begins a new segment */
+    bool given_up; /* or cut: the next write begins a new segment */
 
     struct wal_segment *finished; /* by number */
     size_t n_finished;
@@ -259,6 +259,13 @@ bool wal_sync(struct wal *w, struct err *err)
     bool done = sync_locked(w, w->written, err);
     pthread_mutex_unlock(&w->lock);
     return done;
+}
+
+void wal_cut(struct wal *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->given_up = w->fd >= 0;
+    pthread_mutex_unlock(&w->lock);
 }
 
 void wal_drop_before(struct wal *w, int64_t t_ms)

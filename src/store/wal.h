@@ -64,6 +64,9 @@ MUST_CHECK bool wal_write(struct wal *, bool (*make)(void *arg, struct wal_draft
 MUST_CHECK bool wal_sync_to(struct wal *, uint64_t position, struct err *);
 MUST_CHECK bool wal_sync(struct wal *, struct err *);
 
+/* The next write begins a new segment, so that this one can be deleted in time. */
+void wal_cut(struct wal *);
+
 /* Delete finished segments, oldest first, while all their samples are older. */
 void wal_drop_before(struct wal *, int64_t t_ms);
 
