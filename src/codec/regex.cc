@@ -102,12 +102,10 @@ static int group_index(const struct regex *r, const std::string &name)
     return it == named.end() ? -1 : it->second;
 }
 
-bool regex_expand(const struct regex *r, struct str text, struct str t, struct buf *out)
+// The template `t` with its references replaced from what was found.
+static void expand(const struct regex *r, const struct str *groups, size_t n, struct str t,
+                   struct buf *out)
 {
-    struct str groups[REGEX_MAX_GROUPS];
-    size_t n;
-    if (!regex_groups(r, text, groups, &n))
-        return false;
     for (size_t i = 0; i < t.n;) {
         std::string name;
         size_t next;
@@ -125,5 +123,51 @@ bool regex_expand(const struct regex *r, struct str text, struct str t, struct b
             buf_add_char(out, t.p[i++]);
         }
     }
+}
+
+bool regex_expand(const struct regex *r, struct str text, struct str t, struct buf *out)
+{
+    struct str groups[REGEX_MAX_GROUPS];
+    size_t n;
+    if (!regex_groups(r, text, groups, &n))
+        return false;
+    expand(r, groups, n, t, out);
     return true;
+}
+
+bool regex_finds(const struct regex *r, struct str text)
+{
+    return r->re.Match(piece(text), 0, text.n, re2::RE2::UNANCHORED, NULL, 0);
+}
+
+// How many bytes the UTF-8 character at s[i] has.
+static size_t character_bytes(struct str s, size_t i)
+{
+    size_t n = 1;
+    while (i + n < s.n && ((unsigned char)s.p[i + n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+void regex_replace_all(const struct regex *r, struct str text, struct str t, struct buf *out)
+{
+    re2::StringPiece found[REGEX_MAX_GROUPS], all = piece(text);
+    struct str groups[REGEX_MAX_GROUPS];
+    int count = r->re.NumberOfCapturingGroups() + 1;
+    size_t at = 0, copied = 0;
+    while (at <= text.n && r->re.Match(all, at, text.n, re2::RE2::UNANCHORED, found, count)) {
+        size_t start = (size_t)(found[0].data() - all.data()), end = start + found[0].size();
+        buf_add(out, all.data() + copied, start - copied);
+        // Go's rule: an empty match right behind another match is none.
+        if (end > copied || start == 0) {
+            for (int i = 0; i < count; i++)
+                groups[i] = str_make(found[i].data(), found[i].size());
+            expand(r, groups, (size_t)count, t, out);
+        }
+        copied = end;
+        size_t next = at + (at < text.n ? character_bytes(text, at) : 1);
+        at = next > end ? next : end;
+    }
+    if (copied < text.n)
+        buf_add(out, all.data() + copied, text.n - copied);
 }

@@ -32,6 +32,12 @@ bool regex_groups(const struct regex *, struct str text, struct str groups[REGEX
  * Expand rules. False, and nothing added, when the text does not match. */
 bool regex_expand(const struct regex *, struct str text, struct str template_text, struct buf *out);
 
+/* Not anchored: whether the pattern matches anywhere in `text`; and `text` with every match, from
+ * left to right, replaced by the template expanded from it (Go's ReplaceAllString). */
+bool regex_finds(const struct regex *, struct str text);
+void regex_replace_all(const struct regex *, struct str text, struct str template_text,
+                       struct buf *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -120,12 +120,50 @@ static void hostile_text_takes_no_time(void **state)
     free(text);
 }
 
+static void expect_replaced(const char *pattern, const char *text, const char *template_text,
+                            const char *want)
+{
+    struct err err = ERR_INIT;
+    struct buf out = BUF_INIT;
+    struct regex *r = regex_new(str_from(pattern), &err);
+    assert_non_null(r);
+    regex_replace_all(r, str_from(text), str_from(template_text), &out);
+    assert_string_equal(out.p ? out.p : "", want);
+    regex_free(r);
+    buf_release(&out);
+}
+
+/* By the rules of Go's regexp.ReplaceAllString. */
+static void every_match_is_replaced(void **state)
+{
+    (void)state;
+    expect_replaced("b+", "abbcb", "<$0>", "a<bb>c<b>");
+    expect_replaced("(.*):(.*)", "db-1:9100", "$2/$1", "9100/db-1");
+    expect_replaced("^a", "aaa", "b", "baa");
+    expect_replaced("a*", "baac", "-", "-b-c-");
+    expect_replaced("", "\xc3\xa9x", "-", "-\xc3\xa9-x-");
+    expect_replaced("z", "abc", "-", "abc");
+    expect_replaced("a", "", "-", "");
+}
+
+static void finding_is_not_anchored(void **state)
+{
+    struct err err = ERR_INIT;
+    struct regex *r = regex_new(STR("b.$"), &err);
+    (void)state;
+    assert_non_null(r);
+    assert_true(regex_finds(r, STR("abc")));
+    assert_false(regex_finds(r, STR("abcd")));
+    regex_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matching_is_anchored),       cmocka_unit_test(templates_are_go_s),
         cmocka_unit_test(no_match_expands_nothing),   cmocka_unit_test(bad_patterns_are_told),
-        cmocka_unit_test(hostile_text_takes_no_time),
+        cmocka_unit_test(hostile_text_takes_no_time), cmocka_unit_test(every_match_is_replaced),
+        cmocka_unit_test(finding_is_not_anchored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
