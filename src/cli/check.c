@@ -6,10 +6,10 @@
 
 #define MAX_BYTES ((size_t)4 << 20)
 
-/* Lines that a policy document begins with and a cqed.yaml never has. */
+/* Lines that a policy document or a rule file begins with and a cqed.yaml never has. */
 static bool looks_like_policies(struct str text)
 {
-    static const char *const keys[] = {"apiVersion:", "kind:", "metadata:", "spec:"};
+    static const char *const keys[] = {"apiVersion:", "kind:", "metadata:", "spec:", "groups:"};
     struct str line;
     while (str_cut(&text, '\n', &line)) {
         for (size_t i = 0; i < COUNT_OF(keys); i++) {
@@ -40,7 +40,7 @@ struct found {
     struct cli *cli;
     struct diag_list diags;
     const char **slos, **rollouts, **gates;
-    size_t n_slos, n_rollouts, n_gates, n_scrapes;
+    size_t n_slos, n_rollouts, n_gates, n_scrapes, n_rules;
     json_t *forecasts; /* array; NULL = not asked for */
 };
 
@@ -57,6 +57,8 @@ static void take_names(struct found *f, const struct config *c)
     for (size_t i = 0; i < c->n_gates; i++)
         f->gates[f->n_gates++] = arena_strdup(arena, c->gates[i].name);
     f->n_scrapes = c->n_scrapes;
+    for (size_t i = 0; i < c->n_rule_groups; i++)
+        f->n_rules += c->rule_groups[i].n_rules;
 }
 
 static void print_kind(struct cli *cli, const char *kind, const char *const *names, size_t n)
@@ -73,6 +75,8 @@ static void print_found(struct found *f, const char *what)
     (void)fprintf(cli->out, "%s%s: ok%s\n", paint_on(cli, PAINT_GOOD), what, paint_off(cli));
     if (f->n_scrapes)
         (void)fprintf(cli->out, "  %-9s%zu\n", "scrapes", f->n_scrapes);
+    if (f->n_rules)
+        (void)fprintf(cli->out, "  %-9s%zu\n", "rules", f->n_rules);
     print_kind(cli, "SLOs", f->slos, f->n_slos);
     print_kind(cli, "rollouts", f->rollouts, f->n_rollouts);
     print_kind(cli, "gates", f->gates, f->n_gates);
@@ -142,6 +146,8 @@ static void print_as_json(struct found *f)
         json_key(&w, "forecasts");
         json_put_value(&w, f->forecasts);
     }
+    json_key(&w, "rules");
+    json_put_i64(&w, (int64_t)f->n_rules);
     json_close_object(&w);
     json_writer_end(&w);
     (void)fprintf(f->cli->out, "%s\n", text.p);

@@ -103,7 +103,14 @@ static const struct option_spec judge_options[] = {
     {"warmup", 0, "DURATION", "how long new instances may be worse; default none"},
     {"alone", 0, NULL, "learn from stable's history alone, as a live rollout does"},
     {"dwell", 0, "DURATION", "no pass before; default 0, with --traces 5m"},
-    {"kayenta", 0, "FILE", "a RemoteJudge request of Kayenta: its judge's answer, and cQED's beside"},
+    {"kayenta", 0, "FILE",
+     "a RemoteJudge request of Kayenta: its judge's answer, and cQED's beside"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec test_rules_options[] = {
+    {"run", 0, "REGEX", "only tests whose name it matches"},
+    {"junit", 0, "FILE", "write a JUnit report"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -126,9 +133,10 @@ const struct command commands[] = {
      .prints = true,
      .run = run_check,
      .summary = "validate configuration and policies",
-     .details = "A PATH is a cqed.yaml, a file of policies, or a folder of them; without one, "
-                "./cqed.yaml. Every problem is printed with its place. Exit: 0 usable, 1 errors "
-                "found.",
+     .details =
+         "A PATH is a cqed.yaml, a file of policies or rules, or a folder of them; without one, "
+         "./cqed.yaml. Every problem is printed with its place. Exit: 0 usable, 1 errors "
+         "found.",
      .example = "cqed check cqed.yaml\ncqed check policies --forecast",
      .options = check_options},
     {.name = "check metrics",
@@ -346,6 +354,17 @@ const struct command commands[] = {
                 "cqed judge --traces traces --out verdicts.jsonl\n"
                 "cqed judge --kayenta request.json",
      .options = judge_options},
+    {.name = "test rules",
+     .arguments = "FILE...",
+     .min_words = 1,
+     .max_words = 1000,
+     .prints = true,
+     .run = run_test_rules,
+     .summary = "run unit tests of recording and alerting rules",
+     .details = "The format is promtool's (prometheus.io/docs, \"Unit testing for rules\"); the "
+                "engine is cQED's own. Exit: 0 all as expected, 1 not.",
+     .example = "cqed test rules tests.yml --junit rules.xml",
+     .options = test_rules_options},
     {.name = "version",
      .arguments = "",
      .prints = true,

@@ -57,10 +57,10 @@ extern const struct option_spec common_options[]; /* ends at a NULL name */
 #define DEFAULT_SERVER "http://127.0.0.1:9797"
 
 /* One a command; the table in commands.c says what they are. */
-command_fn run_serve, run_check, run_check_metrics, run_gate, run_rollout_start, run_rollout_list,
-    run_rollout_show, run_rollout_watch, run_rollout_explain, run_rollout_act, run_slo_list,
-    run_slo_show, run_query, run_ledger_show, run_ledger_verify, run_ledger_replay, run_judge,
-    run_status, run_version, run_help;
+command_fn run_serve, run_check, run_test_rules, run_check_metrics, run_gate, run_rollout_start,
+    run_rollout_list, run_rollout_show, run_rollout_watch, run_rollout_explain, run_rollout_act,
+    run_slo_list, run_slo_show, run_query, run_ledger_show, run_ledger_verify, run_ledger_replay,
+    run_judge, run_status, run_version, run_help;
 
 /* Run with everything but the arguments set up: out, err, the terminal's nature. argv[0] is the
  * first word behind the program's name. */
@@ -189,6 +189,9 @@ json_t *ask_forecast(struct cli *, const char *service, const char *stable, stru
 json_t *forecast_policy(struct cli *, const struct rollout_policy *, struct err *);
 
 /* --- report.c: what CI systems read --- */
+
+/* Text with what XML reserves escaped. */
+void xml_add(struct buf *, const char *text);
 
 bool write_junit(const char *path, const json_t *gate, int exit_code, int64_t waited_ms,
                  struct err *);

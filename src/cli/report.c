@@ -9,7 +9,7 @@
 #define REPORT_MODE 0644
 
 /* XML 1.0 section 2.2 allows no other control characters. */
-static void add_xml(struct buf *out, const char *text)
+void xml_add(struct buf *out, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
@@ -29,7 +29,7 @@ static void add_xml(struct buf *out, const char *text)
 static void add_attribute(struct buf *out, const char *name, const char *value)
 {
     buf_printf(out, " %s=\"", name);
-    add_xml(out, value);
+    xml_add(out, value);
     buf_add_char(out, '"');
 }
 
@@ -58,7 +58,7 @@ static void add_case(struct buf *out, const char *gate, const char *name, const 
         buf_add_cstr(out, "/>\n");
     }
     buf_add_cstr(out, "      <system-out>");
-    add_xml(out, text);
+    xml_add(out, text);
     buf_add_cstr(out, "</system-out>\n    </testcase>\n");
 }
 

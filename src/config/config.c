@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define DEFAULT_EVALUATION_MS 60000
 #define MAX_FILE_BYTES ((size_t)4 << 20)
 
 static const char *default_listen = "127.0.0.1:9797";
@@ -18,6 +19,11 @@ static struct config *config_new(void)
     c->data_path = "data";
     c->flush_ms = 100;
     c->exemplars = 100000;
+    c->resend_ms = 60000;
+    c->for_grace_ms = 600000;
+    c->for_outage_tolerance_ms = 3600000;
+    c->alerting.external_url = "";
+    c->alerting.queue = 10000;
     return c;
 }
 
@@ -53,8 +59,7 @@ const char *resolve_path(struct arena *arena, const char *file, const char *path
     return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, path);
 }
 
-static bool read_documents(struct reader *r, const char *path, struct yaml_node ***documents,
-                           size_t *n)
+bool read_documents(struct reader *r, const char *path, struct yaml_node ***documents, size_t *n)
 {
     struct err err = ERR_INIT;
     struct buf text = BUF_INIT;
@@ -69,9 +74,19 @@ static bool read_documents(struct reader *r, const char *path, struct yaml_node 
     return done;
 }
 
+static void read_rule_document(struct reader *r, struct yaml_node *document)
+{
+    rules_read(r->arena, document->path, document, &r->rule_defaults, &r->groups, &r->n_groups,
+               &r->group_capacity, r->diags);
+}
+
 static void read_document(struct reader *r, struct yaml_node *document)
 {
     const char *version = NULL, *kind = NULL;
+    if (yaml_take(document, "groups") && !yaml_take(document, "apiVersion")) {
+        read_rule_document(r, document);
+        return;
+    }
     if (document->kind != YAML_MAP) {
         yaml_error(document, r->diags, "a policy file holds mappings with apiVersion and kind");
         return;
@@ -150,9 +165,12 @@ static void read_storage(struct reader *r, struct yaml_node *map)
 
 static void read_main(struct reader *r, struct yaml_node *root)
 {
-    static const char *const keys[] = {"listen",         "storage",  "telemetry", "global",
-                                       "scrape_configs", "policies", "kayenta"};
-    static const char *const global_keys[] = {"scrape_interval", "scrape_timeout"};
+    static const char *const keys[] = {"listen",      "storage",    "global",   "scrape_configs",
+                                       "policies",    "rule_files", "alerting", "rules",
+                                       "externalUrl", "telemetry",  "kayenta"};
+    static const char *const global_keys[] = {"scrape_interval", "scrape_timeout",
+                                              "evaluation_interval", "rule_query_offset",
+                                              "external_labels"};
     int64_t interval_ms = 15000, timeout_ms = 10000;
     size_t n_paths;
 
@@ -169,6 +187,7 @@ static void read_main(struct reader *r, struct yaml_node *root)
         if (yaml_take_duration(global, "scrape_timeout", &timeout_ms, r->diags) &&
             timeout_ms > interval_ms)
             yaml_error(global, r->diags, "global: scrape_timeout is longer than scrape_interval");
+        read_rule_globals(r, global);
         yaml_reject_unknown(global, global_keys, COUNT_OF(global_keys), "global", r->diags);
     }
     struct yaml_node *scrapes = yaml_take_list(root, "scrape_configs", r->diags);
@@ -177,6 +196,7 @@ static void read_main(struct reader *r, struct yaml_node *root)
     struct yaml_node *kayenta = yaml_take_map(root, "kayenta", r->diags);
     if (kayenta)
         read_kayenta(r, kayenta);
+    read_alerting(r, root);
     const char **paths = read_strings(r, root, "policies", &n_paths);
     for (size_t i = 0; i < n_paths; i++)
         read_policy_path(r, resolve_path(r->arena, r->config->path, paths[i]));
@@ -211,6 +231,8 @@ static struct config *finish(struct reader *r)
     c->n_rollouts = r->n_rollouts;
     c->gates = r->gates;
     c->n_gates = r->n_gates;
+    c->rule_groups = r->groups;
+    c->n_rule_groups = r->n_groups;
     c->digest = sha256_of(r->all_bytes.p, r->all_bytes.n);
     buf_release(&r->all_bytes);
     if (r->diags->errors > 0) {
@@ -223,7 +245,10 @@ static struct config *finish(struct reader *r)
 struct config *config_load(const char *path, struct diag_list *diags)
 {
     struct config *c = config_new();
-    struct reader r = {.arena = &c->arena, .diags = diags, .config = c};
+    struct reader r = {.arena = &c->arena,
+                       .diags = diags,
+                       .config = c,
+                       .rule_defaults = {DEFAULT_EVALUATION_MS, 0}};
     if (path) {
         c->path = arena_strdup(&c->arena, path);
         read_main_file(&r);
@@ -234,7 +259,10 @@ struct config *config_load(const char *path, struct diag_list *diags)
 struct config *config_load_policies(const char *const *paths, size_t n, struct diag_list *diags)
 {
     struct config *c = config_new();
-    struct reader r = {.arena = &c->arena, .diags = diags, .config = c};
+    struct reader r = {.arena = &c->arena,
+                       .diags = diags,
+                       .config = c,
+                       .rule_defaults = {DEFAULT_EVALUATION_MS, 0}};
     for (size_t i = 0; i < n; i++)
         read_policy_path(&r, arena_strdup(&c->arena, paths[i]));
     return finish(&r);

@@ -9,9 +9,11 @@
 #include "base/diag.h"
 #include "codec/digest.h"
 #include "codec/json.h"
+#include "model/alert.h"
 #include "model/policy.h"
 #include "model/scrape.h"
 #include "model/slo.h"
+#include "rules/rules.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,6 +49,12 @@ struct config {
     size_t n_gates;
     const struct canary_config *canaries;
     size_t n_canaries;
+    const struct rule_group *rule_groups;
+    size_t n_rule_groups;
+    int64_t resend_ms;               /* rules.resendDelay */
+    int64_t for_grace_ms;            /* rules.forGracePeriod */
+    int64_t for_outage_tolerance_ms; /* rules.forOutageTolerance */
+    struct alerting_config alerting;
     struct sha256 digest; /* over the bytes of all files, in the order they were read */
 };
 

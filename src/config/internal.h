@@ -41,6 +41,9 @@ struct reader {
     size_t n_rollouts, rollout_capacity;
     struct gate_policy *gates;
     size_t n_gates, gate_capacity;
+    struct rule_group *groups;
+    size_t n_groups, group_capacity;
+    struct rule_defaults rule_defaults; /* of global */
     struct named_sli *slis;
     size_t n_slis, sli_capacity;
     struct pending_ref *refs;
@@ -74,6 +77,19 @@ void read_scrapes(struct reader *, struct yaml_node *list, int64_t interval_ms, 
 void read_telemetry_in(struct reader *, struct yaml_node *map);
 void read_address(struct reader *, struct yaml_node *map, const char *key, const char *what,
                   const char **out);
+/* The parts that other things share with a scrape config. */
+struct http_access read_access(struct reader *, struct yaml_node *map);
+const struct relabel *read_relabels(struct reader *, struct yaml_node *map, const char *key,
+                                    size_t *n);
+struct labels read_labels(struct reader *, struct yaml_node *map);
+
+/* alerting.c: rule files, how rules are evaluated, and where alerts go. read_rule_globals takes
+ * its keys out of `global`, before any rule file is read. */
+void read_rule_globals(struct reader *, struct yaml_node *global);
+void read_alerting(struct reader *, struct yaml_node *root);
+
+/* config.c: the documents of a file; its bytes go into the digest. */
+bool read_documents(struct reader *, const char *path, struct yaml_node ***documents, size_t *n);
 
 /* openslo.c: one document of apiVersion openslo/v1. */
 void read_openslo(struct reader *, struct yaml_node *document, const char *kind);

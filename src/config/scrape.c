@@ -82,8 +82,8 @@ static void read_relabel(struct reader *r, struct yaml_node *map, struct relabel
                             str_from(replacement)};
 }
 
-static const struct relabel *read_relabels(struct reader *r, struct yaml_node *map, const char *key,
-                                           size_t *n)
+const struct relabel *read_relabels(struct reader *r, struct yaml_node *map, const char *key,
+                                    size_t *n)
 {
     struct yaml_node *list = yaml_take_list(map, key, r->diags);
     *n = list ? list->n : 0;
@@ -97,7 +97,7 @@ static const struct relabel *read_relabels(struct reader *r, struct yaml_node *m
     return rules;
 }
 
-static struct labels read_labels(struct reader *r, struct yaml_node *map)
+struct labels read_labels(struct reader *r, struct yaml_node *map)
 {
     struct labels_builder b;
     labels_builder_init(&b, r->arena);
@@ -169,32 +169,44 @@ static void read_file_sd(struct reader *r, struct yaml_node *map, struct scrape_
     out->file_sd = all;
 }
 
-static void read_access(struct reader *r, struct yaml_node *map, struct scrape_config *out)
+struct http_access read_access(struct reader *r, struct yaml_node *map)
 {
+    struct http_access out = {0};
     static const char *const basic_keys[] = {"username", "password"};
     static const char *const bearer_keys[] = {"type", "credentials"};
     static const char *const tls_keys[] = {"ca_file", "insecure_skip_verify"};
     const char *type = "Bearer";
     struct yaml_node *basic = yaml_take_map(map, "basic_auth", r->diags);
-    yaml_take_string(basic, "username", r->arena, &out->username, r->diags);
-    yaml_take_string(basic, "password", r->arena, &out->password, r->diags);
+    yaml_take_string(basic, "username", r->arena, &out.username, r->diags);
+    yaml_take_string(basic, "password", r->arena, &out.password, r->diags);
     if (basic)
         yaml_reject_unknown(basic, basic_keys, COUNT_OF(basic_keys), "basic_auth", r->diags);
 
     struct yaml_node *bearer = yaml_take_map(map, "authorization", r->diags);
     yaml_take_string(bearer, "type", r->arena, &type, r->diags);
-    yaml_take_string(bearer, "credentials", r->arena, &out->bearer_token, r->diags);
+    yaml_take_string(bearer, "credentials", r->arena, &out.bearer_token, r->diags);
     if (strcmp(type, "Bearer") != 0)
         yaml_error(bearer, r->diags, "authorization type '%s' is not known; Bearer is", type);
     if (bearer)
         yaml_reject_unknown(bearer, bearer_keys, COUNT_OF(bearer_keys), "authorization", r->diags);
 
     struct yaml_node *tls = yaml_take_map(map, "tls_config", r->diags);
-    if (yaml_take_string(tls, "ca_file", r->arena, &out->tls_ca_file, r->diags))
-        out->tls_ca_file = resolve_path(r->arena, tls->path, out->tls_ca_file);
-    yaml_take_bool(tls, "insecure_skip_verify", &out->tls_skip_verify, r->diags);
+    if (yaml_take_string(tls, "ca_file", r->arena, &out.tls_ca_file, r->diags))
+        out.tls_ca_file = resolve_path(r->arena, tls->path, out.tls_ca_file);
+    yaml_take_bool(tls, "insecure_skip_verify", &out.tls_skip_verify, r->diags);
     if (tls)
         yaml_reject_unknown(tls, tls_keys, COUNT_OF(tls_keys), "tls_config", r->diags);
+    return out;
+}
+
+static void read_scrape_access(struct reader *r, struct yaml_node *map, struct scrape_config *out)
+{
+    struct http_access access = read_access(r, map);
+    out->username = access.username;
+    out->password = access.password;
+    out->bearer_token = access.bearer_token;
+    out->tls_ca_file = access.tls_ca_file;
+    out->tls_skip_verify = access.tls_skip_verify;
 }
 
 static void read_limits(struct reader *r, struct yaml_node *map, struct scrape_config *out)
@@ -246,7 +258,7 @@ static void read_scrape(struct reader *r, struct yaml_node *map, int64_t interva
     out->scheme = schemes[scheme];
     yaml_take_bool(map, "honor_labels", &out->honor_labels, r->diags);
     yaml_take_bool(map, "honor_timestamps", &out->honor_timestamps, r->diags);
-    read_access(r, map, out);
+    read_scrape_access(r, map, out);
     out->params = read_labels(r, yaml_take_map(map, "params", r->diags));
     read_statics(r, map, out);
     read_file_sd(r, map, out);

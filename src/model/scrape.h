@@ -48,6 +48,13 @@ struct scrape_static {
     struct labels labels;
 };
 
+/* How a peer lets us in; NULL = none. */
+struct http_access {
+    const char *username, *password, *bearer_token;
+    const char *tls_ca_file;
+    bool tls_skip_verify;
+};
+
 struct scrape_config {
     const char *job_name;
     int64_t interval_ms; /* 15 s */
