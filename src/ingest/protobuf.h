@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -31,8 +32,72 @@ static inline struct pb pb_of(struct str message)
     return (struct pb){p, p ? p + message.n : p, false};
 }
 
+/* --- How a field is read; for pb_next, which is the hot loop of all that reads protobuf --- */
+
+#define PB_FIELD_NUMBER_MAX ((UINT64_C(1) << 29) - 1)
+
+static inline bool pb_broken(struct pb *in)
+{
+    in->broken = true;
+    return false;
+}
+
+bool pb_take_long_varint(struct pb *, uint64_t *out);
+
+static inline bool pb_take_varint(struct pb *in, uint64_t *out)
+{
+    if (in->p == in->end || *in->p >= 0x80)
+        return pb_take_long_varint(in, out);
+    *out = *in->p++;
+    return true;
+}
+
+static inline bool pb_take_fixed(struct pb *in, size_t size_bytes, uint64_t *out)
+{
+    uint64_t v = 0;
+    *out = 0;
+    if ((size_t)(in->end - in->p) < size_bytes)
+        return pb_broken(in);
+    memcpy(&v, in->p, size_bytes);
+    *out = le64toh(v);
+    in->p += size_bytes;
+    return true;
+}
+
+static inline bool pb_take_bytes(struct pb *in, struct str *out)
+{
+    uint64_t n;
+    if (!pb_take_varint(in, &n))
+        return false;
+    if (n > (uint64_t)(in->end - in->p))
+        return pb_broken(in);
+    *out = str_make((const char *)in->p, (size_t)n);
+    in->p += n;
+    return true;
+}
+
 /* The next field; false at the end and when the message is broken. */
-bool pb_next(struct pb *, struct pb_field *);
+static inline bool pb_next(struct pb *in, struct pb_field *out)
+{
+    uint64_t tag;
+    if (in->broken || in->p == in->end || !pb_take_varint(in, &tag))
+        return false;
+    if (tag >> 3 == 0 || tag >> 3 > PB_FIELD_NUMBER_MAX)
+        return pb_broken(in);
+    out->number = (uint32_t)(tag >> 3);
+    out->type = (enum pb_type)(tag & 7);
+    switch (out->type) {
+    case PB_VARINT:
+        return pb_take_varint(in, &out->value);
+    case PB_FIXED64:
+        return pb_take_fixed(in, 8, &out->value);
+    case PB_BYTES:
+        return pb_take_bytes(in, &out->bytes);
+    case PB_FIXED32:
+        return pb_take_fixed(in, 4, &out->value);
+    }
+    return pb_broken(in);
+}
 
 /* One element of a packed run; false at the end and when it is broken. */
 bool pb_next_varint(struct pb *, uint64_t *out);

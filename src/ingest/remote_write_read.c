@@ -4,6 +4,23 @@
 /* --- Samples --- */
 
 /* 2 is the timestamp of both messages, 3 is only in 2.0. */
+/* As everyone writes it: a value, a time of six bytes (1971 to 2109), nothing else. */
+static bool read_plain_sample(struct str message, struct rw_sample *out)
+{
+    const unsigned char *p = (const unsigned char *)message.p;
+    uint64_t word, t_ms = 0;
+    if (message.n != 16 || p[0] != (1 << 3 | PB_FIXED64) || p[9] != (2 << 3 | PB_VARINT))
+        return false;
+    for (unsigned i = 0; i < 6; i++) {
+        if ((p[10 + i] >= 0x80) != (i < 5))
+            return false;
+        t_ms |= (uint64_t)(p[10 + i] & 0x7f) << 7 * i;
+    }
+    memcpy(&word, p + 1, sizeof word);
+    *out = (struct rw_sample){pb_double(le64toh(word)), (int64_t)t_ms, 0};
+    return true;
+}
+
 static bool read_sample(struct rw_reader *r, struct str message)
 {
     struct rw_series *s = &r->series;
@@ -14,6 +31,8 @@ static bool read_sample(struct rw_reader *r, struct str message)
             arena_grow(r->arena, s->samples, s->n_samples, &r->sample_capacity, sizeof *s->samples);
     struct rw_sample *out = &s->samples[s->n_samples++];
     *out = (struct rw_sample){0, 0, 0};
+    if (read_plain_sample(message, out))
+        return true;
     while (pb_next(&in, &f)) {
         if (f.number == 1 && f.type == PB_FIXED64)
             out->v = pb_double(f.value);
@@ -152,9 +171,22 @@ static bool read_metadata(struct rw_reader *r, struct str message)
     return !in.broken;
 }
 
+/* Labels come first, short ones, and are the key. */
+static void skip_labels(struct rw_reader *r, struct pb *in)
+{
+    const unsigned char *p = in->p;
+    while (in->end - p >= 2 && p[0] == (1 << 3 | PB_BYTES) && p[1] < 0x80 &&
+           p[1] <= in->end - p - 2)
+        p += 2 + p[1];
+    if (p > in->p)
+        extend_key(r, in->p, p);
+    in->p = p;
+}
+
 static bool read_series_1(struct rw_reader *r, struct pb in)
 {
     struct pb_field f;
+    skip_labels(r, &in);
     for (const unsigned char *begin = in.p; pb_next(&in, &f); begin = in.p) {
         if (f.number <= 4 && f.type != PB_BYTES)
             return false;

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define PREFETCH_AHEAD 16
+#define TOUCH_AHEAD 64
 #define SERIES_RECORD_BYTES (1u << 20) /* definitions go in records of about this size */
 
 struct pending {
@@ -332,12 +332,13 @@ static bool append(struct store_batch *b, struct pending *p)
     return head_append_histogram(h, p->series, p->t_ms, p->h, p->origin_zero, &b->arena, &p->base);
 }
 
-/* What appending to the series some samples on will read first, so that the loads overlap. */
-static void prefetch(const struct store_batch *b, size_t i)
+/* The byte in which each series' next sample will begin: loads that do not wait for one another. */
+static void touch(const struct store_batch *b, size_t from, size_t to)
 {
-    if (i + PREFETCH_AHEAD < b->n) {
-        const struct chunk_open *open = &b->v[i + PREFETCH_AHEAD].series->open;
-        __builtin_prefetch(open->bytes + open->n_bits / 8, 1);
+    for (size_t i = from; i < to; i++) {
+        const struct chunk_open *open = &b->v[i].series->open;
+        if (open->bytes)
+            (void)*(volatile const uint8_t *)(open->bytes + open->n_bits / 8);
     }
 }
 
@@ -349,7 +350,8 @@ static void apply(struct store_batch *b)
     pthread_rwlock_wrlock(&s->head.visible);
     for (size_t i = 0; i < b->n; i++) {
         struct pending *p = &b->v[i];
-        prefetch(b, i);
+        if (i % TOUCH_AHEAD == 0)
+            touch(b, i, i + TOUCH_AHEAD < b->n ? i + TOUCH_AHEAD : b->n);
         p->applied = append(b, p);
         applied += p->applied;
     }

@@ -14,6 +14,8 @@
 #define SAMPLE_NEXT_ID 0x10   /* one more than the sample before */
 #define SAMPLE_KNOWN_BITS 0x1f
 
+#define SAMPLE_MAX_BYTES 31 /* but a histogram: the first byte and three varints */
+
 enum value_kind { VALUE_RAW, VALUE_INTEGER, VALUE_STALE, VALUE_HISTOGRAM };
 
 const char *record_state_name(enum record_state state)
@@ -176,6 +178,15 @@ static void add_histogram(struct buf *out, const struct histogram *h)
     buf_add(out, h->custom, h->n_custom * sizeof *h->custom);
 }
 
+static char *put_varint(char *p, int64_t signed_v)
+{
+    uint64_t v = ((uint64_t)signed_v << 1) ^ (signed_v < 0 ? UINT64_MAX : 0);
+    for (; v >= 0x80; v >>= 7)
+        *p++ = (char)(v | 0x80);
+    *p++ = (char)v;
+    return p;
+}
+
 void record_add_sample(struct buf *out, struct record_cursor *last, const struct record_sample *s)
 {
     int64_t integer = 0;
@@ -187,17 +198,19 @@ void record_add_sample(struct buf *out, struct record_cursor *last, const struct
     head |= s->origin_zero ? SAMPLE_ORIGIN_ZERO : 0;
     head |= s->t_ms == last->t_ms ? SAMPLE_SAME_TIME : 0;
     head |= (uint64_t)s->id == (uint64_t)last->id + 1 ? SAMPLE_NEXT_ID : 0;
-    buf_add_char(out, (char)head);
+    char *begin = buf_reserve(out, SAMPLE_MAX_BYTES), *p = begin;
+    *p++ = (char)head;
     if (!(head & SAMPLE_NEXT_ID))
-        buf_add_varint(out, (int64_t)s->id - (int64_t)last->id);
+        p = put_varint(p, (int64_t)s->id - (int64_t)last->id);
     if (!(head & SAMPLE_SAME_TIME))
-        buf_add_varint(out, (int64_t)((uint64_t)s->t_ms - (uint64_t)last->t_ms));
+        p = put_varint(p, (int64_t)((uint64_t)s->t_ms - (uint64_t)last->t_ms));
+    if (kind == VALUE_INTEGER)
+        p = put_varint(p, integer);
+    else if (kind == VALUE_RAW)
+        p = mempcpy(p, &s->v, sizeof s->v);
+    out->n += (size_t)(p - begin);
     if (kind == VALUE_HISTOGRAM)
         add_histogram(out, s->h);
-    else if (kind == VALUE_INTEGER)
-        buf_add_varint(out, integer);
-    else if (kind == VALUE_RAW)
-        buf_add(out, &s->v, sizeof s->v);
     *last = (struct record_cursor){s->id, s->t_ms};
 }
 
