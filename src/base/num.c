@@ -1,5 +1,7 @@
 #include "base/num.h"
 
+#include "base/shortest.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -122,29 +124,6 @@ bool num_parse_i64(struct str s, int64_t *out)
 
 /* --- Writing --- */
 
-/* The fewest significant digits that read back as v, as digits and the exponent
- * of the first digit: 0.0125 -> "125", -2. */
-static size_t shortest_digits(double v, char digits[24], int *exponent)
-{
-    char text[40];
-    /* 15 digits always tell normal numbers' decimal sources apart; subnormal ones have fewer. */
-    for (int precision = v < 0x1p-1022 ? 0 : 14; precision <= 16; precision++) {
-        (void)snprintf(text, sizeof text, "%.*e", precision, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    size_t n = 0;
-    char *p = text;
-    for (; *p != 'e'; p++) {
-        if (is_digit(*p))
-            digits[n++] = *p;
-    }
-    *exponent = atoi(p + 1);
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    return n;
-}
-
 static void add_zeros(struct buf *out, int count)
 {
     for (int i = 0; i < count; i++)
@@ -189,7 +168,7 @@ static void add_finite(struct buf *out, double v, int exponent_zeros)
     if (signbit(v))
         buf_add_char(out, '-');
     double size = fabs(v);
-    char digits[24];
+    char digits[SHORTEST_DIGITS];
     int exponent;
     size_t n = shortest_digits(size, digits, &exponent);
     if (size != 0 && (size < 1e-6 || size >= 1e21))
