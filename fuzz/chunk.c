@@ -28,7 +28,7 @@ static bool take_sample(struct str *rest, struct sample *s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-    struct sample expected[CHUNK_MAX_SAMPLES], got;
+    struct sample expected[CHUNK_MAX_SAMPLES], got[CHUNK_MAX_SAMPLES];
     struct str rest = fuzz_str(bytes, n);
     struct sample s = {.t_ms = INT64_MIN, .v = 0};
     struct chunk c;
@@ -40,13 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         expected[count++] = s;
     }
     chunk_seal(&c);
-    struct chunk_reader reader;
-    chunk_reader_init(&reader, &c);
-    for (size_t i = 0; i < count; i++) {
-        CHECK(chunk_reader_next(&reader, &got));
-        CHECK(got.t_ms == expected[i].t_ms && memcmp(&got.v, &expected[i].v, sizeof got.v) == 0);
-    }
-    CHECK(!chunk_reader_next(&reader, &got));
+    CHECK(c.n == count && chunk_read(&c, got) == count);
+    for (size_t i = 0; i < count; i++)
+        CHECK(got[i].t_ms == expected[i].t_ms &&
+              memcmp(&got[i].v, &expected[i].v, sizeof got[i].v) == 0);
     chunk_release(&c);
     return 0;
 }

@@ -149,18 +149,6 @@ static void put_sample(uint8_t *bytes, size_t *at, const struct sample_code *c)
     put_code(bytes, at, &c->value);
 }
 
-static uint64_t get_xor(const uint8_t *bytes, size_t *at, struct chunk_tail *tail)
-{
-    if (bits_get(bytes, at, 1) == 0)
-        return 0;
-    if (bits_get(bytes, at, 1) == 1) {
-        tail->leading = (uint8_t)bits_get(bytes, at, 5);
-        unsigned width = (unsigned)bits_get(bytes, at, 6);
-        tail->width = (uint8_t)(width ? width : 64);
-    }
-    return bits_get_wide(bytes, at, tail->width) << (64 - tail->leading - tail->width);
-}
-
 void chunk_append(struct chunk *c, struct chunk_tail *tail, int64_t t_ms, double v)
 {
     uint64_t bits;
@@ -286,26 +274,61 @@ void chunk_release_sealed(struct chunk *c, struct slab *slab)
     chunk_init(c);
 }
 
-void chunk_reader_init(struct chunk_reader *r, const struct chunk *c)
+/* At least 57 bits from `at` on, the first of them on top. */
+static uint64_t peek(const uint8_t *bytes, size_t at)
 {
-    *r = (struct chunk_reader){.chunk = c};
+    uint64_t word;
+    memcpy(&word, bytes + at / 8, sizeof word);
+    return be64toh(word) << at % 8;
 }
 
-bool chunk_reader_next(struct chunk_reader *r, struct sample *out)
+/* The change of a value whose bits begin at *at, of which `word` has at least 56. */
+static uint64_t take_xor(const uint8_t *bytes, size_t *at, uint64_t word, struct chunk_tail *tail)
 {
-    const uint8_t *bytes = r->chunk->bytes;
-    if (r->i == r->chunk->n)
-        return false;
-    if (r->i == 0) {
-        r->t_ms = (int64_t)bits_get_wide(bytes, &r->at, 64);
-        r->tail.bits = bits_get_wide(bytes, &r->at, 64);
-    } else {
-        r->tail.delta_ms += get_dod(bytes, &r->at);
-        r->t_ms = (int64_t)((uint64_t)r->t_ms + r->tail.delta_ms);
-        r->tail.bits ^= get_xor(bytes, &r->at, &r->tail);
+    unsigned valid = 54;
+    if (word >> 62 == 3) {
+        tail->leading = word >> 57 & 31;
+        tail->width = word >> 51 & 63;
+        tail->width = tail->width ? tail->width : 64;
+        *at += 11;
+        word <<= 11;
+        valid -= 11;
     }
-    r->i++;
-    out->t_ms = r->t_ms;
-    memcpy(&out->v, &r->tail.bits, sizeof out->v);
-    return true;
+    *at += 2;
+    word <<= 2;
+    unsigned shift = 64u - tail->leading - tail->width;
+    if (tail->width > valid)
+        return bits_get_wide(bytes, at, tail->width) << shift;
+    *at += tail->width;
+    return word >> (64 - tail->width) << shift;
+}
+
+/* One load serves a sample at the usual distance whose change is narrow: most of them. */
+size_t chunk_read(const struct chunk *c, struct sample *out)
+{
+    struct chunk_tail tail = {0};
+    size_t at = 0;
+    if (c->n == 0)
+        return 0;
+    uint64_t t_ms = bits_get_wide(c->bytes, &at, 64);
+    tail.bits = bits_get_wide(c->bytes, &at, 64);
+    for (size_t i = 0;; i++) {
+        out[i].t_ms = (int64_t)t_ms;
+        memcpy(&out[i].v, &tail.bits, sizeof out[i].v);
+        if (i + 1 == c->n)
+            return c->n;
+        uint64_t word = peek(c->bytes, at);
+        if (word >> 63) {
+            tail.delta_ms += get_dod(c->bytes, &at);
+            word = peek(c->bytes, at);
+        } else {
+            at++;
+            word <<= 1;
+        }
+        t_ms += tail.delta_ms;
+        if (word >> 63)
+            tail.bits ^= take_xor(c->bytes, &at, word, &tail);
+        else
+            at++;
+    }
 }

@@ -52,14 +52,6 @@ void chunk_seal(struct chunk *);
 
 size_t chunk_memory(const struct chunk *); /* bytes behind the pointer */
 
-struct chunk_reader {
-    const struct chunk *chunk;
-    size_t at;
-    uint16_t i;
-    struct chunk_tail tail;
-    int64_t t_ms;
-};
-
 /* The newest chunk of a series while it grows, without what the series knows anyway: the time and
  * the value (its bits) of the last sample, which come with each call. Its bytes are a slab's. All
  * zero = no chunk. */
@@ -86,7 +78,7 @@ void chunk_open_release(struct chunk_open *, struct slab *);
 /* Of a chunk that chunk_open_seal made, instead of chunk_release. */
 void chunk_release_sealed(struct chunk *, struct slab *);
 
-void chunk_reader_init(struct chunk_reader *, const struct chunk *);
-bool chunk_reader_next(struct chunk_reader *, struct sample *out);
+/* All samples, c->n of them, into an array with room for as many; returns c->n. */
+size_t chunk_read(const struct chunk *, struct sample *out);
 
 #endif

@@ -276,14 +276,16 @@ static void scratch_reserve(struct scratch *s, size_t more)
 
 static void read_chunk(struct scratch *s, const struct chunk *c, int64_t mint_ms, int64_t maxt_ms)
 {
-    struct chunk_reader r;
-    struct sample sample;
     scratch_reserve(s, c->n);
-    chunk_reader_init(&r, c);
-    while (chunk_reader_next(&r, &sample) && sample.t_ms <= maxt_ms) {
-        if (sample.t_ms >= mint_ms)
-            s->v[s->n++] = sample;
-    }
+    struct sample *v = s->v + s->n;
+    size_t from = 0, to = chunk_read(c, v);
+    while (from < to && v[from].t_ms < mint_ms)
+        from++;
+    while (to > from && v[to - 1].t_ms > maxt_ms)
+        to--;
+    if (from > 0)
+        memmove(v, v + from, (to - from) * sizeof *v);
+    s->n += to - from;
 }
 
 /* Stops soon after `max`, so that one enormous series cannot eat the memory either. */
