@@ -48,7 +48,7 @@ static const struct function functions[] = {
     DATE("day_of_year", date_day_of_year),
     DATE("days_in_month", date_days_in_month),
     MATH("deg", math_deg),
-    RANGE("delta", range_delta),
+    RANGE("delta", range_delta, .column = column_delta),
     RANGE("deriv", range_deriv),
     {.name = "double_exponential_smoothing", .returns = V, .min_args = 3, .max_args = 3, .args = {M, S, S}, .range = range_smoothing},
     KEYWORD("end", scalar_end, 0, S),
@@ -65,7 +65,7 @@ static const struct function functions[] = {
     MISSING("histogram_sum", "native histograms"),
     DATE("hour", date_hour),
     RANGE("idelta", range_idelta),
-    RANGE("increase", range_increase, .of_counter = true),
+    RANGE("increase", range_increase, .column = column_increase, .of_counter = true),
     CALL("info", call_info, 1, 2, V, V),
     RANGE("irate", range_irate),
     CALL("label_join", call_label_join, 3, ANY_NUMBER, V, T, T, T),
@@ -87,7 +87,7 @@ static const struct function functions[] = {
     {.name = "quantile_over_time", .returns = V, .min_args = 2, .max_args = 2, .args = {S, M}, .range = range_quantile, .of_quantile = true},
     MATH("rad", math_rad),
     KEYWORD("range", scalar_range, 0, S),
-    RANGE("rate", range_rate, .of_counter = true),
+    RANGE("rate", range_rate, .column = column_rate, .of_counter = true),
     RANGE("resets", range_resets),
     {.name = "round", .returns = V, .min_args = 1, .max_args = 2, .args = {V, S}, .math = math_round},
     SCALAR("scalar", scalar_scalar, 1, V),
@@ -346,11 +346,34 @@ static bool value_of(const struct ranger *r, const struct mover *m, int64_t star
     return w.n > 0 && r->expr->function->range(&w, out);
 }
 
+static bool has_falls(const struct matrix_series *s)
+{
+    bool falls = false;
+    for (size_t i = 1; i < s->n; i++)
+        falls |= s->samples[i].v < s->samples[i - 1].v;
+    return falls;
+}
+
+/* What most series are asked, without looking at each window. */
+static bool all_at_once(struct ranger *r, const struct matrix_series *s, double *out)
+{
+    const struct function *f = r->expr->function;
+    if (!f->column || r->look.expr->edges != EDGES_EXTRAPOLATED || r->look.expr->at != AT_NONE ||
+        (f->of_counter && has_falls(s)))
+        return false;
+    const struct windows w = {reference_time(r->e, &r->look, 0), r->e->step_ms, r->look.range_ms,
+                              r->e->n_steps};
+    f->column(s->samples, s->n, &w, out);
+    return true;
+}
+
 static bool range_column(struct ranger *r, const struct matrix_series *s, double *out,
                          struct err *err)
 {
     struct mover m = {
         .s = s, .falls = r->falls, .chain = r->chain, .extreme = r->expr->function->extreme};
+    if (all_at_once(r, s, out))
+        return spend(r->e->query, r->e->n_steps + s->n, err);
     bool same = r->look.expr->at != AT_NONE && !r->expr->function->of_time && r->parameters.n == 0;
     for (size_t i = 0; i < r->e->n_steps; i++) {
         if (same && i > 0) {

@@ -26,6 +26,13 @@ struct window {
 
 /* One value from a window; false: none. */
 typedef bool range_fn(const struct window *, double *out);
+/* Windows of one length, a step apart. */
+struct windows {
+    int64_t first_end_ms, step_ms, range_ms;
+    size_t n;
+};
+/* The values of all windows over a series, ABSENT where there is none. A counter's has no falls. */
+typedef void column_fn(const struct sample *, size_t n, const struct windows *, double *out);
 /* One value from one value and the scalar arguments; may be ABSENT. */
 typedef double math_fn(double v, const double *parameters);
 /* A scalar over all steps. */
@@ -43,6 +50,7 @@ struct function {
     math_fn *math;
     scalar_fn *scalar;
     call_fn *call;
+    column_fn *column;   /* range: the same for many windows at once; may be NULL */
     const char *missing; /* known, but not implemented: what it belongs to */
     bool keeps_name;
     bool keyword;     /* its name may be written in any case */
@@ -68,6 +76,8 @@ bool parse_le(struct labels, double *le);
 /* range.c */
 range_fn range_rate, range_increase, range_delta, range_irate, range_idelta, range_resets,
     range_changes, range_deriv, range_predict_linear, range_smoothing;
+
+column_fn column_rate, column_increase, column_delta;
 
 /* over_time.c */
 range_fn range_avg, range_sum, range_min, range_max, range_count, range_first, range_last,

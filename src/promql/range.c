@@ -22,49 +22,83 @@ static double add_resets(const struct window *w, double result)
 /* The difference of last and first sample stretched to the whole window: on each side by the gap
  * to the window's edge if that is small enough that the series probably goes on there (under 1.1
  * average intervals), else by half an interval; and a counter never below 0. Prometheus's
- * extrapolatedRate, as of its pull request 13725. */
-static bool extrapolate(const struct window *w, bool counter, double *out)
+ * extrapolatedRate, as of its pull request 13725, divided by `per`. Times stay in
+ * milliseconds and quotients are compared as products: this is where range queries spend their
+ * time, and a division costs as much as all the rest. */
+static inline double stretch(double result, const struct sample *first, size_t n, int64_t start_ms,
+                             int64_t end_ms, bool counter, double per)
+{
+    const struct sample *last = first + n - 1;
+    double to_start = (double)(first->t_ms - start_ms);
+    double to_end = (double)(end_ms - last->t_ms);
+    double sampled = (double)(last->t_ms - first->t_ms);
+    double intervals = (double)(n - 1);
+    if (to_start * intervals >= 1.1 * sampled)
+        to_start = sampled / (2 * intervals);
+    if (counter && result > 0 && first->v >= 0 && sampled * first->v < to_start * result)
+        to_start = sampled * (first->v / result);
+    if (to_end * intervals >= 1.1 * sampled)
+        to_end = sampled / (2 * intervals);
+    return result * ((sampled + to_start + to_end) / (sampled * per));
+}
+
+static bool extrapolate(const struct window *w, bool counter, double per, double *out)
 {
     if (w->n < 2)
         return false;
-    const struct sample *first = &w->v[0], *last = &w->v[w->n - 1];
-    double result = last->v - first->v;
-    if (counter)
+    double result = w->v[w->n - 1].v - w->v[0].v;
+    if (counter && w->n_falls > 0)
         result = add_resets(w, result);
-    double to_start = seconds(first->t_ms - w->start_ms);
-    double to_end = seconds(w->end_ms - last->t_ms);
-    double sampled = seconds(last->t_ms - first->t_ms);
-    double average = sampled / (double)(w->n - 1);
-    double threshold = average * 1.1;
-    if (to_start >= threshold)
-        to_start = average / 2;
-    if (counter && result > 0 && first->v >= 0) {
-        double to_zero = sampled * (first->v / result);
-        if (to_zero < to_start)
-            to_start = to_zero;
-    }
-    if (to_end >= threshold)
-        to_end = average / 2;
-    *out = result * ((sampled + to_start + to_end) / sampled);
+    *out = stretch(result, w->v, w->n, w->start_ms, w->end_ms, counter, per);
     return true;
 }
 
 bool range_rate(const struct window *w, double *out)
 {
-    if (!extrapolate(w, true, out))
-        return false;
-    *out /= seconds(w->end_ms - w->start_ms);
-    return true;
+    return extrapolate(w, true, seconds(w->end_ms - w->start_ms), out);
 }
 
 bool range_increase(const struct window *w, double *out)
 {
-    return extrapolate(w, true, out);
+    return extrapolate(w, true, 1, out);
 }
 
 bool range_delta(const struct window *w, double *out)
 {
-    return extrapolate(w, false, out);
+    return extrapolate(w, false, 1, out);
+}
+
+/* The same over all steps. In one loop the steps' divisions overlap. */
+static inline void extrapolate_all(const struct sample *v, size_t n, const struct windows *w,
+                                   bool counter, double per, double *out)
+{
+    size_t from = 0, to = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        int64_t end_ms = w->first_end_ms + (int64_t)i * w->step_ms;
+        int64_t start_ms = end_ms - w->range_ms;
+        while (to < n && v[to].t_ms <= end_ms)
+            to++;
+        while (from < to && v[from].t_ms <= start_ms)
+            from++;
+        out[i] = to - from < 2 ? ABSENT
+                               : stretch(v[to - 1].v - v[from].v, &v[from], to - from, start_ms,
+                                         end_ms, counter, per);
+    }
+}
+
+void column_rate(const struct sample *v, size_t n, const struct windows *w, double *out)
+{
+    extrapolate_all(v, n, w, true, seconds(w->range_ms), out);
+}
+
+void column_increase(const struct sample *v, size_t n, const struct windows *w, double *out)
+{
+    extrapolate_all(v, n, w, true, 1, out);
+}
+
+void column_delta(const struct sample *v, size_t n, const struct windows *w, double *out)
+{
+    extrapolate_all(v, n, w, false, 1, out);
 }
 
 /* --- The last two samples --- */
