@@ -222,6 +222,10 @@ static void print_exposure(struct cli *cli, const json_t *snapshot)
     else if (e)
         (void)fprintf(cli->out, "the weight in force is not known: %s\n",
                       clean_get(arena, e, "error"));
+    double log_e = json_to_double(json_object_get(snapshot, "harmLogE"), (double)NAN);
+    if (!isnan(log_e))
+        (void)fprintf(cli->out, "all checks together: evidence of harm e^%.2f of e^%.2f\n", log_e,
+                      json_to_double(json_object_get(snapshot, "harmLogLimit"), (double)NAN));
     if (!isnan(budget))
         (void)fprintf(cli->out, "budget left %s\n", text_percent(arena, budget));
 }

@@ -44,10 +44,10 @@ static void need_slo(struct reader *r, const struct reference *ref)
                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* "{{version}}" of a query that means {{canary}} would never match anything. */
+/* A word that nothing replaces would never match anything. */
 static void check_words(struct reader *r, const struct reference *ref)
 {
-    static const char *const words[] = {"canary", "stable", "service"};
+    static const char *const words[] = {"canary", "stable", "service", "version"};
     for (const char *p = ref->query; (p = strstr(p, "{{")) != NULL; p += 2) {
         const char *end = strstr(p, "}}");
         struct str word = str_make(p + 2, end ? (size_t)(end - p - 2) : 0);
@@ -56,8 +56,8 @@ static void check_words(struct reader *r, const struct reference *ref)
             known |= str_is(word, words[i]);
         if (end && !known)
             yaml_error(ref->at, r->diags,
-                       "%s: a query knows {{canary}}, {{stable}} and {{service}}, not {{" STR_FMT
-                       "}}",
+                       "%s: a query knows {{canary}}, {{stable}}, {{service}} and {{version}}, not "
+                       "{{" STR_FMT "}}",
                        ref->who, STR_ARG(word));
     }
 }

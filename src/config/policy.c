@@ -44,46 +44,106 @@ static void read_limit(struct reader *r, struct yaml_node *map, const char *key,
                key);
 }
 
+static void check_query(struct reader *r, const struct yaml_node *map, const struct check_spec *c)
+{
+    bool limited = !isnan(c->below) || !isnan(c->above), each = strstr(c->query, "{{version}}");
+    if (c->against_stable && (c->factor == 0 || limited))
+        yaml_error(
+            map, r->diags,
+            "a query against stable needs a `factor` that stable's value is taken by, and no "
+            "other limit");
+    else if (c->against_stable && !each)
+        yaml_error(map, r->diags,
+                   "a query against stable needs {{version}} for the arm it is about");
+    else if (!c->against_stable && each)
+        yaml_error(map, r->diags, "{{version}} is for `against: stable`; say {{canary}}");
+    else if (!c->against_stable && c->factor != 0)
+        yaml_error(map, r->diags, "factor needs `against: stable`");
+    else if (!c->against_stable && !limited)
+        yaml_error(map, r->diags, "a query needs a limit: below, above or both");
+    if (!(c->factor >= 0 && c->factor < 1e6))
+        yaml_error(map, r->diags, "factor must be over 0, like 1.2");
+}
+
+static void check_slo(struct reader *r, const struct yaml_node *map, const struct check_spec *c,
+                      bool gate)
+{
+    if (!isnan(c->below) || !isnan(c->above) || c->factor != 0 || c->failures > 0)
+        yaml_error(map, r->diags,
+                   "below, above, factor and failures are for a query; an slo has its target");
+    else if (!gate && !c->against_stable)
+        yaml_error(map, r->diags, "a rollout compares: add `against: stable`");
+    else if (gate && c->against_stable)
+        yaml_error(map, r->diags, "a gate has no arms: leave out `against: stable`");
+    else if (gate && c->is_rate)
+        yaml_error(map, r->diags, "rate compares two arms, and a gate has none");
+}
+
+static void check_gauge(struct reader *r, const struct yaml_node *map, const struct check_spec *c)
+{
+    if (!isnan(c->below) || !isnan(c->above) || c->factor != 0 || c->failures > 0)
+        yaml_error(map, r->diags,
+                   "a gauge is compared; hold a query against below, above or a factor");
+    else if (!c->against_stable)
+        yaml_error(map, r->diags, "a gauge is compared: add `against: stable`");
+    else if (!strstr(c->gauge, "{{version}}"))
+        yaml_error(map, r->diags, "a gauge needs {{version}} for the arm it is about");
+    if (c->tolerate != 0)
+        yaml_error(map, r->diags,
+                   "a gauge tolerates 5%% and calls up to 20%% more healthy; leave "
+                   "out `tolerate`");
+}
+
 static void check_check(struct reader *r, const struct yaml_node *map, const struct check_spec *c,
                         bool gate)
 {
-    bool limited = !isnan(c->below) || !isnan(c->above);
-    if (!c->slo == !c->query)
-        yaml_error(map, r->diags, "a check needs exactly one of slo, query");
-    else if (c->query && !limited)
-        yaml_error(map, r->diags, "a query needs a limit: below, above or both");
-    else if (c->query && c->against_stable)
-        yaml_error(map, r->diags, "against is for an slo; a query is held against a limit");
-    else if (c->slo && limited)
-        yaml_error(map, r->diags, "below and above are for a query; an slo has its target");
-    else if (c->slo && !gate && !c->against_stable)
-        yaml_error(map, r->diags, "a rollout compares: add `against: stable`");
-    else if (c->slo && gate && c->against_stable)
-        yaml_error(map, r->diags, "a gate has no arms: leave out `against: stable`");
-    if (!(c->tolerate >= 0 && c->tolerate < 1))
+    int kinds = (c->slo != NULL) + (c->query != NULL) + (c->gauge != NULL);
+    if (kinds != 1)
+        yaml_error(map, r->diags, "a check needs exactly one of slo, query, gauge");
+    else if (gate && (c->gauge || (c->query && c->against_stable)))
+        yaml_error(map, r->diags, "a gate has no arms to compare: it takes slo and query");
+    else if (c->query)
+        check_query(r, map, c);
+    else if (c->gauge)
+        check_gauge(r, map, c);
+    else
+        check_slo(r, map, c, gate);
+    if (c->is_rate && !c->slo)
+        yaml_error(map, r->diags, "rate is for an slo, whose total is then exposure");
+    if (!(c->tolerate >= 0 && (c->tolerate < 1 || c->is_rate)))
         yaml_error(map, r->diags, "tolerate must be at least 0 and under 100%%");
 }
 
 static void read_check(struct reader *r, struct yaml_node *map, size_t index, bool gate,
                        struct check_spec *out)
 {
-    static const char *const keys[] = {"name",  "slo",   "against", "tolerate",
-                                       "query", "below", "above",   "critical"};
+    static const char *const keys[] = {"name",  "slo",    "against",  "tolerate",
+                                       "query", "below",  "above",    "gauge",
+                                       "rate",  "factor", "failures", "critical"};
     static const char *const against[] = {"stable"};
+    int64_t failures = 0;
     int arm;
     *out = (struct check_spec){.below = NAN, .above = NAN, .critical = true};
     yaml_take_string(map, "name", r->arena, &out->name, r->diags);
     yaml_take_string(map, "slo", r->arena, &out->slo, r->diags);
     yaml_take_string(map, "query", r->arena, &out->query, r->diags);
+    yaml_take_string(map, "gauge", r->arena, &out->gauge, r->diags);
+    yaml_take_bool(map, "rate", &out->is_rate, r->diags);
+    read_limit(r, map, "factor", &out->factor);
+    yaml_take_i64(map, "failures", 1, CHECK_MAX_FAILURES, &failures, r->diags);
+    out->failures = (int)failures;
     out->against_stable = yaml_take_choice(map, "against", against, 1, &arm, r->diags);
     yaml_take_ratio(map, "tolerate", &out->tolerate, r->diags);
     refer_to_slo(r, map, "slo", out->slo);
     refer_to_query(r, map, "query", out->query);
+    refer_to_query(r, map, "gauge", out->gauge);
     read_limit(r, map, "below", &out->below);
     read_limit(r, map, "above", &out->above);
     yaml_take_bool(map, "critical", &out->critical, r->diags);
     if (!out->name)
-        out->name = out->slo ? out->slo : arena_printf(r->arena, "query-%zu", index + 1);
+        out->name =
+            out->slo ? out->slo
+                     : arena_printf(r->arena, "%s-%zu", out->gauge ? "gauge" : "query", index + 1);
     check_check(r, map, out, gate);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "check", r->diags);
 }

@@ -11,6 +11,11 @@
 
 /* --- Life --- */
 
+bool is_controlled(const struct check_spec *spec)
+{
+    return spec->critical && (spec->gauge || (spec->slo && spec->against_stable));
+}
+
 struct comparison *comparison_new(const struct rollout_policy *policy)
 {
     struct comparison *c = calloc(1, sizeof *c);
@@ -22,9 +27,10 @@ struct comparison *comparison_new(const struct rollout_policy *policy)
     size_t comparing = 0;
     for (size_t i = 0; i < policy->n_checks; i++) {
         c->checks[i].spec = &policy->checks[i];
-        comparing += policy->checks[i].against_stable && policy->checks[i].critical ? 1 : 0;
+        comparing += is_controlled(&policy->checks[i]) ? 1 : 0;
     }
     c->n_checks = policy->n_checks;
+    c->n_controlled = comparing;
     c->alpha = policy->false_rollback / (double)(comparing ? comparing : 1);
     return c;
 }
@@ -88,7 +94,7 @@ static bool feed_bucket(struct check *check, const struct arm_series *stable,
     return true;
 }
 
-static void add_point(struct check *check, int64_t t_ms)
+void add_point(struct check *check, int64_t t_ms)
 {
     check->points[check->n_points++ % N_POINTS] = (struct point){.t_ms = t_ms,
                                                                  .stable = check->stable,
@@ -149,6 +155,7 @@ bool start_stream(struct daemon *d, const struct opening *o, struct check *check
     if (slo_engine_latency_edge(d->engine, check->spec->slo, &edge))
         config = judge_config_default(EVIDENCE_LATENCY);
     config.alpha = o->alpha;
+    config.is_rate = check->spec->is_rate && config.kind == EVIDENCE_RATIO;
     config.beta = o->policy->missed_harm;
     config.tolerate = check->spec->tolerate;
     if (!isnan(o->policy->dispersion))

@@ -19,6 +19,15 @@ struct point {
     double log_e; /* evidence of harm */
 };
 
+/* Of a check that compares a gauge. */
+struct gauge_state {
+    bool is_learned;
+    int64_t learn_until_ms; /* stable's past is tried up to here; 0 = not yet */
+    int64_t fed_until_ms;
+    int64_t learned_ms;
+    struct judge_gauge judge;
+};
+
 struct check {
     const struct check_spec *spec;
     struct judge_stream *stream; /* NULL until there was exposure, and for queries */
@@ -31,7 +40,10 @@ struct check {
     int64_t unknown_ms;               /* of time whose counters could not be */
     bool is_unknown;                  /* what was counted last could not be */
     char refusal[512];                /* why */
-    struct point points[N_POINTS];    /* a ring */
+    struct gauge_state gauge;
+    int failures;                  /* of a threshold, in a row */
+    int64_t counted_ms;            /* when the last was counted */
+    struct point points[N_POINTS]; /* a ring */
     size_t n_points;
 };
 
@@ -49,6 +61,7 @@ struct split {
 struct comparison {
     struct check *checks;
     size_t n_checks;
+    size_t n_controlled;           /* have falseRollback together */
     double alpha;                  /* each arm comparison's share */
     struct split splits[N_SPLITS]; /* a ring */
     size_t n_splits;
@@ -92,7 +105,22 @@ void note_split(struct daemon *, struct rollout *, const char *slo, struct arena
 struct evidence judge_split(const struct rollout *, struct arena *, int64_t now_ms,
                             double *measured_pct);
 
+/* Counts towards the stated false-rollback rate. */
+bool is_controlled(const struct check_spec *);
+void add_point(struct check *, int64_t t_ms);
+
+/* gauges.c */
+struct evidence compare_gauge(struct daemon *, struct rollout *, struct check *, struct arena *,
+                              int64_t now_ms);
+
+/* thresholds.c */
+struct evidence hold_against_limit(struct daemon *, struct rollout *, struct check *,
+                                   struct arena *, int64_t now_ms);
+
 /* evidence.c */
+/* {{canary}}, {{stable}}, {{service}}, and {{version}} with `version` (NULL: it stays). */
+const char *fill_in(struct arena *, const struct rollout *, const char *query, const char *version);
+struct evidence broken(const struct check_spec *, struct arena *, const char *why);
 struct evidence unknown_evidence(const struct check_spec *);
 void set_blind(struct evidence *, const char *code, const char *sentence);
 

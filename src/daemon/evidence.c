@@ -95,7 +95,7 @@ static const char *counters_of(struct arena *arena, const struct rollout *r, con
                         slo, r->state.stable_version, r->state.canary_version);
 }
 
-static struct evidence broken(const struct check_spec *spec, struct arena *arena, const char *why)
+struct evidence broken(const struct check_spec *spec, struct arena *arena, const char *why)
 {
     struct evidence e = unknown_evidence(spec);
     e.state = EVIDENCE_ERROR;
@@ -136,6 +136,8 @@ static bool judge_arms(struct daemon *d, struct rollout *r, struct check *check,
     if (!other && !feed(d, r, check, arena, now_ms, err))
         return false;
     judge_stream_read(check->stream, arena, e);
+    if (check->spec->is_rate && !check->is_latency)
+        e->kind = EVIDENCE_RATE;
     keep_interval(check, e);
     if (other && e->state != EVIDENCE_FAIL)
         set_blind(e, "other_buckets",
@@ -187,14 +189,15 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
     return e;
 }
 
-/* {{canary}}, {{stable}} and {{service}} in a query. */
-static const char *fill_in(struct arena *arena, const struct rollout *r, const char *query)
+const char *fill_in(struct arena *arena, const struct rollout *r, const char *query,
+                    const char *version)
 {
     const struct {
         const char *name, *value;
     } words[] = {{"{{canary}}", r->state.canary_version},
                  {"{{stable}}", r->state.stable_version},
-                 {"{{service}}", r->state.service}};
+                 {"{{service}}", r->state.service},
+                 {"{{version}}", version ? version : "{{version}}"}};
     struct buf out = BUF_INIT;
     for (const char *p = query; *p;) {
         size_t skip = 0;
@@ -211,6 +214,36 @@ static const char *fill_in(struct arena *arena, const struct rollout *r, const c
     char *text = arena_strdup(arena, out.p ? out.p : "");
     buf_release(&out);
     return text;
+}
+
+/* --- All checks together --- */
+
+/* The average of the critical comparisons' e-values has the policy's false-rollback rate: many
+ * small signs add up to harm that none shows alone. The one with most of it then fails. */
+static void add_up(const struct rollout *r, struct arena *arena, struct snapshot *seen,
+                   struct evidence *checks)
+{
+    const struct comparison *c = r->comparison;
+    double *log_e = ARENA_ARRAY(arena, double, c->n_checks + 1);
+    double *weights = ARENA_ARRAY(arena, double, c->n_checks + 1);
+    size_t *which = ARENA_ARRAY(arena, size_t, c->n_checks + 1), n = 0;
+    bool failed = false;
+    for (size_t i = 0; i < c->n_checks; i++) {
+        if (!is_controlled(c->checks[i].spec))
+            continue;
+        log_e[n] = isnan(checks[i].harm_log_e) ? 0 : checks[i].harm_log_e;
+        weights[n] = 1 / (double)c->n_controlled;
+        which[n++] = i;
+        failed |= checks[i].state == EVIDENCE_FAIL;
+    }
+    if (n == 0)
+        return;
+    struct combined all = judge_combine(log_e, weights, n, r->policy->false_rollback);
+    size_t worst = which[all.worst];
+    seen->harm_log_e = all.log_e;
+    seen->harm_log_limit = -log(r->policy->false_rollback);
+    if (all.is_harm && !failed && c->checks[worst].stream)
+        (void)judge_stream_fail_together(c->checks[worst].stream, arena, &checks[worst]);
 }
 
 /* --- All of it --- */
@@ -230,7 +263,8 @@ static int64_t oldest_age(const struct evidence *checks, size_t n)
     int64_t oldest = 0;
     bool any = false;
     for (size_t i = 0; i < n; i++) {
-        if (checks[i].kind != EVIDENCE_RATIO && checks[i].kind != EVIDENCE_LATENCY)
+        if (checks[i].kind != EVIDENCE_RATIO && checks[i].kind != EVIDENCE_LATENCY &&
+            checks[i].kind != EVIDENCE_RATE)
             continue;
         if (checks[i].fresh_ms < 0)
             return -1;
@@ -257,6 +291,18 @@ static struct exposure present_exposure(const struct rollout *r, struct arena *a
     return e;
 }
 
+static struct evidence look_at(struct daemon *d, struct rollout *r, struct check *check,
+                               struct arena *arena, int64_t now_ms)
+{
+    if (check->spec->query)
+        return hold_against_limit(d, r, check, arena, now_ms);
+    if (!check->spec->gauge)
+        return compare(d, r, check, arena, now_ms);
+    struct evidence e = compare_gauge(d, r, check, arena, now_ms);
+    keep_interval(check, &e);
+    return e;
+}
+
 struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena, int64_t now_ms)
 {
     struct comparison *c = r->comparison;
@@ -264,11 +310,9 @@ struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena
     struct snapshot seen = {
         .at_ms = now_ms, .checks = checks, .exposure = present_exposure(r, arena, now_ms)};
     for (size_t i = 0; i < c->n_checks; i++) {
-        const struct check_spec *spec = c->checks[i].spec;
-        checks[seen.n_checks++] =
-            spec->query ? answer_query(d, arena, spec, fill_in(arena, r, spec->query), now_ms)
-                        : compare(d, r, &c->checks[i], arena, now_ms);
+        checks[seen.n_checks++] = look_at(d, r, &c->checks[i], arena, now_ms);
     }
+    add_up(r, arena, &seen, checks);
     const char *slo = first_slo(r->policy);
     if (slo && seen.exposure.known && seen.exposure.observed_pct > 0) {
         note_split(d, r, slo, arena);

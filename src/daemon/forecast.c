@@ -62,7 +62,7 @@ static struct judge_basis basis_of(struct daemon *d, struct arena *arena,
 
 static bool compares(const struct check_spec *spec)
 {
-    return spec->slo && spec->against_stable && spec->critical;
+    return is_controlled(spec) && spec->slo;
 }
 
 json_t *forecast_of(struct daemon *d, struct arena *arena, const struct rollout_policy *policy,
@@ -71,7 +71,7 @@ json_t *forecast_of(struct daemon *d, struct arena *arena, const struct rollout_
     struct judge_basis *basis = ARENA_ARRAY(arena, struct judge_basis, policy->n_checks + 1);
     size_t n = 0, comparing = 0;
     for (size_t i = 0; i < policy->n_checks; i++)
-        comparing += compares(&policy->checks[i]) ? 1 : 0;
+        comparing += is_controlled(&policy->checks[i]) ? 1 : 0;
     for (size_t i = 0; i < policy->n_checks; i++) {
         if (compares(&policy->checks[i]))
             basis[n++] = basis_of(d, arena, policy, &policy->checks[i], stable_version,

@@ -25,6 +25,7 @@ static struct evidence new_evidence(const struct check_spec *spec, enum evidence
                              .harm_log_limit = nan_value,
                              .minimum_detectable_effect = nan_value,
                              .fresh_ms = -1,
+                             .uncontrolled = kind == EVIDENCE_QUERY,
                              .query = spec->query ? spec->query : spec->slo,
                              .code = "no_data",
                              .sentence = "",

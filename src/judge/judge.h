@@ -90,6 +90,10 @@ MUST_CHECK bool judge_stream_feed(struct judge_stream *, const struct judge_buck
  * critical, query and freshness, and may override the state with blind or error. */
 void judge_stream_read(const struct judge_stream *, struct arena *, struct evidence *);
 
+/* Other checks' evidence and this one's are harm together, and this one has most of it: fails, too,
+ * unless its difference is tolerated or only one bucket has spoken. False when it does not. */
+bool judge_stream_fail_together(const struct judge_stream *, struct arena *, struct evidence *);
+
 /* The two halves of the verdict without words, for panels of streams and for speed: the
  * e-value's logarithm against "no harm", and whether health is shown now. */
 double judge_stream_log_e(const struct judge_stream *);
@@ -199,12 +203,20 @@ struct judge_gauge {
     bool begun;
     double log_e;        /* against "no harm"; fail at ln 1/alpha */
     double health_log_e; /* against "harmful"; pass at ln 1/beta */
+    double n, sum;       /* of the block means */
 };
 
 /* From n block means of an A/A time. False with ERR_BAD_INPUT when they are too few, no numbers, or
  * all the same. */
 MUST_CHECK bool judge_gauge_init(struct judge_gauge *, const double *log_ratios, size_t n,
                                  struct err *);
+/* From stable alone: n block means of ln(stable), of which neighbours are compared, so that drift
+ * cancels. */
+MUST_CHECK bool judge_gauge_init_alone(struct judge_gauge *, const double *logs, size_t n,
+                                       struct err *);
+/* State, effect (canary / stable - 1), its interval at any time, evidence and sentence. */
+void judge_gauge_read(const struct judge_gauge *, double alpha, double beta, struct arena *,
+                      struct evidence *);
 /* A block mean; one that is no number only lets time pass. */
 void judge_gauge_feed(struct judge_gauge *, double log_ratio);
 

@@ -84,15 +84,20 @@ static void find_worst(const struct judge_stream *s, struct findings *f)
     f->worst_quantile = 1 - exceedances(s->past_hist, n, edge) / s->past.total;
 }
 
-/* False while neither arm was counted: NaN is not over anything. */
-static bool harm_is_shown(const struct judge_stream *s, const struct findings *f)
+/* More than what is tolerated. False while neither arm was counted: NaN is not over anything. */
+static bool matters(const struct judge_stream *s, const struct findings *f)
 {
-    if (s->buckets < MIN_BUCKETS || judge_stream_log_e(s) < -log(s->config.alpha))
+    if (s->buckets < MIN_BUCKETS)
         return false;
     if (s->config.kind == EVIDENCE_TRAFFIC)
         return true;
     double tolerate = s->config.kind == EVIDENCE_LATENCY ? 0 : s->config.tolerate;
     return f->recent_canary - f->recent_stable > tolerate;
+}
+
+static bool harm_is_shown(const struct judge_stream *s, const struct findings *f)
+{
+    return judge_stream_log_e(s) >= -log(s->config.alpha) && matters(s, f);
 }
 
 static bool bank_is_healthy(const struct judge_stream *s)
@@ -221,4 +226,23 @@ void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct
         judge_say_traffic(s, arena, e);
     else
         judge_say(s, &f, arena, e);
+}
+
+bool judge_stream_fail_together(const struct judge_stream *s, struct arena *arena,
+                                struct evidence *e)
+{
+    struct findings f = {.worst_edge = (double)NAN};
+    if (s->buckets == 0 || s->config.kind == EVIDENCE_TRAFFIC)
+        return false;
+    bound_rates(s, &f);
+    find_worst(s, &f);
+    if (!matters(s, &f))
+        return false;
+    e->state = EVIDENCE_FAIL;
+    e->code = "harm_shown_together";
+    show_harm(s, &f, e);
+    judge_say(s, &f, arena, e);
+    e->sentence =
+        arena_printf(arena, "%s; shown by all checks together, by this one most", e->sentence);
+    return true;
 }

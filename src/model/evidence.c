@@ -143,6 +143,10 @@ json_t *snapshot_to_json(struct arena *arena, const struct snapshot *s)
     for (size_t i = 0; i < s->n_checks; i++)
         array_add(checks, new_evidence(&s->checks[i]));
     object_set(json, "checks", checks);
+    if (s->harm_log_limit > 0) {
+        object_set(json, "harmLogE", json_from_double(s->harm_log_e));
+        object_set(json, "harmLogLimit", json_from_double(s->harm_log_limit));
+    }
     if (s->n_notices > 0)
         object_set(json, "notices", notices_to_json(s));
     object_set(json, "exposure",
@@ -160,6 +164,8 @@ bool snapshot_from_json(struct arena *arena, const json_t *json, struct snapshot
                           err) ||
         !notices_from_json(arena, json, out, err))
         return false;
+    out->harm_log_e = json_get_double(json, "harmLogE", 0);
+    out->harm_log_limit = json_get_double(json, "harmLogLimit", 0);
     const json_t *checks = need_array(json, "checks", "snapshot", err);
     if (!checks)
         return false;

@@ -35,7 +35,9 @@ bool evidence_state_parse(const char *name, enum evidence_state *out);
     X(EVIDENCE_QUERY, "query")     /* a PromQL value against a limit */                            \
     X(EVIDENCE_SLO, "slo")         /* one service's SLI against its own target (gates) */          \
     X(EVIDENCE_BUDGET, "budget")   /* remaining error budget against `keep` */                     \
-    X(EVIDENCE_TRAFFIC, "traffic") /* measured split against the configured one */
+    X(EVIDENCE_TRAFFIC, "traffic") /* measured split against the configured one */                 \
+    X(EVIDENCE_GAUGE, "gauge")     /* a gauge of two arms */                                       \
+    X(EVIDENCE_RATE, "rate")       /* events of two arms per exposure */
 
 enum evidence_kind {
 #define X(code, name) code,
@@ -103,6 +105,8 @@ struct snapshot {
     const struct evidence *checks;
     size_t n_checks;
     struct exposure exposure;
+    double harm_log_e;        /* of all critical comparisons together */
+    double harm_log_limit;    /* 0 = there are none */
     double budget_remaining;  /* 0..1 of the policy's budget SLO; NaN when none is named or known */
     int64_t telemetry_age_ms; /* the oldest source any check rests on; -1 = nothing ever seen */
     const struct notice *notices; /* before the start */

@@ -92,12 +92,44 @@ bool policy_response_parse(const char *name, enum policy_response *out)
     return true;
 }
 
+/* What few checks have is only written where it is: digests of older policies stay what they were.
+ */
+static json_t *check_to_json(const struct check_spec *c)
+{
+    json_t *json = fields_to_json(check_fields, FIELDS_COUNT(check_fields), c);
+    if (c->is_rate)
+        object_set(json, "isRate", json_true());
+    if (c->gauge)
+        object_set(json, "gauge", json_string(c->gauge));
+    if (c->factor > 0)
+        object_set(json, "factor", json_from_double(c->factor));
+    if (c->failures > 0)
+        object_set(json, "failures", json_integer(c->failures));
+    return json;
+}
+
 static json_t *checks_to_json(const struct check_spec *checks, size_t n)
 {
     json_t *array = new_array();
     for (size_t i = 0; i < n; i++)
-        array_add(array, fields_to_json(check_fields, FIELDS_COUNT(check_fields), &checks[i]));
+        array_add(array, check_to_json(&checks[i]));
     return array;
+}
+
+static bool check_from_json(struct arena *arena, const json_t *json, struct check_spec *out,
+                            struct err *err)
+{
+    const char *gauge = json_get_cstr(json, "gauge", NULL);
+    out->is_rate = json_get_bool(json, "isRate", false);
+    out->gauge = gauge ? arena_strdup(arena, gauge) : NULL;
+    out->factor = json_get_double(json, "factor", 0);
+    int64_t failures = json_get_i64(json, "failures", 0);
+    if (failures < 0 || failures > CHECK_MAX_FAILURES)
+        return err_set(err, ERR_BAD_INPUT, "policy.evidence: failures are %lld, the limit is %d",
+                       (long long)failures, CHECK_MAX_FAILURES);
+    out->failures = (int)failures;
+    return fields_from_json(check_fields, FIELDS_COUNT(check_fields), arena, json,
+                            "policy.evidence", out, err);
 }
 
 static bool checks_from_json(struct arena *arena, const json_t *json, const struct check_spec **out,
@@ -109,8 +141,7 @@ static bool checks_from_json(struct arena *arena, const json_t *json, const stru
     *n = json_array_size(array);
     struct check_spec *checks = ARENA_ARRAY(arena, struct check_spec, *n);
     for (size_t i = 0; i < *n; i++) {
-        if (!fields_from_json(check_fields, FIELDS_COUNT(check_fields), arena,
-                              json_array_get(array, i), "policy.evidence", &checks[i], err))
+        if (!check_from_json(arena, json_array_get(array, i), &checks[i], err))
             return false;
     }
     *out = checks;

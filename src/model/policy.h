@@ -45,15 +45,23 @@ struct rollout_step {
     int64_t hold_ms;
 };
 
-/* One line of `evidence:`. Either an SLO compared between arms (rollouts) or held against its own
- * target (gates), or a PromQL query held against a limit. */
+#define CHECK_MAX_FAILURES 1000
+
+/* One line of `evidence:`. An SLO compared between arms (rollouts) or held against its own target
+ * (gates); a gauge compared between arms; or a PromQL query held against limits, or against
+ * `factor` times what it says of stable: a threshold, whose error rate nobody controls. */
 struct check_spec {
     const char *name;    /* given, or the SLO's name, or "query-1" */
     const char *slo;     /* NULL for a query */
     bool against_stable; /* compare canary with stable */
     double tolerate;     /* how much worse in points of the bad ratio still counts as healthy */
+    bool is_rate;        /* the SLO's total is exposure, which does not limit its bad events */
     const char *query;   /* NULL for an SLO; {{canary}}, {{stable}}, {{service}} are replaced */
+    const char *gauge;   /* PromQL of one arm, {{version}}; a value an instance; else NULL */
     double below, above; /* the value must be < below and > above; NaN = not asked */
+    double factor;       /* a query of {{version}}: the canary's value must be < factor times
+                            stable's; 0 = not asked */
+    int failures;        /* so many times in a row, a bucket apart, before it fails; 0 = at once */
     bool critical;       /* true unless the policy says false */
 };
 

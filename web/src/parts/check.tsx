@@ -13,6 +13,8 @@ const KINDS: Record<Evidence["kind"], string> = {
     slo: "an SLO against its target",
     budget: "the remaining error budget",
     traffic: "the split that was asked for",
+    gauge: "a gauge of both arms",
+    rate: "events of both arms per exposure",
 };
 
 function ArmRow({ name, arm }: { name: string; arm: ArmCounts }) {
@@ -134,7 +136,7 @@ export function CheckCard({ e, atMs, rollout, live, marks }: Props) {
                 {live && <Freshness freshMs={e.freshMs} atMs={atMs} stale={e.code === "stale"} />}
             </div>
             <IntervalPlot e={e} />
-            {isComparison(e) && <Arms e={e} />}
+            {isComparison(e) && e.kind !== "gauge" && <Arms e={e} />}
             <HarmMeter e={e} />
             {e.wouldChange && (
                 <p class="would" data-testid="would-change">

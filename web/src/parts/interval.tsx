@@ -27,7 +27,7 @@ function at(scale: Scale, value: number): number {
 }
 
 export function isComparison(e: Evidence): boolean {
-    return e.kind === "ratio" || e.kind === "latency";
+    return ["ratio", "latency", "gauge", "rate"].includes(e.kind);
 }
 
 export function effectText(e: Evidence): string {
