@@ -19,6 +19,7 @@
 struct transfer {
     CURL *easy;
     struct curl_slist *headers;
+    struct curl_slist *connect_to;
     char *url;
     struct buf body;   /* sent */
     struct buf answer; /* received, as it came */
@@ -88,6 +89,40 @@ static void set_headers(struct transfer *t, const struct http_fetch *f)
     curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
 }
 
+/* "127.0.0.1:9797" of "http://127.0.0.1:9797/metrics". */
+static struct str authority(const char *url)
+{
+    const char *begin = strstr(url, "://");
+    begin = begin ? begin + 3 : url;
+    return str_make(begin, strcspn(begin, "/?#"));
+}
+
+/* curl takes the name to verify from the URL: another one goes there, and the host of the URL is
+ * where to connect to and what Host says. */
+static void set_server_name(struct transfer *t, const char *name)
+{
+    CURLU *url = curl_url();
+    char *host = NULL, *port = NULL, *renamed = NULL, text[1024];
+    if (url && curl_url_set(url, CURLUPART_URL, t->url, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_HOST, name, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_URL, &renamed, 0) == CURLUE_OK) {
+        struct str peer = authority(t->url);
+        (void)snprintf(text, sizeof text, "Host: " STR_FMT, STR_ARG(peer));
+        t->headers = curl_slist_append(t->headers, text);
+        (void)snprintf(text, sizeof text, "%s:%s:%s:%s", name, port, host, port);
+        t->connect_to = curl_slist_append(NULL, text);
+        curl_easy_setopt(t->easy, CURLOPT_URL, renamed);
+        curl_easy_setopt(t->easy, CURLOPT_CONNECT_TO, t->connect_to);
+        curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(renamed);
+    curl_url_cleanup(url);
+}
+
 static void set_security(struct transfer *t, const struct http_fetch *f)
 {
     if (f->username) {
@@ -100,6 +135,12 @@ static void set_security(struct transfer *t, const struct http_fetch *f)
     }
     if (f->tls_ca_file)
         curl_easy_setopt(t->easy, CURLOPT_CAINFO, f->tls_ca_file);
+    if (f->tls_cert_file)
+        curl_easy_setopt(t->easy, CURLOPT_SSLCERT, f->tls_cert_file);
+    if (f->tls_key_file)
+        curl_easy_setopt(t->easy, CURLOPT_SSLKEY, f->tls_key_file);
+    if (f->tls_server_name)
+        set_server_name(t, f->tls_server_name);
     if (f->tls_skip_verify) {
         curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -146,17 +187,10 @@ static void transfer_release(struct transfer *t)
 {
     curl_easy_cleanup(t->easy);
     curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->connect_to);
     free(t->url);
     buf_release(&t->body);
     buf_release(&t->answer);
-}
-
-/* "127.0.0.1:9797" of "http://127.0.0.1:9797/metrics". */
-static struct str authority(const char *url)
-{
-    const char *begin = strstr(url, "://");
-    begin = begin ? begin + 3 : url;
-    return str_make(begin, strcspn(begin, "/?#"));
 }
 
 /* curl says that it could not connect, the system why. */

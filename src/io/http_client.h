@@ -21,7 +21,9 @@ struct http_fetch {
     bool accept_compressed;          /* offer gzip and zstd, hand over decoded bytes */
     const char *username, *password; /* basic auth; NULL = none */
     const char *bearer_token;
-    const char *tls_ca_file; /* NULL = the system's */
+    const char *tls_ca_file;                  /* NULL = the system's */
+    const char *tls_cert_file, *tls_key_file; /* to show who we are; NULL = nobody */
+    const char *tls_server_name; /* what the certificate must say; NULL = the URL's host */
     bool tls_skip_verify;
     const char *unix_socket; /* talk HTTP over this socket; NULL = TCP */
 };
