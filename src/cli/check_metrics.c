@@ -62,7 +62,7 @@ static bool fetch(struct cli *cli, struct exposed *e, struct err *err)
     if (answer.status != 200)
         return err_set(err, ERR_UNREACHABLE, "%s: status %d", e->what, answer.status);
     const char *type = arena_cstr(&cli->arena, answer.content_type);
-    if (!exposition_format_of(type, &said))
+    if (!exposition_format_of(type, &said) && !e->known)
         return err_set(err, ERR_BAD_INPUT, "%s: its Content-Type is '%s', which is no exposition",
                        e->what, type);
     if (!e->known)

@@ -77,11 +77,20 @@ void read_scrapes(struct reader *, struct yaml_node *list, int64_t interval_ms, 
 void read_telemetry_in(struct reader *, struct yaml_node *map);
 void read_address(struct reader *, struct yaml_node *map, const char *key, const char *what,
                   const char **out);
-/* The parts that other things share with a scrape config. */
-struct http_access read_access(struct reader *, struct yaml_node *map);
+/* The parts that other things share with a scrape config. Labels are a mapping of names to texts,
+ * NULL = none. */
 const struct relabel *read_relabels(struct reader *, struct yaml_node *map, const char *key,
                                     size_t *n);
 struct labels read_labels(struct reader *, struct yaml_node *map);
+struct str *to_strs(struct arena *, const char **strings, size_t n);
+
+/* scrape_access.c: basic_auth, authorization and tls_config of a mapping; in a scrape config with
+ * the keys that name files too. */
+struct http_access read_access(struct reader *, struct yaml_node *map);
+struct http_access read_scrape_access(struct reader *, struct yaml_node *map);
+
+/* scrape_discovery.c: the *_configs that name targets. */
+void read_discovery(struct reader *, struct yaml_node *map, struct scrape_config *);
 
 /* alerting.c: rule files, how rules are evaluated, and where alerts go. read_rule_globals takes
  * its keys out of `global`, before any rule file is read. */

@@ -4,10 +4,16 @@
 static const char *const scrape_keys[] = {"job_name",
                                           "scrape_interval",
                                           "scrape_timeout",
+                                          "scrape_protocols",
+                                          "fallback_scrape_protocol",
+                                          "scrape_native_histograms",
+                                          "always_scrape_classic_histograms",
+                                          "enable_compression",
                                           "metrics_path",
                                           "scheme",
                                           "honor_labels",
                                           "honor_timestamps",
+                                          "track_timestamps_staleness",
                                           "basic_auth",
                                           "authorization",
                                           "tls_config",
@@ -17,6 +23,7 @@ static const char *const scrape_keys[] = {"job_name",
                                           "relabel_configs",
                                           "metric_relabel_configs",
                                           "body_size_limit",
+                                          "target_limit",
                                           "sample_limit",
                                           "label_limit",
                                           "label_name_length_limit",
@@ -31,7 +38,7 @@ static const char *const action_names[] = {
 #undef X
 };
 
-static struct str *to_strs(struct arena *arena, const char **strings, size_t n)
+struct str *to_strs(struct arena *arena, const char **strings, size_t n)
 {
     struct str *out = ARENA_ARRAY(arena, struct str, n);
     for (size_t i = 0; i < n; i++)
@@ -112,108 +119,11 @@ struct labels read_labels(struct reader *r, struct yaml_node *map)
     return labels_build(&b);
 }
 
-static void check_targets(struct reader *r, const struct yaml_node *at, const char **targets,
-                          size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!*targets[i] || strchr(targets[i], '/'))
-            yaml_error(at, r->diags,
-                       "target '%s' must be HOST:PORT; `scheme` and `metrics_path` say the rest",
-                       targets[i]);
-    }
-}
-
-static void read_statics(struct reader *r, struct yaml_node *map, struct scrape_config *out)
-{
-    static const char *const keys[] = {"targets", "labels"};
-    struct yaml_node *list = yaml_take_list(map, "static_configs", r->diags);
-    out->n_statics = list ? list->n : 0;
-    struct scrape_static *statics = ARENA_ARRAY(r->arena, struct scrape_static, out->n_statics);
-    for (size_t i = 0; i < out->n_statics; i++) {
-        struct yaml_node *item = list->items[i];
-        if (item->kind != YAML_MAP) {
-            yaml_error(item, r->diags, "a static config is a mapping with `targets`");
-            continue;
-        }
-        const char **targets = read_strings(r, item, "targets", &statics[i].n_targets);
-        check_targets(r, item, targets, statics[i].n_targets);
-        statics[i].targets = to_strs(r->arena, targets, statics[i].n_targets);
-        statics[i].labels = read_labels(r, yaml_take_map(item, "labels", r->diags));
-        yaml_reject_unknown(item, keys, COUNT_OF(keys), "static config", r->diags);
-    }
-    out->statics = statics;
-}
-
-static void read_file_sd(struct reader *r, struct yaml_node *map, struct scrape_config *out)
-{
-    static const char *const keys[] = {"files", "refresh_interval"};
-    const char **all = NULL;
-    size_t capacity = 0;
-    out->file_sd_refresh_ms = 300000;
-    struct yaml_node *list = yaml_take_list(map, "file_sd_configs", r->diags);
-    for (size_t i = 0; list && i < list->n; i++) {
-        struct yaml_node *item = list->items[i];
-        if (item->kind != YAML_MAP) {
-            yaml_error(item, r->diags, "a file_sd config is a mapping with `files`");
-            continue;
-        }
-        size_t n;
-        const char **files = read_strings(r, item, "files", &n);
-        yaml_take_duration(item, "refresh_interval", &out->file_sd_refresh_ms, r->diags);
-        yaml_reject_unknown(item, keys, COUNT_OF(keys), "file_sd config", r->diags);
-        for (size_t k = 0; k < n; k++) {
-            all = arena_grow(r->arena, all, out->n_file_sd, &capacity, sizeof *all);
-            all[out->n_file_sd++] = resolve_path(r->arena, item->path, files[k]);
-        }
-    }
-    out->file_sd = all;
-}
-
-struct http_access read_access(struct reader *r, struct yaml_node *map)
-{
-    struct http_access out = {0};
-    static const char *const basic_keys[] = {"username", "password"};
-    static const char *const bearer_keys[] = {"type", "credentials"};
-    static const char *const tls_keys[] = {"ca_file", "insecure_skip_verify"};
-    const char *type = "Bearer";
-    struct yaml_node *basic = yaml_take_map(map, "basic_auth", r->diags);
-    yaml_take_string(basic, "username", r->arena, &out.username, r->diags);
-    yaml_take_string(basic, "password", r->arena, &out.password, r->diags);
-    if (basic)
-        yaml_reject_unknown(basic, basic_keys, COUNT_OF(basic_keys), "basic_auth", r->diags);
-
-    struct yaml_node *bearer = yaml_take_map(map, "authorization", r->diags);
-    yaml_take_string(bearer, "type", r->arena, &type, r->diags);
-    yaml_take_string(bearer, "credentials", r->arena, &out.bearer_token, r->diags);
-    if (strcmp(type, "Bearer") != 0)
-        yaml_error(bearer, r->diags, "authorization type '%s' is not known; Bearer is", type);
-    if (bearer)
-        yaml_reject_unknown(bearer, bearer_keys, COUNT_OF(bearer_keys), "authorization", r->diags);
-
-    struct yaml_node *tls = yaml_take_map(map, "tls_config", r->diags);
-    if (yaml_take_string(tls, "ca_file", r->arena, &out.tls_ca_file, r->diags))
-        out.tls_ca_file = resolve_path(r->arena, tls->path, out.tls_ca_file);
-    yaml_take_bool(tls, "insecure_skip_verify", &out.tls_skip_verify, r->diags);
-    if (tls)
-        yaml_reject_unknown(tls, tls_keys, COUNT_OF(tls_keys), "tls_config", r->diags);
-    return out;
-}
-
-static void read_scrape_access(struct reader *r, struct yaml_node *map, struct scrape_config *out)
-{
-    struct http_access access = read_access(r, map);
-    out->username = access.username;
-    out->password = access.password;
-    out->bearer_token = access.bearer_token;
-    out->tls_ca_file = access.tls_ca_file;
-    out->tls_skip_verify = access.tls_skip_verify;
-}
-
 static void read_limits(struct reader *r, struct yaml_node *map, struct scrape_config *out)
 {
-    static const char *const names[] = {"sample_limit", "label_limit", "label_name_length_limit",
-                                        "label_value_length_limit"};
-    uint64_t *const fields[] = {&out->sample_limit, &out->label_limit,
+    static const char *const names[] = {"target_limit", "sample_limit", "label_limit",
+                                        "label_name_length_limit", "label_value_length_limit"};
+    uint64_t *const fields[] = {&out->target_limit, &out->sample_limit, &out->label_limit,
                                 &out->label_name_length_limit, &out->label_value_length_limit};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         int64_t v = 0;
@@ -221,6 +131,98 @@ static void read_limits(struct reader *r, struct yaml_node *map, struct scrape_c
         *fields[i] = (uint64_t)v;
     }
     yaml_take_size(map, "body_size_limit", &out->body_size_limit, r->diags);
+}
+
+/* --- Protocols --- */
+
+static const char *const protocol_names[] = {
+#define X(code, name, media_type) name,
+    SCRAPE_PROTOCOLS(X)
+#undef X
+};
+
+static const char *const media_types[] = {
+#define X(code, name, media_type) media_type,
+    SCRAPE_PROTOCOLS(X)
+#undef X
+};
+
+#define N_PROTOCOLS COUNT_OF(protocol_names)
+
+/* Its place among the protocols; N_PROTOCOLS after saying that it is none. */
+static size_t find_protocol(struct reader *r, const struct yaml_node *item)
+{
+    struct str name = item->kind == YAML_SCALAR ? item->scalar : STR("");
+    for (size_t i = 0; i < N_PROTOCOLS; i++) {
+        if (str_is(name, protocol_names[i]))
+            return i;
+    }
+    const char *nearest = str_nearest(name, protocol_names, N_PROTOCOLS);
+    yaml_error(item, r->diags, "'" STR_FMT "' is not a scrape protocol; %s%s", STR_ARG(name),
+               nearest ? "did you mean " : "one is ", nearest ? nearest : protocol_names[1]);
+    return N_PROTOCOLS;
+}
+
+/* Places in the order that is wanted; without the key: all of text, and protobuf first when native
+ * histograms are wanted, which no text has. */
+static size_t read_protocols(struct reader *r, struct yaml_node *map, bool native,
+                             size_t places[N_PROTOCOLS])
+{
+    struct yaml_node *list = yaml_take_list(map, "scrape_protocols", r->diags);
+    bool taken[N_PROTOCOLS] = {false};
+    size_t n = 0;
+    for (size_t i = native ? 0 : 1; !list && i < N_PROTOCOLS; i++)
+        places[n++] = i;
+    if (list && list->n == 0)
+        yaml_error(list, r->diags, "scrape_protocols is empty");
+    for (size_t i = 0; list && i < list->n; i++) {
+        size_t k = find_protocol(r, list->items[i]);
+        if (k == N_PROTOCOLS)
+            continue;
+        if (taken[k])
+            yaml_error(list->items[i], r->diags, "scrape protocol '%s' is there twice",
+                       protocol_names[k]);
+        else
+            places[n++] = k;
+        taken[k] = true;
+    }
+    return n;
+}
+
+/* The more wanted, the higher q, as Prometheus does. */
+static const char *accept_header(struct reader *r, const size_t *places, size_t n)
+{
+    struct buf text = BUF_INIT;
+    buf_add_cstr(&text, "Accept: ");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&text, "%s;q=0.%zu,", media_types[places[i]], n + 1 - i);
+    buf_add_cstr(&text, "*/*;q=0.1");
+    const char *header = arena_cstr(r->arena, buf_str(&text));
+    buf_release(&text);
+    return header;
+}
+
+static void read_formats(struct reader *r, struct yaml_node *map, struct scrape_config *out)
+{
+    size_t places[N_PROTOCOLS];
+    int fallback = -1;
+    bool compression = true;
+    yaml_take_bool(map, "scrape_native_histograms", &out->native_histograms, r->diags);
+    yaml_take_bool(map, "always_scrape_classic_histograms", &out->classic_histograms, r->diags);
+    yaml_take_bool(map, "enable_compression", &compression, r->diags);
+    out->no_compression = !compression;
+    size_t n = read_protocols(r, map, out->native_histograms, places);
+    out->accept = accept_header(r, places, n);
+    yaml_take_choice(map, "fallback_scrape_protocol", protocol_names, N_PROTOCOLS, &fallback,
+                     r->diags);
+    out->fallback = (enum scrape_protocol)(fallback + 1);
+    bool protobuf = false;
+    for (size_t i = 0; i < n; i++)
+        protobuf = protobuf || places[i] + 1 == SCRAPE_PROTOBUF;
+    if (out->native_histograms && !protobuf)
+        yaml_error(map, r->diags,
+                   "scrape_native_histograms needs PrometheusProto in scrape_protocols: no text "
+                   "format has native histograms");
 }
 
 static void check_times(struct reader *r, struct yaml_node *map, struct scrape_config *out,
@@ -258,10 +260,11 @@ static void read_scrape(struct reader *r, struct yaml_node *map, int64_t interva
     out->scheme = schemes[scheme];
     yaml_take_bool(map, "honor_labels", &out->honor_labels, r->diags);
     yaml_take_bool(map, "honor_timestamps", &out->honor_timestamps, r->diags);
-    read_scrape_access(r, map, out);
+    yaml_take_bool(map, "track_timestamps_staleness", &out->track_timestamps, r->diags);
+    read_formats(r, map, out);
+    out->access = read_scrape_access(r, map);
     out->params = read_labels(r, yaml_take_map(map, "params", r->diags));
-    read_statics(r, map, out);
-    read_file_sd(r, map, out);
+    read_discovery(r, map, out);
     out->relabels = read_relabels(r, map, "relabel_configs", &out->n_relabels);
     out->metric_relabels = read_relabels(r, map, "metric_relabel_configs", &out->n_metric_relabels);
     read_limits(r, map, out);

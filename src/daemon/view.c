@@ -225,6 +225,19 @@ static json_t *target_view(const struct target_status *t)
     return view;
 }
 
+static json_t *dropped_view(struct daemon *d)
+{
+    const struct dropped_target *dropped;
+    size_t n;
+    json_t *list = json_array();
+    scrape_manager_dropped(d->scrapes, &dropped, &n);
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, json_pack("{s:o, s:s}", "discoveredLabels",
+                                                    labels_view(dropped[i].discovered),
+                                                    "scrapePool", dropped[i].job));
+    return list;
+}
+
 json_t *targets_view(struct daemon *d, struct arena *arena)
 {
     struct target_status *targets;
@@ -233,5 +246,6 @@ json_t *targets_view(struct daemon *d, struct arena *arena)
     scrape_manager_targets(d->scrapes, arena, &targets, &n);
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(list, target_view(&targets[i]));
-    return json_own(arena, json_pack("{s:o, s:[]}", "activeTargets", list, "droppedTargets"));
+    return json_own(
+        arena, json_pack("{s:o, s:o}", "activeTargets", list, "droppedTargets", dropped_view(d)));
 }

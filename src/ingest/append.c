@@ -1,20 +1,8 @@
 /* A scrape's body becomes samples. A line that was there last time costs a hash of its key, a
  * number and an append; only new ones are read whole, relabeled and looked up in the store. */
-#include "ingest/target.h"
+#include "ingest/append.h"
 
-struct appender {
-    struct target *target;
-    struct store_batch *batch;
-    struct metadata_store *metadata;
-    struct exposition text;
-    struct exposition_key *key;
-    struct arena arena;   /* of this scrape */
-    struct arena scratch; /* of one new line */
-    struct str type_line; /* a TYPE comment that was passed without reading; p NULL = none */
-    struct exposition_comment said; /* of the family whose comments are being read */
-    int64_t t_ms;
-    struct scrape_counts *counts;
-};
+#include <math.h>
 
 /* --- Labels --- */
 
@@ -69,29 +57,177 @@ static void add_target_labels(struct labels_builder *b, const struct target *t,
     export_labels(b, conflicts, n);
 }
 
-static bool check_labels(const struct scrape_config *c, struct labels labels, size_t line,
-                         struct err *err)
+static bool check_labels(const struct scrape_config *c, struct labels labels, struct err *err)
 {
     struct str metric = labels_get(labels, LABEL_NAME);
     if (metric.n == 0)
-        return err_set(err, ERR_BAD_INPUT, "line %zu: relabeling took the metric name away", line);
+        return err_set(err, ERR_BAD_INPUT, "relabeling took the metric name away");
     if (c->label_limit && labels.n > c->label_limit)
-        return err_set(err, ERR_LIMIT, "line %zu: " STR_FMT " has %zu labels, label_limit is %llu",
-                       line, STR_ARG(metric), labels.n, (unsigned long long)c->label_limit);
+        return err_set(err, ERR_LIMIT, STR_FMT " has %zu labels, label_limit is %llu",
+                       STR_ARG(metric), labels.n, (unsigned long long)c->label_limit);
     for (size_t i = 0; i < labels.n; i++) {
         const struct label *l = &labels.v[i];
         if (c->label_name_length_limit && l->name.n > c->label_name_length_limit)
             return err_set(err, ERR_LIMIT,
-                           "line %zu: a label name has %zu bytes, label_name_length_limit is %llu",
-                           line, l->name.n, (unsigned long long)c->label_name_length_limit);
+                           "a label name has %zu bytes, label_name_length_limit is %llu", l->name.n,
+                           (unsigned long long)c->label_name_length_limit);
         if (c->label_value_length_limit && l->value.n > c->label_value_length_limit)
-            return err_set(err, ERR_LIMIT,
-                           "line %zu: the value of label '" STR_FMT
-                           "' has %zu bytes, label_value_length_limit is %llu",
-                           line, STR_ARG(l->name), l->value.n,
-                           (unsigned long long)c->label_value_length_limit);
+            return err_set(
+                err, ERR_LIMIT,
+                "the value of label '" STR_FMT "' has %zu bytes, label_value_length_limit is %llu",
+                STR_ARG(l->name), l->value.n, (unsigned long long)c->label_value_length_limit);
     }
     return true;
+}
+
+/* --- New series --- */
+
+bool append_learn(struct appender *a, bool counter, struct cached_line **out, struct err *err)
+{
+    struct target *t = a->target;
+    struct labels_builder b;
+    *out = NULL;
+    arena_clear(&a->scratch);
+    labels_builder_from(&b, &a->scratch, (struct labels){a->key->n, a->key->labels});
+    labels_builder_set(&b, STR(LABEL_NAME), a->key->name);
+    add_target_labels(&b, t, a->key);
+    if (!relabel_apply(t->config->metric_relabels, t->config->n_metric_relabels, &b)) {
+        *out = line_cache_add(&t->cache, CACHED_DROPPED, a->key->bytes);
+        return true;
+    }
+    struct labels labels = labels_build(&b);
+    if (!check_labels(t->config, labels, err))
+        return false;
+    uint64_t ref = store_series(a->batch, labels, NULL);
+    if (ref == 0) {
+        a->counts->refused[STORE_LIMIT]++;
+        a->counts->kept++;
+        return true;
+    }
+    *out = line_cache_add(&t->cache, CACHED_SERIES, a->key->bytes);
+    (*out)->ref = ref;
+    (*out)->origin_zero = t->scraped && !t->config->honor_labels && counter;
+    a->counts->added++;
+    return true;
+}
+
+/* --- Where counters began --- */
+
+void append_start(struct appender *a, uint64_t ref, int64_t created_ms)
+{
+    struct sample newest;
+    if (created_ms <= 0 || created_ms >= a->t_ms)
+        return;
+    bool known = store_batch_newest(a->batch, ref, &newest);
+    if (known ? created_ms > newest.t_ms : created_ms >= a->target->since_ms)
+        (void)store_batch_add(a->batch, ref, created_ms, 0, STORE_ORIGIN_ZERO);
+}
+
+static struct str without_suffix(struct str name)
+{
+    static const char *const suffixes[] = {"_total", "_bucket", "_count", "_sum", "_created"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        struct str suffix = str_from(suffixes[i]);
+        if (name.n > suffix.n && str_ends(name, suffix))
+            return str_make(name.p, name.n - suffix.n);
+    }
+    return name;
+}
+
+/* What the samples of one metric have in common. */
+static struct str metric_of(struct arena *arena, const struct exposition_key *key)
+{
+    struct buf text = BUF_INIT;
+    buf_add_str(&text, without_suffix(key->name));
+    for (size_t i = 0; i < key->n; i++) {
+        const struct label *l = &key->labels[i];
+        if (l->value.n == 0 || str_is(l->name, "le") || str_is(l->name, "quantile"))
+            continue;
+        buf_add_uvarint(&text, l->name.n);
+        buf_add_str(&text, l->name);
+        buf_add_uvarint(&text, l->value.n);
+        buf_add_str(&text, l->value);
+    }
+    struct str s = arena_str(arena, buf_str(&text));
+    buf_release(&text);
+    return s;
+}
+
+static bool is_created(struct str name)
+{
+    return name.n > strlen("_created") && str_ends(name, STR("_created"));
+}
+
+/* At a line that may tell of a creation. Lines that are malformed show when it is their turn. */
+static void read_created(struct appender *a, const char *line, struct exposition_key *key)
+{
+    struct exposition at = a->text;
+    double v;
+    int64_t t_ms;
+    at.p = line;
+    if (*line == '#' || !exposition_read_key(&at, key, NULL) || !is_created(key->name) ||
+        !exposition_read_value(&at, &v, &t_ms, NULL) || !(v > 0 && v < 9e12))
+        return;
+    (void)map_set(a->created, metric_of(&a->scratch, key), (void *)(uintptr_t)llround(v * 1000));
+}
+
+static void find_created(struct appender *a)
+{
+    static const char word[] = "_created";
+    struct exposition_key *key = ARENA_NEW(&a->arena, struct exposition_key);
+    const char *p = a->body.p, *end = p + a->body.n;
+    a->created = map_new();
+    for (const char *hit; (hit = memmem(p, (size_t)(end - p), word, sizeof word - 1));) {
+        const char *newline = memrchr(p, '\n', (size_t)(hit - p));
+        read_created(a, newline ? newline + 1 : p, key);
+        newline = memchr(hit, '\n', (size_t)(end - hit));
+        p = newline ? newline : end;
+    }
+}
+
+/* When the metric of the key in a->key was created; 0 = that is not said. */
+static int64_t created_ms(struct appender *a)
+{
+    if (a->text.format != EXPOSITION_OPENMETRICS_1)
+        return 0;
+    if (!a->created)
+        find_created(a);
+    if (map_count(a->created) == 0)
+        return 0;
+    return (int64_t)(uintptr_t)map_get(a->created, metric_of(&a->scratch, a->key));
+}
+
+/* --- Exemplars --- */
+
+/* One without a time of its own stays the same from scrape to scrape: it is news when it changed.
+ */
+static bool is_repeated(struct target *t, const struct cached_line *l, struct labels labels,
+                        double v)
+{
+    struct str key = str_make((const char *)&l->ref, sizeof l->ref);
+    uint64_t hash = hash64(&v, sizeof v, labels_hash(labels)) | 1;
+    if (!t->exemplars)
+        t->exemplars = map_new();
+    return map_set(t->exemplars, key, (void *)(uintptr_t)hash) == (void *)(uintptr_t)hash;
+}
+
+void append_exemplar(struct appender *a, const struct cached_line *l,
+                     const struct exposition_key *key, double v, int64_t t_ms)
+{
+    struct labels_builder b;
+    if (l->kind != CACHED_SERIES)
+        return;
+    arena_clear(&a->scratch);
+    labels_builder_init(&b, &a->scratch);
+    for (size_t i = 0; i < key->n; i++)
+        labels_builder_set(&b, key->labels[i].name, key->labels[i].value);
+    struct store_exemplar e = {labels_build(&b), v, t_ms};
+    if (t_ms == EXPOSITION_NO_TIME) {
+        e.t_ms = a->t_ms;
+        if (is_repeated(a->target, l, e.labels, v))
+            return;
+    }
+    (void)store_batch_add_exemplar(a->batch, l->ref, &e);
 }
 
 /* --- Lines --- */
@@ -112,36 +248,24 @@ static bool catch_up_with_type(struct appender *a, struct err *err)
     return true;
 }
 
-/* A series of the key in a->key that is not known: NULL and no error when the store is full. */
+static bool at_line(const struct appender *a, struct err *err)
+{
+    return err_prefix(err, "line %zu: ", a->text.line);
+}
+
 static bool learn(struct appender *a, struct cached_line **out, struct err *err)
 {
-    struct target *t = a->target;
-    struct labels_builder b;
-    *out = NULL;
     if (!catch_up_with_type(a, err))
         return false;
-    arena_clear(&a->scratch);
-    labels_builder_from(&b, &a->scratch, (struct labels){a->key->n, a->key->labels});
-    labels_builder_set(&b, STR(LABEL_NAME), a->key->name);
-    add_target_labels(&b, t, a->key);
-    if (!relabel_apply(t->config->metric_relabels, t->config->n_metric_relabels, &b)) {
-        *out = line_cache_add(&t->cache, CACHED_DROPPED, a->key->bytes);
+    bool counter = exposition_counts(&a->text, a->key->name);
+    if (!append_learn(a, counter, out, err))
+        return at_line(a, err);
+    if (!*out || (*out)->kind != CACHED_SERIES || a->text.format != EXPOSITION_OPENMETRICS_1)
         return true;
-    }
-    struct labels labels = labels_build(&b);
-    if (!check_labels(t->config, labels, a->text.line, err))
-        return false;
-    uint64_t ref = store_series(a->batch, labels, NULL);
-    if (ref == 0) {
-        a->counts->refused[STORE_LIMIT]++;
-        a->counts->kept++;
-        return true;
-    }
-    *out = line_cache_add(&t->cache, CACHED_SERIES, a->key->bytes);
-    (*out)->ref = ref;
-    (*out)->origin_zero =
-        t->scraped && !t->config->honor_labels && exposition_counts(&a->text, a->key->name);
-    a->counts->added++;
+    if (counter)
+        append_start(a, (*out)->ref, created_ms(a));
+    else if (is_created(a->key->name))
+        (*out)->kind = CACHED_CREATED;
     return true;
 }
 
@@ -154,11 +278,21 @@ static bool at_value(const struct exposition *e, const char *p)
     return p == e->end || *p != '{';
 }
 
+/* A series that is known, on a target that was restarted. */
+static bool start_again(struct appender *a, const struct cached_line *l, struct err *err)
+{
+    if (!catch_up_with_type(a, err))
+        return false;
+    if (l->kind == CACHED_SERIES && exposition_counts(&a->text, a->key->name))
+        append_start(a, l->ref, created_ms(a));
+    return true;
+}
+
 /* The line's key, by expectation, by hash or by reading it; stops behind it. */
 static bool recognise(struct appender *a, struct cached_line **out, struct err *err)
 {
     struct line_cache *cache = &a->target->cache;
-    *out = line_cache_expected(cache, false, a->text.p, a->text.end);
+    *out = a->restarted ? NULL : line_cache_expected(cache, false, a->text.p, a->text.end);
     if (*out && at_value(&a->text, a->text.p + (*out)->n_bytes)) {
         a->text.p += (*out)->n_bytes;
         return true;
@@ -166,16 +300,30 @@ static bool recognise(struct appender *a, struct cached_line **out, struct err *
     if (!exposition_read_key(&a->text, a->key, err))
         return false;
     *out = line_cache_find(cache, false, a->key->bytes);
-    return *out || learn(a, out, err);
+    if (!*out)
+        return learn(a, out, err);
+    return !a->restarted || start_again(a, *out, err);
 }
 
-static bool check_sample_limit(const struct appender *a, struct err *err)
+bool append_check_limit(const struct appender *a, struct err *err)
 {
     uint64_t limit = a->target->config->sample_limit;
     if (limit == 0 || a->counts->kept <= limit)
         return true;
-    return err_set(err, ERR_LIMIT, "line %zu: over %llu samples, which is the sample_limit",
-                   a->text.line, (unsigned long long)limit);
+    return err_set(err, ERR_LIMIT, "over %llu samples, which is the sample_limit",
+                   (unsigned long long)limit);
+}
+
+static bool check_limit(const struct appender *a, struct err *err)
+{
+    return append_check_limit(a, err) || at_line(a, err);
+}
+
+/* A metric was created after the last good scrape. */
+static void notice_restart(struct appender *a, double created_s)
+{
+    if (a->target->scraped && created_s < 9e12 && created_s * 1000 > (double)a->target->newest_ms)
+        a->counts->restarted = true;
 }
 
 static bool append_series(struct appender *a, struct err *err)
@@ -187,17 +335,21 @@ static bool append_series(struct appender *a, struct err *err)
     if (!recognise(a, &l, err) || !exposition_read_value(&a->text, &v, &t_ms, err))
         return false;
     if (!l)
-        return check_sample_limit(a, err);
+        return check_limit(a, err);
     line_cache_saw(&a->target->cache, l);
     if (l->kind == CACHED_DROPPED)
         return true;
+    if (l->kind == CACHED_CREATED)
+        notice_restart(a, v);
     bool timed = t_ms != EXPOSITION_NO_TIME && a->target->config->honor_timestamps;
     enum store_origin origin = l->origin_zero && !timed ? STORE_ORIGIN_ZERO : STORE_ORIGIN_UNKNOWN;
     enum store_result result = store_batch_add(a->batch, l->ref, timed ? t_ms : a->t_ms, v, origin);
     a->counts->refused[result]++;
     a->counts->kept++;
-    l->tracked = l->tracked || !timed;
-    return check_sample_limit(a, err);
+    l->tracked = l->tracked || !timed || a->target->config->track_timestamps;
+    if (a->text.has_exemplar)
+        append_exemplar(a, l, a->text.key, a->text.exemplar_v, a->text.exemplar_t_ms);
+    return check_limit(a, err);
 }
 
 /* OpenMetrics names a counter's family without the _total that its samples have; people ask for
@@ -272,18 +424,25 @@ static bool append_lines(struct appender *a, struct err *err)
 }
 
 bool append_body(struct target *t, struct store_batch *batch, struct metadata_store *metadata,
-                 enum exposition_format format, struct str body, int64_t t_ms,
-                 struct scrape_counts *counts, struct err *err)
+                 const struct scrape_body *body, struct scrape_counts *counts, struct err *err)
 {
-    struct appender a = {
-        .target = t, .batch = batch, .metadata = metadata, .t_ms = t_ms, .counts = counts};
+    struct appender a = {.target = t,
+                         .batch = batch,
+                         .metadata = metadata,
+                         .body = body->text,
+                         .t_ms = body->t_ms,
+                         .restarted = body->restarted,
+                         .counts = counts};
     arena_init(&a.arena);
     arena_init(&a.scratch);
     struct exposition_key *keys = ARENA_ARRAY(&a.arena, struct exposition_key, 2);
     a.key = &keys[0];
-    exposition_init(&a.text, format, body, &a.arena, &keys[1]);
+    exposition_init(&a.text, body->format, body->text, &a.arena, &keys[1]);
     line_cache_begin(&t->cache);
-    bool done = append_lines(&a, err);
+    bool protobuf = body->format == EXPOSITION_PROTOBUF;
+    bool done = protobuf ? append_protobuf(&a, err) : append_lines(&a, err);
+    map_free(a.created);
+    buf_release(&a.bytes);
     arena_release(&a.scratch);
     arena_release(&a.arena);
     return done;

@@ -375,11 +375,11 @@ static bool take_space(struct exposition *e)
     return there;
 }
 
-/* At '#': `# {labels} value [seconds]`, checked and left. */
-static bool skip_exemplar(struct exposition *e, struct err *err)
+/* At '#': `# {labels} value [seconds]`. */
+static bool read_exemplar(struct exposition *e, struct err *err)
 {
-    double v;
-    int64_t t_ms;
+    e->has_exemplar = true;
+    e->exemplar_t_ms = EXPOSITION_NO_TIME;
     e->p++;
     if (!take_space(e) || e->p == e->end || *e->p != '{')
         return unexpected(e, "' {' and the labels of an exemplar", err);
@@ -391,9 +391,9 @@ static bool skip_exemplar(struct exposition *e, struct err *err)
         return err_set(err, ERR_BAD_INPUT, "line %zu: an exemplar with a metric name", e->line);
     if (!take_space(e))
         return unexpected(e, "a space and an exemplar's value", err);
-    if (!read_number(e, "an exemplar's value", &v, err))
+    if (!read_number(e, "an exemplar's value", &e->exemplar_v, err))
         return false;
-    return !take_space(e) || read_seconds(e, &t_ms, err);
+    return !take_space(e) || read_seconds(e, &e->exemplar_t_ms, err);
 }
 
 static bool read_openmetrics_value(struct exposition *e, double *v, int64_t *t_ms, struct err *err)
@@ -410,7 +410,7 @@ static bool read_openmetrics_value(struct exposition *e, double *v, int64_t *t_m
     }
     if (more && (e->p == e->end || *e->p != '#'))
         return unexpected(e, "an exemplar", err);
-    if (more && (!check_length(e, (size_t)(line_end(e) - e->p), err) || !skip_exemplar(e, err)))
+    if (more && (!check_length(e, (size_t)(line_end(e) - e->p), err) || !read_exemplar(e, err)))
         return false;
     return end_line(e, err);
 }
@@ -418,6 +418,7 @@ static bool read_openmetrics_value(struct exposition *e, double *v, int64_t *t_m
 bool exposition_read_value(struct exposition *e, double *v, int64_t *t_ms, struct err *err)
 {
     *t_ms = EXPOSITION_NO_TIME;
+    e->has_exemplar = false;
     if (is_openmetrics(e))
         return read_openmetrics_value(e, v, t_ms, err);
     if (e->p < e->end && !is(*e->p, ENDS_TOKEN) && e->p[-1] != '}')

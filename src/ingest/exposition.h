@@ -30,6 +30,9 @@ struct exposition {
     struct str family, type;    /* of the last TYPE comment; n == 0 before the first */
     struct arena *arena;        /* for what has escapes */
     struct exposition_key *key; /* room that exemplars use */
+    bool has_exemplar;          /* of the line last read; its labels are in `key` */
+    double exemplar_v;
+    int64_t exemplar_t_ms; /* EXPOSITION_NO_TIME when there is none */
 };
 
 /* name{labels} as it stands in the text, and what it means. Labels with an empty value are still in
@@ -70,5 +73,8 @@ MUST_CHECK bool exposition_read_value(struct exposition *, double *v, int64_t *t
 /* Whether a series of this name counts from zero by what the last TYPE comment says: a counter, or
  * the buckets, count and sum of a histogram, or the count and sum of a summary. */
 bool exposition_counts(const struct exposition *, struct str name);
+
+/* A bound as Prometheus 3 writes le and quantile labels: "1.0", "0.25", "1e+06", "+Inf". */
+struct str exposition_bound(struct arena *, double);
 
 #endif

@@ -1,8 +1,7 @@
 /* Points: the samples of one label set at one time, judged by their type. Labels that tell a
  * point's samples apart (le, quantile, the state) are no part of its label set. */
+#include "ingest/exposition.h"
 #include "ingest/exposition_check.h"
-
-#include "base/num.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -160,27 +159,6 @@ static void check_exemplar(struct checker *c, enum metric_suffix suffix, double 
 
 /* --- le and quantile --- */
 
-/* As Go's %g with ".0" where there is neither point nor exponent. */
-static const char *canonical(struct checker *c, double v)
-{
-    char text[64];
-    if (isinf(v))
-        return v > 0 ? "+Inf" : "-Inf";
-    for (int digits = 1; digits <= 17; digits++) {
-        (void)snprintf(text, sizeof text, "%.*e", digits - 1, v);
-        if (strtod(text, NULL) == v)
-            break;
-    }
-    int exponent = atoi(strchr(text, 'e') + 1);
-    char *mantissa_end = strchr(text, 'e');
-    size_t digits = (size_t)(mantissa_end - text) - (text[0] == '-');
-    digits -= digits > 1;
-    if (exponent < -4 || exponent >= 6)
-        return arena_strdup(&c->arena, text);
-    int decimals = (int)digits - 1 - exponent;
-    return arena_printf(&c->arena, "%.*f", decimals > 0 ? decimals : 1, v);
-}
-
 static bool take_inner_number(struct checker *c, const struct checked_label *l, double *v)
 {
     if (!check_parse_number(l->value, v) || isnan(*v))
@@ -189,9 +167,11 @@ static bool take_inner_number(struct checker *c, const struct checked_label *l, 
     if (isinf(*v) && *v > 0 && !str_is(l->value, "+Inf"))
         return check_error(c, l->value_at, STR_FMT " is '" STR_FMT "'; infinity is written +Inf",
                            STR_ARG(l->name), STR_ARG(l->value));
-    if (check_is_openmetrics(c) && !str_is(l->value, canonical(c, *v)))
-        check_warning(c, l->value_at, STR_FMT " is '" STR_FMT "'; its canonical form is '%s'",
-                      STR_ARG(l->name), STR_ARG(l->value), canonical(c, *v));
+    struct str canonical = exposition_bound(&c->arena, *v);
+    if (check_is_openmetrics(c) && !str_eq(l->value, canonical))
+        check_warning(c, l->value_at,
+                      STR_FMT " is '" STR_FMT "'; its canonical form is '" STR_FMT "'",
+                      STR_ARG(l->name), STR_ARG(l->value), STR_ARG(canonical));
     return true;
 }
 

@@ -1,6 +1,9 @@
 /* Comments of exposition text, and the whole of a text in one call. */
 #include "ingest/exposition.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 static const char *const types[] = {"counter", "gauge",   "histogram", "gaugehistogram", "summary",
                                     "info",    "unknown", "stateset",  "untyped"};
 
@@ -187,28 +190,66 @@ bool exposition_counts(const struct exposition *e, struct str name)
     return str_is(e->type, "summary") && count;
 }
 
+/* --- Bounds as text --- */
+
+/* Go's shortest %g, with ".0" where it looks like an integer (OpenMetrics, "Canonical Numbers"). */
+struct str exposition_bound(struct arena *arena, double v)
+{
+    char text[40];
+    if (isnan(v))
+        return STR("NaN");
+    if (isinf(v))
+        return v > 0 ? STR("+Inf") : STR("-Inf");
+    for (int digits = 1; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*e", digits - 1, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    const char *e = strchr(text, 'e');
+    int exponent = atoi(e + 1);
+    if (exponent < -4 || exponent >= 6)
+        return str_from(arena_strdup(arena, text));
+    int digits = (int)(e - text) - (text[0] == '-');
+    digits -= digits > 1; /* the point */
+    int decimals = digits - 1 - exponent;
+    return str_from(arena_printf(arena, "%.*f", decimals > 0 ? decimals : 1, v));
+}
+
 /* --- Content types --- */
 
-static struct str media_type(const char *content_type)
+static bool is_word(struct str s, const char *word)
 {
-    struct str all = str_from(content_type), type;
-    (void)str_cut(&all, ';', &type);
-    return str_trim(type);
+    return s.n == strlen(word) && strncasecmp(s.p, word, s.n) == 0;
+}
+
+/* Parameters of protobuf's media type, where they are said. */
+static bool is_metric_family(struct str parameters)
+{
+    struct str part, name;
+    while (str_cut(&parameters, ';', &part)) {
+        (void)str_cut(&part, '=', &name);
+        struct str value = str_trim(part.p ? part : STR(""));
+        if (is_word(str_trim(name), "proto") && !str_is(value, "io.prometheus.client.MetricFamily"))
+            return false;
+        if (is_word(str_trim(name), "encoding") && !str_is(value, "delimited"))
+            return false;
+    }
+    return true;
 }
 
 bool exposition_format_of(const char *content_type, enum exposition_format *out)
 {
-    static const char *const others[] = {"text/html",        "text/xml",
-                                         "application/xml",  "application/xhtml+xml",
-                                         "application/json", "application/vnd.google.protobuf"};
-    struct str type = media_type(content_type ? content_type : "");
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (type.n == strlen(others[i]) && strncasecmp(type.p, others[i], type.n) == 0)
-            return false;
-    }
-    bool openmetrics = type.n == strlen("application/openmetrics-text") &&
-                       strncasecmp(type.p, "application/openmetrics-text", type.n) == 0;
-    *out = openmetrics ? EXPOSITION_OPENMETRICS_1 : EXPOSITION_TEXT_004;
+    struct str rest = str_from(content_type ? content_type : ""), type;
+    (void)str_cut(&rest, ';', &type);
+    type = str_trim(type);
+    if (is_word(type, "application/openmetrics-text"))
+        *out = EXPOSITION_OPENMETRICS_1;
+    else if (is_word(type, "text/plain"))
+        *out = EXPOSITION_TEXT_004;
+    else if (is_word(type, "application/vnd.google.protobuf") && is_metric_family(rest))
+        *out = EXPOSITION_PROTOBUF;
+    else
+        return false;
     return true;
 }
 

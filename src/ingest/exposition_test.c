@@ -288,15 +288,23 @@ static void content_types(void **state)
 {
     enum exposition_format format;
     (void)state;
-    assert_format("", TEXT);
-    assert_format(NULL, TEXT);
     assert_format("text/plain; version=0.0.4; charset=utf-8", TEXT);
-    assert_format("application/octet-stream", TEXT);
+    assert_format("Text/Plain", TEXT);
     assert_format("application/openmetrics-text; version=1.0.0; charset=utf-8", OPEN);
     assert_format("Application/OpenMetrics-Text", OPEN);
-    assert_false(exposition_format_of("text/html; charset=utf-8", &format));
-    assert_false(exposition_format_of("application/json", &format));
-    assert_false(exposition_format_of("application/vnd.google.protobuf;proto=x", &format));
+    assert_format("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+                  "encoding=delimited",
+                  EXPOSITION_PROTOBUF);
+    static const char *const others[] = {
+        "",
+        NULL,
+        "text/html; charset=utf-8",
+        "application/json",
+        "application/octet-stream",
+        "application/vnd.google.protobuf;proto=x;encoding=delimited",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_false(exposition_format_of(others[i], &format));
 }
 
 static void what_counts_from_zero(void **state)

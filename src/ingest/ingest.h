@@ -52,11 +52,18 @@ struct target_status {
 void scrape_manager_targets(struct scrape_manager *, struct arena *, struct target_status **out,
                             size_t *n);
 
-/* --- Exposition text, for the scraper, the fuzzer and `cqed check metrics`. --- */
-enum exposition_format { EXPOSITION_TEXT_004, EXPOSITION_OPENMETRICS_1 };
+/* What relabeling dropped, at most 1,000 of them; valid until the loop goes on. */
+struct dropped_target {
+    const char *job;
+    struct labels discovered;
+};
+void scrape_manager_dropped(const struct scrape_manager *, const struct dropped_target **out,
+                            size_t *n);
 
-/* By Content-Type; text 0.0.4 when it says nothing known (Prometheus 2's rule), false on text/html
- * and alike. */
+/* --- Exposition text, for the scraper, the fuzzer and `cqed check metrics`. --- */
+enum exposition_format { EXPOSITION_TEXT_004, EXPOSITION_OPENMETRICS_1, EXPOSITION_PROTOBUF };
+
+/* By Content-Type; false when it says nothing known (Prometheus 3's rule). */
 bool exposition_format_of(const char *content_type, enum exposition_format *out);
 
 /* One parsed sample, valid for the call. labels point into the text or the arena. t_ms is INT64_MIN
@@ -72,7 +79,7 @@ struct exposition_sink {
     bool (*sample)(void *self, const struct exposition_sample *, struct err *); /* false stops */
     void (*meta)(void *self, struct str family, struct str type, struct str help, struct str unit);
 };
-/* Parses the whole text. ERR_BAD_INPUT names line and what is wrong. */
+/* Parses the whole text, which is not protobuf. ERR_BAD_INPUT names line and what is wrong. */
 MUST_CHECK bool exposition_parse(enum exposition_format, struct str text, struct arena *,
                                  const struct exposition_sink *, struct err *);
 

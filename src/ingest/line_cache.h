@@ -17,7 +17,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum cached_kind { CACHED_SERIES, CACHED_DROPPED, CACHED_TYPE, CACHED_COMMENT };
+enum cached_kind {
+    CACHED_SERIES,
+    CACHED_CREATED, /* a series that tells when others began */
+    CACHED_DROPPED,
+    CACHED_TYPE, /* from here on comments */
+    CACHED_COMMENT
+};
 
 struct cached_line {
     uint64_t hash;

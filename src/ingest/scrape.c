@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define DEFAULT_BODY_BYTES ((uint64_t)64 << 20)
+#define MAX_DROPPED_SHOWN 1000
 #define ACCEPT                                                                                     \
     "Accept: application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"               \
     "application/openmetrics-text;version=0.0.1;q=0.5,"                                            \
@@ -32,6 +33,10 @@ struct scrape_manager {
     size_t n_configs;
     struct target **targets; /* in the order of the configuration */
     size_t n_targets;
+    int64_t since_ms; /* when it was made */
+    struct arena dropped_arena;
+    struct dropped_target *dropped; /* by relabeling, in the order of the configuration */
+    size_t n_dropped, dropped_capacity, dropped_total;
 };
 
 /* --- One scrape --- */
@@ -49,30 +54,39 @@ static void answered(void *arg, const struct http_answer *http, const struct err
     wait_for_turn(t);
 }
 
+/* The request of a target whose passwords and tokens were read. */
+static void fetch(struct target *t, struct http_fetch *access)
+{
+    const struct scrape_config *c = t->config;
+    char timeout[80];
+    (void)snprintf(timeout, sizeof timeout, "X-Prometheus-Scrape-Timeout-Seconds: %g",
+                   (double)t->timeout_ms / 1000);
+    const char *const headers[] = {c->accept ? c->accept : ACCEPT, timeout, NULL};
+    access->url = t->url;
+    access->headers = headers;
+    access->timeout_ms = t->timeout_ms;
+    access->max_body_bytes = c->body_size_limit ? c->body_size_limit : DEFAULT_BODY_BYTES;
+    access->accept_compressed = !c->no_compression;
+    t->transfer = http_fetch_start(t->manager->client, access, answered, t);
+}
+
 static void start(void *arg)
 {
     struct target *t = arg;
-    const struct scrape_config *c = t->config;
-    char timeout[80];
+    struct arena arena = ARENA_INIT;
+    struct http_fetch f = {0};
+    struct err err = ERR_INIT;
     loop_timer_stop(t->timer);
     t->timer = NULL;
     t->stamp_ms = schedule_stamp(t->due_ms, clock_wall_ms(), t->interval_ms);
     t->started_ns = clock_mono_ns();
-    (void)snprintf(timeout, sizeof timeout, "X-Prometheus-Scrape-Timeout-Seconds: %g",
-                   (double)t->timeout_ms / 1000);
-    const char *const headers[] = {ACCEPT, timeout, NULL};
-    struct http_fetch fetch = {.url = t->url,
-                               .headers = headers,
-                               .timeout_ms = t->timeout_ms,
-                               .max_body_bytes =
-                                   c->body_size_limit ? c->body_size_limit : DEFAULT_BODY_BYTES,
-                               .accept_compressed = true,
-                               .username = c->username,
-                               .password = c->password,
-                               .bearer_token = c->bearer_token,
-                               .tls_ca_file = c->tls_ca_file,
-                               .tls_skip_verify = c->tls_skip_verify};
-    t->transfer = http_fetch_start(t->manager->client, &fetch, answered, t);
+    if (t->refusal)
+        answered(t, NULL, (err_set(&err, ERR_LIMIT, "%s", t->refusal), &err));
+    else if (scrape_access_read(&t->config->access, &arena, &f, &err))
+        fetch(t, &f);
+    else
+        answered(t, NULL, &err);
+    arena_release(&arena);
 }
 
 static void wait_for_turn(struct target *t)
@@ -86,6 +100,7 @@ static void wait_for_turn(struct target *t)
 static void begin(struct target *t)
 {
     uint64_t hash = hash64(t->url, strlen(t->url), labels_hash(t->labels));
+    t->since_ms = t->manager->since_ms;
     t->due_ms = schedule_first(clock_wall_ms(), t->interval_ms, hash);
     wait_for_turn(t);
 }
@@ -138,6 +153,17 @@ static struct str identity(struct arena *arena, const char *url, struct labels l
     return s;
 }
 
+static void drop(struct scrape_manager *m, const char *job, const struct target_definition *d)
+{
+    struct arena *arena = &m->dropped_arena;
+    if (m->dropped_total++ >= MAX_DROPPED_SHOWN)
+        return;
+    m->dropped =
+        arena_grow(arena, m->dropped, m->n_dropped, &m->dropped_capacity, sizeof *m->dropped);
+    m->dropped[m->n_dropped++] =
+        (struct dropped_target){arena_strdup(arena, job), labels_copy(arena, d->discovered)};
+}
+
 static void found(void *arg, struct labels discovered)
 {
     struct round *r = arg;
@@ -149,6 +175,8 @@ static void found(void *arg, struct labels discovered)
         log_warn("ingest", "job %s: target '" STR_FMT "' is left out: %s", r->config->job_name,
                  STR_ARG(address), err.message);
     }
+    if (fate == TARGET_DROPPED)
+        drop(r->manager, r->config->job_name, &d);
     if (fate != TARGET_KEPT ||
         map_set(r->seen, identity(r->arena, d.url, d.labels), r->manager) != NULL)
         return;
@@ -157,13 +185,28 @@ static void found(void *arg, struct labels discovered)
     r->found[r->n++] = d;
 }
 
+/* Too many targets of a job are all refused, so that it shows (Prometheus's rule). */
+static void limit_targets(struct round *r, size_t first)
+{
+    size_t n = r->n - first;
+    if (r->config->target_limit == 0 || n <= r->config->target_limit)
+        return;
+    const char *refusal =
+        arena_printf(r->arena, "job %s has %zu targets, target_limit is %llu", r->config->job_name,
+                     n, (unsigned long long)r->config->target_limit);
+    for (size_t i = first; i < r->n; i++)
+        r->found[i].refusal = refusal;
+}
+
 static void discover(struct scrape_manager *m, struct round *r)
 {
     for (size_t i = 0; i < m->n_configs; i++) {
         r->config = &m->configs[i];
         struct sha256 settings = target_settings(r->config);
         r->settings = arena_memdup(r->arena, &settings, sizeof settings);
+        size_t before = r->n;
         discovery_targets(m->discovery, r->config, r->arena, found, r);
+        limit_targets(r, before);
     }
 }
 
@@ -245,6 +288,9 @@ static void look_again(void *arg)
     struct scrape_manager *m = arg;
     struct arena arena = ARENA_INIT;
     struct round r = {.manager = m, .arena = &arena, .seen = map_new()};
+    arena_clear(&m->dropped_arena);
+    m->dropped = NULL;
+    m->n_dropped = m->dropped_capacity = m->dropped_total = 0;
     discover(m, &r);
     struct map *by_labels = index_targets(m, &arena);
     struct target **targets = calloc(r.n + 1, sizeof *targets);
@@ -272,6 +318,7 @@ struct scrape_manager *scrape_manager_new(struct loop *loop, struct http_client 
     m->client = client;
     m->store = store;
     m->metadata = metadata;
+    m->since_ms = clock_wall_ms();
     m->discovery = discovery_new(loop, look_again, m);
     return m;
 }
@@ -284,6 +331,7 @@ void scrape_manager_free(struct scrape_manager *m)
     for (size_t i = 0; i < m->n_targets; i++)
         free_target(m->targets[i]);
     discovery_free(m->discovery);
+    arena_release(&m->dropped_arena);
     free(m->targets);
     free(m);
 }
@@ -318,4 +366,11 @@ void scrape_manager_targets(struct scrape_manager *m, struct arena *arena,
     }
     *out = v;
     *n = m->n_targets;
+}
+
+void scrape_manager_dropped(const struct scrape_manager *m, const struct dropped_target **out,
+                            size_t *n)
+{
+    *out = m->dropped;
+    *n = m->n_dropped;
 }

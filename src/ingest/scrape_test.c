@@ -255,7 +255,7 @@ static void the_request_says_what_prometheus_would(void **state)
     struct fixture *f = *state;
     struct label module = {STR("module"), STR("a b&c")};
     f->config.params = (struct labels){1, &module};
-    f->config.bearer_token = "secret";
+    f->config.access.bearer_token = "secret";
     scrape_manager_apply(f->manager, &f->config, 1);
     turn_until(f, is_up);
     assert_non_null(strstr(page.accept, "application/openmetrics-text;version=1.0.0"));

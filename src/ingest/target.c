@@ -7,6 +7,7 @@
 #include "ingest/target.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static void adopt(struct target *t, const struct target_definition *d)
     t->discovered = labels_copy(&t->arena, d->discovered);
     t->labels = labels_copy(&t->arena, d->labels);
     t->url = arena_strdup(&t->arena, d->url);
+    t->refusal = d->refusal ? arena_strdup(&t->arena, d->refusal) : NULL;
     t->interval_ms = d->interval_ms;
     t->timeout_ms = d->timeout_ms;
 }
@@ -28,6 +30,7 @@ void target_init(struct target *t, struct scrape_manager *manager,
 {
     t->manager = manager;
     t->newest_ms = INT64_MIN;
+    t->since_ms = INT64_MAX;
     adopt(t, d);
 }
 
@@ -65,6 +68,7 @@ void target_change(struct target *t, const struct target_definition *d)
 void target_release(struct target *t)
 {
     line_cache_release(&t->cache);
+    map_free(t->exemplars);
     free(t->orphans);
     arena_release(&t->arena);
 }
@@ -99,23 +103,49 @@ static void add_reports(struct target *t, struct store_batch *batch, int64_t t_m
 
 /* --- Results --- */
 
-static bool read_body(struct target *t, struct store_batch *batch, struct metadata_store *metadata,
-                      const struct scrape_answer *answer, struct scrape_counts *counts,
-                      struct err *err)
+/* What the Content-Type says, or else the configuration. */
+static bool body_format(const struct target *t, const struct http_answer *http,
+                        enum exposition_format *out, struct err *err)
 {
-    enum exposition_format format;
+    char type[128];
+    (void)snprintf(type, sizeof type, STR_FMT, STR_ARG(http->content_type));
+    if (exposition_format_of(type, out))
+        return true;
+    switch (t->config->fallback) {
+    case SCRAPE_PROTOCOL_NONE:
+        break;
+    case SCRAPE_PROTOBUF:
+        *out = EXPOSITION_PROTOBUF;
+        return true;
+    case SCRAPE_OPENMETRICS_1:
+    case SCRAPE_OPENMETRICS_0:
+        *out = EXPOSITION_OPENMETRICS_1;
+        return true;
+    case SCRAPE_TEXT_1:
+    case SCRAPE_TEXT_0:
+        *out = EXPOSITION_TEXT_004;
+        return true;
+    }
+    return err_set(err, ERR_BAD_INPUT,
+                   "%s answers with the Content-Type '%s', which is no exposition format; "
+                   "fallback_scrape_protocol can say what to take it for",
+                   t->url, type);
+}
+
+static bool read_body(struct target *t, struct store_batch *batch, struct metadata_store *metadata,
+                      const struct scrape_answer *answer, bool restarted,
+                      struct scrape_counts *counts, struct err *err)
+{
     const struct http_answer *http = answer->http;
+    struct scrape_body body = {.t_ms = answer->t_ms, .restarted = restarted};
     if (!http)
         return err_set(err, answer->err->code, "%s", answer->err->message);
     if (http->status != 200)
         return err_set(err, ERR_BAD_INPUT, "HTTP %d from %s", http->status, t->url);
-    struct str type = http->content_type;
-    char content_type[128];
-    (void)snprintf(content_type, sizeof content_type, STR_FMT, STR_ARG(type));
-    if (!exposition_format_of(content_type, &format))
-        return err_set(err, ERR_BAD_INPUT, "%s answers with '%s', which is no exposition format",
-                       t->url, content_type);
-    return append_body(t, batch, metadata, format, http->body, answer->t_ms, counts, err);
+    if (!body_format(t, http, &body.format, err))
+        return false;
+    body.text = http->body;
+    return append_body(t, batch, metadata, &body, counts, err);
 }
 
 /* What became of samples that the store did not take, in one line; up stays 1. */
@@ -132,6 +162,15 @@ static void describe_refusals(struct target *t, const struct scrape_counts *coun
     buf_release(&text);
 }
 
+/* Those of series that are gone must not pile up; what is forgotten is told once more. */
+static void forget_exemplars(struct target *t)
+{
+    if (!t->exemplars || map_count(t->exemplars) <= t->cache.n)
+        return;
+    map_free(t->exemplars);
+    t->exemplars = NULL;
+}
+
 static void settle(struct target *t, bool good)
 {
     struct line_cache *c = &t->cache;
@@ -142,6 +181,7 @@ static void settle(struct target *t, bool good)
     free(t->orphans);
     t->orphans = NULL;
     t->n_orphans = 0;
+    forget_exemplars(t);
     if (good)
         line_cache_keep(c);
     else
@@ -162,7 +202,14 @@ static bool fill(struct target *t, struct store *store, struct metadata_store *m
     struct err err = ERR_INIT;
     int64_t now_ms = clock_wall_ms();
     *batch = store_batch_begin(store, now_ms);
-    bool good = read_body(t, *batch, metadata, answer, counts, &err);
+    bool good = read_body(t, *batch, metadata, answer, false, counts, &err);
+    if (good && counts->restarted) {
+        store_batch_cancel(*batch);
+        line_cache_undo(&t->cache);
+        *counts = (struct scrape_counts){0};
+        *batch = store_batch_begin(store, now_ms);
+        good = read_body(t, *batch, metadata, answer, true, counts, &err);
+    }
     if (good) {
         describe_refusals(t, counts);
     } else {

@@ -8,6 +8,7 @@
 #include "ingest/exposition.h"
 #include "ingest/line_cache.h"
 
+struct map;
 struct scrape_manager;
 
 /* What a target is to be. Strings and labels belong to an arena, the configuration to whoever
@@ -18,6 +19,7 @@ struct target_definition {
     struct labels discovered;      /* before relabeling */
     struct labels labels;          /* what its samples get */
     const char *url;
+    const char *refusal; /* why it is not to be asked; NULL = it is */
     int64_t interval_ms, timeout_ms;
 };
 
@@ -53,6 +55,7 @@ struct target {
     struct sha256 settings;
     struct labels discovered, labels;
     const char *url;
+    const char *refusal;
     int64_t interval_ms, timeout_ms;
 
     bool wanted; /* these two are used while targets are exchanged */
@@ -65,11 +68,13 @@ struct target {
     int64_t started_ns;
 
     struct line_cache cache;
-    bool scraped;      /* well, under the present settings */
-    uint64_t *orphans; /* series of before a change of settings that may want a stale marker */
+    struct map *exemplars; /* series -> hash of the last exemplar without a time; NULL = none */
+    bool scraped;          /* well, under the present settings */
+    uint64_t *orphans;     /* series of before a change of settings that may want a stale marker */
     size_t n_orphans;
     uint64_t reports[N_REPORTS]; /* references, 0 = not made yet */
     int64_t newest_ms;           /* of our samples */
+    int64_t since_ms;            /* we watch since then */
 
     bool up;
     char last_error[512];
@@ -99,16 +104,29 @@ void target_take(struct target *, struct store *, struct metadata_store *,
 /* Stale markers for everything that it feeds. */
 void target_end(struct target *, struct store_batch *, int64_t now_ms);
 
+/* --- scrape_access.c --- */
+
+/* Fill in who we are, which may stand in files. The strings belong to the arena. */
+MUST_CHECK bool scrape_access_read(const struct http_access *, struct arena *, struct http_fetch *,
+                                   struct err *);
+
 /* --- append.c: bodies to samples --- */
 
 struct scrape_counts {
     uint64_t scraped, kept, added;
     uint64_t refused[STORE_LIMIT + 1]; /* by store_result */
+    bool restarted; /* a metric was created after the last good scrape: read the body once more */
+};
+
+struct scrape_body {
+    enum exposition_format format;
+    struct str text;
+    int64_t t_ms;
+    bool restarted; /* look where each counter began */
 };
 
 MUST_CHECK bool append_body(struct target *, struct store_batch *, struct metadata_store *,
-                            enum exposition_format, struct str body, int64_t t_ms,
-                            struct scrape_counts *, struct err *);
+                            const struct scrape_body *, struct scrape_counts *, struct err *);
 /* good: markers for what the body did not have; otherwise for all that is live. */
 void append_stale(struct target *, struct store_batch *, int64_t t_ms, bool good);
 

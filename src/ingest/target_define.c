@@ -201,13 +201,28 @@ static void add_relabel(struct buf *out, const struct relabel *r)
 struct sha256 target_settings(const struct scrape_config *c)
 {
     struct buf out = BUF_INIT;
-    const char *const texts[] = {c->job_name, c->username, c->password, c->bearer_token,
-                                 c->tls_ca_file};
+    const struct http_access *access = &c->access;
+    const char *const texts[] = {c->job_name,
+                                 c->accept,
+                                 access->username,
+                                 access->password,
+                                 access->password_file,
+                                 access->bearer_token,
+                                 access->bearer_token_file,
+                                 access->tls_ca_file,
+                                 access->tls_cert_file,
+                                 access->tls_key_file,
+                                 access->tls_server_name};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         add_text(&out, texts[i]);
     const uint64_t numbers[] = {c->honor_labels,
                                 c->honor_timestamps,
-                                c->tls_skip_verify,
+                                c->track_timestamps,
+                                c->no_compression,
+                                c->native_histograms,
+                                c->classic_histograms,
+                                c->fallback,
+                                access->tls_skip_verify,
                                 c->body_size_limit,
                                 c->sample_limit,
                                 c->label_limit,

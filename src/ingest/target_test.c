@@ -7,82 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ingest/testing.h"
-
-struct fixture {
-    struct test_store s;
-    struct scrape_config config;
-    struct sha256 settings;
-    struct target target;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    if (!f)
-        return -1;
-    test_store_open(&f->s, 0);
-    f->config = (struct scrape_config){.job_name = "j",
-                                       .interval_ms = 1000,
-                                       .timeout_ms = 1000,
-                                       .metrics_path = "/metrics",
-                                       .scheme = "http",
-                                       .honor_timestamps = true};
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-    target_release(&f->target);
-    test_store_close(&f->s);
-    free(f);
-    return 0;
-}
-
-static struct labels one_label(struct arena *arena, const char *name, const char *value)
-{
-    struct label *l = ARENA_NEW(arena, struct label);
-    *l = (struct label){str_from(name), str_from(value)};
-    return (struct labels){1, l};
-}
-
-static void start(struct fixture *f)
-{
-    struct target_definition d;
-    struct err err = ERR_INIT;
-    struct labels discovered = one_label(&f->s.arena, "__address__", "h:1");
-    f->settings = target_settings(&f->config);
-    if (target_define(&d, &f->s.arena, &f->config, discovered, &err) != TARGET_KEPT)
-        fail_msg("%s", err.message);
-    d.settings = &f->settings;
-    if (f->target.url)
-        target_change(&f->target, &d);
-    else
-        target_init(&f->target, NULL, &d);
-}
-
-static void take(struct fixture *f, int64_t t_ms, const char *content_type, const char *body)
-{
-    /* Exactly as long as the text, for AddressSanitizer. */
-    char *exact = malloc(strlen(body) + 1);
-    assert_non_null(exact);
-    memcpy(exact, body, strlen(body));
-    struct http_answer http = {.status = 200,
-                               .content_type = str_from(content_type),
-                               .body = str_make(exact, strlen(body))};
-    struct scrape_answer answer = {&http, NULL, t_ms};
-    target_take(&f->target, f->s.store, f->s.metadata, &answer);
-    free(exact);
-}
-
-static void scrape(struct fixture *f, int64_t t_ms, const char *body)
-{
-    if (!f->target.url)
-        start(f);
-    take(f, t_ms, "text/plain; version=0.0.4", body);
-}
+#include "ingest/target_testing.h"
 
 static void scrape_fails(struct fixture *f, int64_t t_ms)
 {
@@ -91,11 +16,6 @@ static void scrape_fails(struct fixture *f, int64_t t_ms)
     err_set(&err, ERR_UNREACHABLE, "connect to h:1 refused");
     target_take(&f->target, f->s.store, f->s.metadata, &answer);
 }
-
-#define assert_holds(f, names, expected) assert_string_equal(test_dump(&(f)->s, names), expected)
-
-#define OWN "instance=\"h:1\", job=\"j\""
-#define MINE "a|b|c"
 
 static void samples_get_the_target_labels_and_the_time(void **state)
 {
@@ -265,7 +185,8 @@ static void answers_that_are_no_exposition_are_named(void **state)
     take(f, 2000, "text/html", "<html>");
     assert_string_equal(
         f->target.last_error,
-        "http://h:1/metrics answers with 'text/html', which is no exposition format");
+        "http://h:1/metrics answers with the Content-Type 'text/html', which is no exposition "
+        "format; fallback_scrape_protocol can say what to take it for");
     take(f, 3000, "application/openmetrics-text", "a 1\n");
     assert_string_equal(f->target.last_error,
                         "line 2: the text ends without \"# EOF\"; it may be cut off");
