@@ -1,15 +1,28 @@
 #include "base/check.h"
 #include "base/mem.h"
+#include "store/bits.h"
 #include "store/internal.h"
 
 #include <stdlib.h>
 
 #define DEFAULT_MAX_SAMPLES 50000000
 
-/* A series, and its labels once they are wanted. */
+/* A float chunk, to be read without the lock: its bytes are pinned, but for the last one, which
+ * goes on changing while the chunk is open. */
+struct piece {
+    struct chunk chunk;
+    uint8_t last_byte;
+    bool is_open;
+};
+
+/* A series, its labels once they are wanted, and what was found of it while it was locked. */
 struct selected {
     struct series *series;
     struct labels labels;
+    const struct piece *pieces;
+    size_t n_pieces;
+    const struct histogram_sample *histograms;
+    size_t n_histograms;
 };
 
 /* By ref or by labels; arena memory. */
@@ -288,6 +301,24 @@ static void read_chunk(struct scratch *s, const struct chunk *c, int64_t mint_ms
     s->n += to - from;
 }
 
+static void read_piece(struct scratch *s, const struct piece *p, int64_t mint_ms, int64_t maxt_ms)
+{
+    uint8_t bytes[SLAB_MAX_BYTES + BITS_PAD_BYTES];
+    struct chunk c = p->chunk;
+    if (p->is_open) {
+        memcpy(bytes, c.bytes, c.n_bits / 8);
+        bytes[c.n_bits / 8] = p->last_byte;
+        memset(bytes + c.n_bits / 8 + 1, 0, BITS_PAD_BYTES);
+        c.bytes = bytes;
+    }
+    read_chunk(s, &c, mint_ms, maxt_ms);
+}
+
+static bool overlaps(const struct chunk *c, int64_t mint_ms, int64_t maxt_ms)
+{
+    return c->n > 0 && c->last_t_ms >= mint_ms && c->first_t_ms <= maxt_ms;
+}
+
 /* Stops soon after `max`, so that one enormous series cannot eat the memory either. */
 static void read_series(struct scratch *s, const struct series *series, int64_t mint_ms,
                         int64_t maxt_ms, uint64_t max)
@@ -295,7 +326,7 @@ static void read_series(struct scratch *s, const struct series *series, int64_t 
     s->n = 0;
     for (uint32_t i = 0; i < series_n_chunks(series) && s->n <= max; i++) {
         const struct chunk c = series_chunk(series, i);
-        if (c.last_t_ms >= mint_ms && c.first_t_ms <= maxt_ms)
+        if (overlaps(&c, mint_ms, maxt_ms))
             read_chunk(s, &c, mint_ms, maxt_ms);
     }
 }
@@ -303,12 +334,12 @@ static void read_series(struct scratch *s, const struct series *series, int64_t 
 /* Histograms go to the arena at once. *cost is what the query pays for them. */
 static void read_histograms(struct arena *arena, const struct series *series, int64_t mint_ms,
                             int64_t maxt_ms, uint64_t max, size_t max_n,
-                            struct store_series_data *out, uint64_t *cost)
+                            const struct histogram_sample **out, size_t *n, uint64_t *cost)
 {
     *cost = 0;
+    *n = 0;
     if (rest_of(series))
-        rest_read(rest_of(series), arena, mint_ms, maxt_ms, max, max_n, &out->histograms,
-                  &out->n_histograms, cost);
+        rest_read(rest_of(series), arena, mint_ms, maxt_ms, max, max_n, out, n, cost);
 }
 
 static void read_first(struct scratch *s, const struct series *series, int64_t mint_ms,
@@ -317,35 +348,124 @@ static void read_first(struct scratch *s, const struct series *series, int64_t m
     s->n = 0;
     for (uint32_t i = 0; i < series_n_chunks(series) && s->n == 0; i++) {
         const struct chunk c = series_chunk(series, i);
-        if (c.last_t_ms >= mint_ms && c.first_t_ms <= maxt_ms)
+        if (overlaps(&c, mint_ms, maxt_ms))
             read_chunk(s, &c, mint_ms, maxt_ms);
     }
     s->n = s->n ? 1 : 0;
 }
 
-static bool read_all(struct arena *arena, const struct selection *sel, int64_t mint_ms,
-                     int64_t maxt_ms, uint64_t max, struct store_series_data *out, size_t *n,
-                     struct err *err)
+static void take_pieces(struct arena *arena, struct selected *sel, int64_t mint_ms, int64_t maxt_ms,
+                        size_t max)
 {
-    bool done = true;
+    const struct series *series = sel->series;
+    uint32_t n = series_n_chunks(series), from = 0;
+    while (from < series->n_chunks && series->chunks[from].last_t_ms < mint_ms)
+        from++;
+    if (from == n)
+        return;
+    struct piece *pieces = arena_alloc(arena, (n - from) * sizeof *pieces);
+    for (uint32_t i = from; i < n && sel->n_pieces < max; i++) {
+        struct piece *p = &pieces[sel->n_pieces];
+        *p = (struct piece){.chunk = series_chunk(series, i), .is_open = i == series->n_chunks};
+        if (!overlaps(&p->chunk, mint_ms, maxt_ms))
+            continue;
+        if (p->is_open)
+            p->last_byte = p->chunk.bytes[p->chunk.n_bits / 8];
+        sel->n_pieces++;
+    }
+    sel->pieces = pieces;
+}
+
+/* What a query wants of the series that it selects. */
+struct wanted {
+    int64_t mint_ms, maxt_ms;
+    uint64_t max;        /* samples, of all */
+    bool first_only;     /* of each */
+    uint64_t histograms; /* what these cost so far */
+};
+
+static bool too_much(const struct wanted *w, struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
+                   (unsigned long long)w->max);
+}
+
+/* All that is not safe without the lock. Few series have histograms: they are read here. */
+static bool take(struct arena *arena, struct selection *sel, struct wanted *w, struct err *err)
+{
+    uint64_t cost;
+    for (size_t i = 0; i < sel->n; i++) {
+        struct selected *one = &sel->v[i];
+        take_pieces(arena, one, w->mint_ms, w->maxt_ms, w->first_only ? 1 : SIZE_MAX);
+        read_histograms(arena, one->series, w->mint_ms, w->maxt_ms, w->max - w->histograms,
+                        w->first_only ? 1 : SIZE_MAX, &one->histograms, &one->n_histograms, &cost);
+        if (cost > w->max - w->histograms)
+            return too_much(w, err);
+        w->histograms += cost;
+    }
+    return true;
+}
+
+/* Of the first of either kind. */
+static void keep_earlier(struct store_series_data *d)
+{
+    if (d->n > 0 && d->n_histograms > 0) {
+        if (d->samples[0].t_ms < d->histograms[0].t_ms)
+            d->n_histograms = 0;
+        else
+            d->n = 0;
+    }
+}
+
+/* Decodes what was taken. The lock is not held. */
+static bool read_all(struct arena *arena, const struct selection *sel, const struct wanted *w,
+                     struct store_series_data *out, size_t *n, struct err *err)
+{
     struct scratch scratch = {0};
-    uint64_t left = max, cost;
-    *n = 0;
+    uint64_t left = w->max - w->histograms;
+    bool done = true;
     for (size_t i = 0; done && i < sel->n; i++) {
-        struct store_series_data d = {.labels = sel->v[i].labels};
-        read_series(&scratch, sel->v[i].series, mint_ms, maxt_ms, left);
-        read_histograms(arena, sel->v[i].series, mint_ms, maxt_ms, left, SIZE_MAX, &d, &cost);
-        d.n = scratch.n;
-        if (cost > left || d.n > left - cost)
-            done = err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
-                           (unsigned long long)max);
-        else if (d.n > 0)
+        const struct selected *one = &sel->v[i];
+        struct store_series_data d = {.labels = one->labels,
+                                      .histograms = one->histograms,
+                                      .n_histograms = one->n_histograms};
+        scratch.n = 0;
+        for (size_t k = 0; k < one->n_pieces && scratch.n <= left; k++)
+            read_piece(&scratch, &one->pieces[k], w->mint_ms, w->maxt_ms);
+        d.n = w->first_only && scratch.n > 0 ? 1 : scratch.n;
+        done = d.n <= left;
+        if (done && d.n > 0)
             d.samples = arena_memdup(arena, scratch.v, d.n * sizeof *d.samples);
+        if (w->first_only)
+            keep_earlier(&d);
         if (done && d.n + d.n_histograms > 0)
             out[(*n)++] = d;
-        left -= done ? d.n + cost : 0;
+        left -= done ? d.n : 0;
     }
     free(scratch.v);
+    return done || too_much(w, err);
+}
+
+/* Appends wait while the series are looked up and noted, not while they are decoded. */
+static bool select_samples(struct store *s, struct arena *arena, const struct matcher *m,
+                           size_t n_matchers, struct wanted *w, struct store_series_data **out,
+                           size_t *n, struct err *err)
+{
+    struct selection sel;
+    struct slab *slab = &s->head.slab;
+    *n = 0;
+    if (n_matchers == 0)
+        return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
+    pthread_rwlock_rdlock(&s->head.visible);
+    unsigned pin = slab_pin(slab);
+    bool done = resolve(s, arena, m, n_matchers, &sel, err) && take(arena, &sel, w, err);
+    pthread_rwlock_unlock(&s->head.visible);
+    if (done) {
+        sort_series(s, arena, &sel);
+        *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
+        done = read_all(arena, &sel, w, *out, n, err);
+    }
+    slab_unpin(slab, pin);
     return done;
 }
 
@@ -353,19 +473,19 @@ bool head_select(struct store *s, struct arena *arena, const struct matcher *m, 
                  int64_t mint_ms, int64_t maxt_ms, uint64_t max_samples,
                  struct store_series_data **out, size_t *n, struct err *err)
 {
-    struct selection sel;
-    uint64_t max = max_samples ? max_samples : DEFAULT_MAX_SAMPLES;
-    if (n_matchers == 0)
-        return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
-    pthread_rwlock_rdlock(&s->head.visible);
-    bool done = resolve(s, arena, m, n_matchers, &sel, err);
-    if (done) {
-        sort_series(s, arena, &sel);
-        *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
-        done = read_all(arena, &sel, mint_ms, maxt_ms, max, *out, n, err);
-    }
-    pthread_rwlock_unlock(&s->head.visible);
-    return done;
+    struct wanted w = {.mint_ms = mint_ms,
+                       .maxt_ms = maxt_ms,
+                       .max = max_samples ? max_samples : DEFAULT_MAX_SAMPLES};
+    return select_samples(s, arena, m, n_matchers, &w, out, n, err);
+}
+
+bool head_select_first(struct store *s, struct arena *arena, const struct matcher *m,
+                       size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                       struct store_series_data **out, size_t *n, struct err *err)
+{
+    struct wanted w = {
+        .mint_ms = mint_ms, .maxt_ms = maxt_ms, .max = UINT64_MAX, .first_only = true};
+    return select_samples(s, arena, m, n_matchers, &w, out, n, err);
 }
 
 uint32_t *head_refs(struct store *s, struct arena *arena, size_t *n)
@@ -384,17 +504,19 @@ void head_read(struct store *s, struct arena *arena, uint32_t ref, int64_t mint_
                struct points *out)
 {
     struct scratch scratch = {0};
-    struct store_series_data d = {0};
+    const struct histogram_sample *histograms = NULL;
+    size_t n_histograms;
     uint64_t cost;
     pthread_rwlock_rdlock(&s->head.visible);
     const struct series *series = head_at(&s->head, ref);
     read_series(&scratch, series, mint_ms, maxt_ms, UINT64_MAX - 1);
-    read_histograms(arena, series, mint_ms, maxt_ms, UINT64_MAX, SIZE_MAX, &d, &cost);
+    read_histograms(arena, series, mint_ms, maxt_ms, UINT64_MAX, SIZE_MAX, &histograms,
+                    &n_histograms, &cost);
     pthread_rwlock_unlock(&s->head.visible);
     for (size_t i = 0; i < scratch.n; i++)
         points_add(out, scratch.v[i]);
-    for (size_t i = 0; i < d.n_histograms; i++)
-        points_add_histogram(out, d.histograms[i]);
+    for (size_t i = 0; i < n_histograms; i++)
+        points_add_histogram(out, histograms[i]);
     free(scratch.v);
 }
 
@@ -402,14 +524,15 @@ void head_read(struct store *s, struct arena *arena, uint32_t ref, int64_t mint_
 static int64_t oldest_of(const struct series *series, int64_t t_ms, int64_t best,
                          struct scratch *scratch, struct arena *arena)
 {
-    struct store_series_data d = {0};
+    const struct histogram_sample *histograms = NULL;
+    size_t n_histograms;
     uint64_t cost;
     read_first(scratch, series, t_ms, best);
     if (scratch->n > 0 && scratch->v[0].t_ms < best)
         best = scratch->v[0].t_ms;
-    read_histograms(arena, series, t_ms, best, UINT64_MAX, 1, &d, &cost);
-    if (d.n_histograms > 0 && d.histograms[0].t_ms < best)
-        best = d.histograms[0].t_ms;
+    read_histograms(arena, series, t_ms, best, UINT64_MAX, 1, &histograms, &n_histograms, &cost);
+    if (n_histograms > 0 && histograms[0].t_ms < best)
+        best = histograms[0].t_ms;
     return best;
 }
 
@@ -428,49 +551,6 @@ int64_t head_oldest_from(struct store *s, int64_t t_ms)
     free(scratch.v);
     arena_release(&arena);
     return best;
-}
-
-/* Of the first of either kind. */
-static void keep_earlier(struct store_series_data *d)
-{
-    if (d->n == 0 || d->n_histograms == 0)
-        return;
-    if (d->samples[0].t_ms < d->histograms[0].t_ms)
-        d->n_histograms = 0;
-    else
-        d->n = 0;
-}
-
-bool head_select_first(struct store *s, struct arena *arena, const struct matcher *m,
-                       size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                       struct store_series_data **out, size_t *n, struct err *err)
-{
-    struct selection sel;
-    struct scratch scratch = {0};
-    *n = 0;
-    if (n_matchers == 0)
-        return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
-    pthread_rwlock_rdlock(&s->head.visible);
-    bool done = resolve(s, arena, m, n_matchers, &sel, err);
-    if (done) {
-        sort_series(s, arena, &sel);
-        *out = ARENA_ARRAY(arena, struct store_series_data, sel.n);
-    }
-    for (size_t i = 0; done && i < sel.n; i++) {
-        struct store_series_data d = {.labels = sel.v[i].labels};
-        uint64_t cost;
-        read_first(&scratch, sel.v[i].series, mint_ms, maxt_ms);
-        read_histograms(arena, sel.v[i].series, mint_ms, maxt_ms, UINT64_MAX, 1, &d, &cost);
-        d.n = scratch.n;
-        if (d.n > 0)
-            d.samples = arena_memdup(arena, scratch.v, sizeof *scratch.v);
-        keep_earlier(&d);
-        if (d.n + d.n_histograms > 0)
-            (*out)[(*n)++] = d;
-    }
-    pthread_rwlock_unlock(&s->head.visible);
-    free(scratch.v);
-    return done;
 }
 
 static int compare_refs(const void *left, const void *right)

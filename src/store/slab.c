@@ -28,14 +28,6 @@ void slab_init(struct slab *s)
     *s = (struct slab){0};
 }
 
-void slab_release(struct slab *s)
-{
-    for (size_t i = 0; i < s->n_regions; i++)
-        free(s->regions[i]);
-    free(s->regions);
-    slab_init(s);
-}
-
 #if defined(__SANITIZE_ADDRESS__)
 
 void *slab_alloc(struct slab *s, size_t size_bytes)
@@ -45,7 +37,7 @@ void *slab_alloc(struct slab *s, size_t size_bytes)
     return mem_resize(NULL, slab_room(size_bytes), 1);
 }
 
-void slab_free(struct slab *s, void *item, size_t size_bytes)
+static void free_now(struct slab *s, void *item, size_t size_bytes)
 {
     (void)s;
     (void)size_bytes;
@@ -134,10 +126,8 @@ void *slab_alloc(struct slab *s, size_t size_bytes)
     return item;
 }
 
-void slab_free(struct slab *s, void *item, size_t size_bytes)
+static void free_now(struct slab *s, void *item, size_t size_bytes)
 {
-    if (!item)
-        return;
     struct slab_page *p = page_of(item);
     struct slab_page **list = list_of(s, p->size_bytes);
     DCHECK(p->size_bytes == slab_room(size_bytes));
@@ -153,3 +143,68 @@ void slab_free(struct slab *s, void *item, size_t size_bytes)
 }
 
 #endif
+
+/* --- Pins --- */
+
+static void empty_limbo(struct slab *s, struct slab_limbo *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free_now(s, l->v[i].item, l->v[i].size_bytes);
+    l->n = 0;
+}
+
+unsigned slab_pin(struct slab *s)
+{
+    atomic_fetch_add(&s->pins[s->generation], 1);
+    return s->generation;
+}
+
+void slab_unpin(struct slab *s, unsigned pin)
+{
+    atomic_fetch_sub(&s->pins[pin], 1);
+}
+
+/* Who pins in the generation before has seen what was freed in it; who pins in the present one may
+ * have seen what was freed in either. */
+static void turn_generation(struct slab *s)
+{
+    unsigned before = 1 - s->generation;
+    if (atomic_load(&s->pins[before]) > 0)
+        return;
+    empty_limbo(s, &s->limbo[before]);
+    if (atomic_load(&s->pins[s->generation]) == 0)
+        empty_limbo(s, &s->limbo[s->generation]);
+    s->generation = before;
+}
+
+void slab_free(struct slab *s, void *item, size_t size_bytes)
+{
+    if (!item)
+        return;
+    turn_generation(s);
+    if (atomic_load(&s->pins[0]) + atomic_load(&s->pins[1]) == 0) {
+        free_now(s, item, size_bytes);
+        return;
+    }
+    struct slab_limbo *l = &s->limbo[s->generation];
+    l->v = mem_grow(l->v, l->n, &l->capacity, sizeof *l->v);
+    l->v[l->n++] = (struct slab_freed){item, size_bytes};
+}
+
+static void release_limbo(struct slab *s)
+{
+    for (unsigned g = 0; g < 2; g++) {
+        CHECK(atomic_load(&s->pins[g]) == 0);
+        empty_limbo(s, &s->limbo[g]);
+        free(s->limbo[g].v);
+    }
+}
+
+void slab_release(struct slab *s)
+{
+    release_limbo(s);
+    for (size_t i = 0; i < s->n_regions; i++)
+        free(s->regions[i]);
+    free(s->regions);
+    slab_init(s);
+}

@@ -93,12 +93,42 @@ static void the_biggest_fits(void **state)
     slab_release(&s);
 }
 
+/* Readers come and go, overlapping, so that there is one at any time; each sees what it pinned. */
+static void what_is_pinned_stays(void **state)
+{
+    (void)state;
+    struct slab s;
+    struct item seen[2] = {{0}, {0}};
+    unsigned pins[2] = {0, 0};
+    slab_init(&s);
+    for (size_t round = 0; round < 1000; round++) {
+        size_t reader = round % 2;
+        if (round >= 2) {
+            check(&seen[reader], round - 2);
+            slab_unpin(&s, pins[reader]);
+        }
+        fill(&s, &seen[reader], round, 48);
+        pins[reader] = slab_pin(&s);
+        slab_free(&s, seen[reader].p, 48);
+        for (size_t i = 0; i < 50; i++) { /* takes the place of what is wrongly free */
+            struct item other;
+            fill(&s, &other, round + 1, 48);
+            slab_free(&s, other.p, 48);
+        }
+    }
+    assert_true(s.limbo[0].n + s.limbo[1].n < 500); /* though someone held a pin all the time */
+    slab_unpin(&s, pins[0]);
+    slab_unpin(&s, pins[1]);
+    slab_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_overlaps),
         cmocka_unit_test(pages_change_their_size),
         cmocka_unit_test(the_biggest_fits),
+        cmocka_unit_test(what_is_pinned_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
