@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include "base/file.h"
+#include "base/num.h"
 #include "config/internal.h"
 
 #include <stdlib.h>
@@ -24,6 +25,7 @@ static struct config *config_new(void)
     c->for_outage_tolerance_ms = 3600000;
     c->alerting.external_url = "";
     c->alerting.queue = 10000;
+    c->retention_ms = INT64_C(30) * 24 * 3600 * 1000;
     return c;
 }
 
@@ -140,10 +142,45 @@ static void read_policy_path(struct reader *r, const char *path)
         diag_add(r->diags, DIAG_ERROR, path, 0, 0, "%s", err.message);
 }
 
+/* A duration (how old) or a size with its unit (how much); 0 = for ever. */
+static bool read_limit(struct config *c, const struct yaml_node *node)
+{
+    uint64_t bytes;
+    int64_t age_ms;
+    struct str text = node->kind == YAML_SCALAR ? node->scalar : STR("");
+    char last = text.n > 0 ? text.p[text.n - 1] : '0';
+    if (num_parse_duration_ms(text, &age_ms)) {
+        c->retention_ms = age_ms;
+        return true;
+    }
+    if ((last >= '0' && last <= '9') || !num_parse_size(text, &bytes))
+        return false;
+    c->retention_bytes = bytes;
+    return true;
+}
+
+/* storage.retention: one limit, or a list of both kinds. A size alone takes the default age away.
+ */
+static void read_retention(struct reader *r, const struct yaml_node *node)
+{
+    struct config *c = r->config;
+    const struct yaml_node *const *limits = node->kind == YAML_LIST
+                                                ? (const struct yaml_node *const *)node->items
+                                                : (const struct yaml_node *const *)&node;
+    size_t n = node->kind == YAML_LIST ? node->n : 1;
+    c->retention_ms = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!read_limit(c, limits[i]))
+            yaml_error(limits[i], r->diags,
+                       "storage.retention is an age like 30d, a size like 50GB, or a list of both");
+    }
+}
+
 static void read_storage(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"path", "flush", "fsync", "exemplars"};
-    static const char *const later[] = {"retention", "outOfOrderWindow", "memory"};
+    static const char *const keys[] = {"path",      "flush",     "fsync",
+                                       "exemplars", "retention", "adminApi"};
+    static const char *const later[] = {"outOfOrderWindow", "memory"};
     static const char *const fsyncs[] = {"interval", "always"};
     struct config *c = r->config;
     int fsync = 0;
@@ -151,6 +188,10 @@ static void read_storage(struct reader *r, struct yaml_node *map)
         c->data_path = resolve_path(r->arena, c->path, c->data_path);
     yaml_take_duration(map, "flush", &c->flush_ms, r->diags);
     yaml_take_i64(map, "exemplars", 0, 100000000, &c->exemplars, r->diags);
+    yaml_take_bool(map, "adminApi", &c->admin_api, r->diags);
+    struct yaml_node *retention = yaml_take(map, "retention");
+    if (retention)
+        read_retention(r, retention);
     for (size_t i = 0; i < COUNT_OF(later); i++) {
         struct yaml_node *node = yaml_take(map, later[i]);
         if (node)

@@ -38,7 +38,10 @@ struct config {
     int64_t flush_ms;
     bool fsync_always;
     struct otlp_ports otlp;
-    int64_t exemplars; /* how many are kept */
+    int64_t exemplars;        /* how many are kept */
+    int64_t retention_ms;     /* 0 = for ever */
+    uint64_t retention_bytes; /* of blocks and log; 0 = any */
+    bool admin_api;           /* deleting series and taking snapshots over HTTP */
     const struct scrape_config *scrapes;
     size_t n_scrapes;
     const struct slo_spec *slos;

@@ -137,6 +137,7 @@ bool daemon_reload(struct daemon *d, struct err *err)
     store_set_tap(d->store, &d->tap, exchange_engines, &x);
     slo_engine_free(x.old);
     d->config = next;
+    store_set_retention(d->store, next->retention_ms, next->retention_bytes);
     scrape_manager_apply(d->scrapes, next->scrapes, next->n_scrapes);
     if (!record_config(d, LEDGER_CONFIG, &old->digest, err))
         log_error("ledger", "the new configuration is not recorded: %s", err->message);
@@ -172,6 +173,8 @@ static bool open_telemetry(struct daemon *d, struct err *err)
                                                   .flush_ms = d->config->flush_ms,
                                                   .fsync_always = d->config->fsync_always,
                                                   .exemplars = (uint32_t)d->config->exemplars,
+                                                  .retention_ms = d->config->retention_ms,
+                                                  .retention_bytes = d->config->retention_bytes,
                                                   .tap = &d->tap},
                           err);
     if (!d->store)

@@ -34,7 +34,7 @@ void block_file_release(struct block_file *);
 
 MUST_CHECK bool block_rename(const char *from, const char *to, struct err *);
 
-/* A folder with all that is in it, two levels deep; what cannot be removed stays. */
+/* A folder with all that is in it; what cannot be removed stays. */
 void block_remove_folder(const char *path);
 
 /* The whole file, read-only, mapped; an empty file is an empty str. */

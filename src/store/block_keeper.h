@@ -9,7 +9,9 @@
 #ifndef CQED_STORE_BLOCK_KEEPER_H
 #define CQED_STORE_BLOCK_KEEPER_H
 
+#include "base/arena.h"
 #include "base/err.h"
+#include "model/labels.h"
 
 #include <stdint.h>
 
@@ -21,8 +23,17 @@ struct keeper *keeper_new(struct store *, int64_t retention_ms, uint64_t retenti
 MUST_CHECK bool keeper_start(struct keeper *, struct err *); /* the thread */
 void keeper_free(struct keeper *);                           /* or NULL; ends the thread */
 
+void keeper_set_retention(struct keeper *, int64_t retention_ms, uint64_t retention_bytes);
+
 /* One round now, on the calling thread. */
 MUST_CHECK bool keeper_round(struct keeper *, struct err *);
+
+/* As store_delete, store_clean and store_snapshot; not during a round. */
+MUST_CHECK bool keeper_delete(struct keeper *, const struct matcher *, size_t n_matchers,
+                              int64_t mint_ms, int64_t maxt_ms, size_t *n, struct err *);
+MUST_CHECK bool keeper_clean(struct keeper *, struct err *);
+MUST_CHECK bool keeper_snapshot(struct keeper *, struct arena *, bool head, const char **name,
+                                struct err *);
 
 struct keeper_stats {
     uint64_t written;   /* blocks from the head */

@@ -195,6 +195,33 @@ static bool ask_blocks(struct store *s, const struct question *q, struct arena *
     return done;
 }
 
+/* What is deleted of the head. */
+static void erase(struct store *s, const struct question *q, struct arena *arena,
+                  struct store_series_data *v, size_t *n)
+{
+    struct points p = {.arena = arena};
+    size_t kept = 0;
+    for (size_t i = 0; i < *n; i++) {
+        struct merge m = {.arena = arena, .head = &v[i], .points = p};
+        points_clear(&m.points);
+        add_head(&m);
+        block_erased_apply(s->erased, v[i].labels, &m.points);
+        if (q->first_only)
+            keep_first(&m.points);
+        p = m.points;
+        if (p.n + p.n_histograms == 0)
+            continue;
+        if (p.n + p.n_histograms < v[i].n + v[i].n_histograms) {
+            struct merge one = {.arena = arena, .points = p};
+            give(&one, v[i].labels);
+            v[i] = one.out[0];
+        }
+        v[kept++] = v[i];
+    }
+    *n = kept;
+    points_release(&p);
+}
+
 /* Blocks have all before the horizon; the head only some. */
 static int64_t head_from(struct store *s, int64_t mint_ms)
 {
@@ -209,12 +236,15 @@ static bool ask(struct store *s, const struct question *q, struct arena *arena,
     size_t n_head;
     int64_t from_ms = head_from(s, q->mint_ms);
     bool damaged;
-    bool done = q->first_only ? head_select_first(s, arena, q->matchers, q->n_matchers, from_ms,
-                                                  q->maxt_ms, &head, &n_head, err)
-                              : head_select(s, arena, q->matchers, q->n_matchers, from_ms,
-                                            q->maxt_ms, q->max_samples, &head, &n_head, err);
+    bool done = q->first_only && block_erased_is_empty(s->erased)
+                    ? head_select_first(s, arena, q->matchers, q->n_matchers, from_ms, q->maxt_ms,
+                                        &head, &n_head, err)
+                    : head_select(s, arena, q->matchers, q->n_matchers, from_ms, q->maxt_ms,
+                                  q->max_samples, &head, &n_head, err);
     if (!done)
         return false;
+    if (!block_erased_is_empty(s->erased))
+        erase(s, q, arena, head, &n_head);
     do
         done = ask_blocks(s, q, arena, head, n_head, out, n, &damaged, err);
     while (damaged);

@@ -6,6 +6,7 @@
 #ifndef CQED_STORE_INTERNAL_H
 #define CQED_STORE_INTERNAL_H
 
+#include "store/block_erased.h"
 #include "store/block_set.h"
 #include "store/head.h"
 #include "store/store.h"
@@ -15,6 +16,7 @@ struct store {
     struct head head;
     struct wal *wal;
     struct block_set *blocks;
+    struct block_erased *erased;
     struct keeper *keeper; /* moves samples from the head to blocks (block_keeper.c) */
     char *folder;
     int lock_fd;

@@ -35,6 +35,7 @@ static void release(struct store *s)
     wal_free(s->wal);
     head_release(&s->head);
     block_set_close(s->blocks);
+    block_erased_close(s->erased);
     pthread_cond_destroy(&s->stop_now);
     pthread_mutex_destroy(&s->stop_lock);
     pthread_cond_destroy(&s->turn_passed);
@@ -92,10 +93,33 @@ static bool recover(struct store *s, struct err *err)
 static bool open_blocks(struct store *s, const struct store_options *o, struct err *err)
 {
     s->blocks = block_set_open(s->folder, false, err);
-    if (!s->blocks)
+    s->erased = s->blocks ? block_erased_open(s->folder, err) : NULL;
+    if (!s->erased)
         return false;
     s->keeper = keeper_new(s, o->retention_ms, o->retention_bytes);
     return true;
+}
+
+void store_set_retention(struct store *s, int64_t retention_ms, uint64_t retention_bytes)
+{
+    keeper_set_retention(s->keeper, retention_ms, retention_bytes);
+}
+
+bool store_delete(struct store *s, const struct matcher *m, size_t n_matchers, int64_t mint_ms,
+                  int64_t maxt_ms, size_t *n, struct err *err)
+{
+    return keeper_delete(s->keeper, m, n_matchers, mint_ms, maxt_ms, n, err);
+}
+
+bool store_clean(struct store *s, struct err *err)
+{
+    return keeper_clean(s->keeper, err);
+}
+
+bool store_snapshot(struct store *s, struct arena *arena, bool head, const char **name,
+                    struct err *err)
+{
+    return keeper_snapshot(s->keeper, arena, head, name, err);
 }
 
 bool store_maintain(struct store *s, struct err *err)

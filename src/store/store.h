@@ -199,9 +199,27 @@ MUST_CHECK bool store_label_values(struct store *, struct arena *, struct str na
 MUST_CHECK bool store_series_list(struct store *, struct arena *, const struct matcher *,
                                   size_t n_matchers, struct labels **out, size_t *n, struct err *);
 
+/* As in store_options; holds from the next round on. */
+void store_set_retention(struct store *, int64_t retention_ms, uint64_t retention_bytes);
+
 /* One round of what the low-priority thread does each minute: blocks from the head, larger blocks,
  * retention. Any thread. */
 MUST_CHECK bool store_maintain(struct store *, struct err *);
+
+/* Hide the samples in [mint, maxt] of all series that match, now and for good; what arrives later
+ * is not concerned. Matchers as for store_select. They are still on disk until compaction, or
+ * store_clean. *n counts the series. */
+MUST_CHECK bool store_delete(struct store *, const struct matcher *, size_t n_matchers,
+                             int64_t mint_ms, int64_t maxt_ms, size_t *n, struct err *);
+
+/* Rewrite the blocks that have deleted samples, without them. */
+MUST_CHECK bool store_clean(struct store *, struct err *);
+
+/* <folder>/snapshots/<name>: blocks of everything, hard links where they exist already, the head
+ * written as one more (`head` = also what is newer than the blocks). Prometheus can be started on
+ * it. The name, which begins with the time in UTC, is the arena's. */
+MUST_CHECK bool store_snapshot(struct store *, struct arena *, bool head, const char **name,
+                               struct err *);
 
 /* Wait until everything committed so far is on disk. */
 MUST_CHECK bool store_flush(struct store *, struct err *);
