@@ -121,6 +121,8 @@ static bool settings_are_fixed(const struct config *now, const struct config *ne
         !is_same(now->otlp.tls_cert_file, next->otlp.tls_cert_file) ||
         !is_same(now->otlp.tls_key_file, next->otlp.tls_key_file))
         return err_set(err, ERR_CONFLICT, "telemetry.otlp changed: restart cQED for it");
+    if (now->admin_api != next->admin_api)
+        return err_set(err, ERR_CONFLICT, "storage.adminApi changed: restart cQED for it");
     return true;
 }
 
@@ -200,6 +202,7 @@ static bool open_all(struct daemon *d, struct err *err)
                                                    .otlp = d->config->otlp,
                                                    .loop = d->loop,
                                                    .store = d->store,
+                                                   .admin_api = d->config->admin_api,
                                                    .metadata = d->metadata,
                                                    .ledger = d->ledger,
                                                    .control = control,

@@ -43,7 +43,8 @@ void respond_json(struct http_response *, const json_t *);
 
 /* prometheus.c */
 http_handler handle_query, handle_query_range, handle_labels, handle_label_values, handle_series,
-    handle_metadata, handle_targets, handle_buildinfo;
+    handle_metadata, handle_targets, handle_buildinfo, handle_delete_series,
+    handle_clean_tombstones, handle_snapshot;
 
 /* telemetry.c */
 http_handler handle_remote_write, handle_own_metrics;

@@ -56,6 +56,7 @@ struct serve_options {
     struct otlp_ports otlp; /* besides `listen`, which takes OTLP/HTTP too */
     struct loop *loop;
     struct store *store;
+    bool admin_api; /* deletions and snapshots may be asked for */
     struct metadata_store *metadata;
     struct ledger *ledger;
     control_fn *control;
