@@ -78,15 +78,16 @@ export class Cqed extends Server {
 }
 
 export class Prometheus extends Server {
-  constructor(programs, folder, { scrape, receive = false }) {
+  constructor(programs, folder, { scrape, receive = false, program = 'prometheus' }) {
     super(programs, 'prometheus', folder)
     this.config = join(folder, 'prometheus.yml')
     this.receive = receive
+    this.executable = program
     write(this.config, { scrape_configs: scrape })
   }
 
   command() {
-    return ['prometheus', [`--config.file=${this.config}`, `--storage.tsdb.path=${join(this.folder, 'data')}`,
+    return [this.executable, [`--config.file=${this.config}`, `--storage.tsdb.path=${join(this.folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${this.port}`, '--storage.tsdb.retention.time=60d', '--log.level=warn',
       ...(this.receive ? ['--web.enable-remote-write-receiver'] : [])]]
   }
