@@ -2,13 +2,14 @@
 #   make          the program, at build/cqed
 #   make demo     the whole loop on this machine, with real parts; KEEP=1 leaves it running
 #   make test     unit tests, text cases, simulations, corpora and end to end, under ASan and UBSan
+#   make conformance  Prometheus's own PromQL tests over HTTP; CONFORMANCE says where they are
 #   make check    everything that can be told without running it
 #   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
 #   make tsan     the unit tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/html/index.html in colour
 #   make bench    cQED and Debian's Prometheus side by side: CPU seconds, memory, restarts; a table
 #   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
-.PHONY: all deps demo test check fuzz tsan cover bench bench-judge clean
+.PHONY: all deps demo test conformance check fuzz tsan cover bench bench-judge clean
 
 all: build/build.ninja
 	@ninja -C build cqed
@@ -32,6 +33,9 @@ test: build/asan/build.ninja
 	@tools/deps test
 	@ninja -C build/asan
 	@ctest --test-dir build/asan --output-on-failure -j2
+
+conformance: all
+	@tests/promql/conformance.py build/cqed $${CONFORMANCE:-../shared/conformance/promql}
 
 check: deps
 	@tools/deps check

@@ -39,7 +39,8 @@ static void read_samples(struct str payload)
         record_add_sample(&written, &out, &s);
         struct str rest = buf_str(&written);
         CHECK(record_take_sample(&rest, &check, &arena, &again, &bad) && rest.n == 0);
-        CHECK(again.id == s.id && again.t_ms == s.t_ms && again.origin_zero == s.origin_zero);
+        CHECK(again.id == s.id && again.t_ms == s.t_ms && again.origin_zero == s.origin_zero &&
+              again.may_be_late == s.may_be_late);
         CHECK(s.h ? histogram_identical(again.h, s.h) : memcmp(&again.v, &s.v, sizeof s.v) == 0);
         arena_clear(&arena);
     }

@@ -178,15 +178,16 @@ static void read_retention(struct reader *r, const struct yaml_node *node)
 
 static void read_storage(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"path",      "flush",     "fsync",
-                                       "exemplars", "retention", "adminApi"};
-    static const char *const later[] = {"outOfOrderWindow", "memory"};
+    static const char *const keys[] = {"path",      "flush",    "fsync",           "exemplars",
+                                       "retention", "adminApi", "outOfOrderWindow"};
+    static const char *const later[] = {"memory"};
     static const char *const fsyncs[] = {"interval", "always"};
     struct config *c = r->config;
     int fsync = 0;
     if (yaml_take_string(map, "path", r->arena, &c->data_path, r->diags))
         c->data_path = resolve_path(r->arena, c->path, c->data_path);
     yaml_take_duration(map, "flush", &c->flush_ms, r->diags);
+    yaml_take_duration(map, "outOfOrderWindow", &c->out_of_order_ms, r->diags);
     yaml_take_i64(map, "exemplars", 0, 100000000, &c->exemplars, r->diags);
     yaml_take_bool(map, "adminApi", &c->admin_api, r->diags);
     struct yaml_node *retention = yaml_take(map, "retention");

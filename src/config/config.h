@@ -42,6 +42,7 @@ struct config {
     int64_t retention_ms;     /* 0 = for ever */
     uint64_t retention_bytes; /* of blocks and log; 0 = any */
     bool admin_api;           /* deleting series and taking snapshots over HTTP */
+    int64_t out_of_order_ms;  /* 0 = no late samples */
     const struct scrape_config *scrapes;
     size_t n_scrapes;
     const struct slo_spec *slos;

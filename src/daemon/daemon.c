@@ -174,6 +174,7 @@ static bool open_telemetry(struct daemon *d, struct err *err)
     d->store = store_open(&(struct store_options){.path = d->data_path,
                                                   .flush_ms = d->config->flush_ms,
                                                   .fsync_always = d->config->fsync_always,
+                                                  .out_of_order_ms = d->config->out_of_order_ms,
                                                   .exemplars = (uint32_t)d->config->exemplars,
                                                   .retention_ms = d->config->retention_ms,
                                                   .retention_bytes = d->config->retention_bytes,

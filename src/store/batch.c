@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "store/internal.h"
 #include "store/record.h"
+#include "store/seen.h"
 
 #include <stdlib.h>
 
@@ -21,7 +22,8 @@ struct pending {
     };
     bool is_histogram;
     bool origin_zero;
-    bool applied;
+    bool may_be_late;
+    bool applied; /* in order, so the tap is told */
 };
 
 struct pending_exemplar {
@@ -35,6 +37,7 @@ struct store_batch {
     struct pending *v;
     size_t n;
     size_t capacity;
+    struct seen seen; /* all of them, once one was late */
     struct pending_exemplar *exemplars;
     size_t n_exemplars;
     size_t exemplar_capacity;
@@ -73,11 +76,14 @@ void store_prefetch(struct store *store, uint64_t ref)
     __builtin_prefetch(head_at(&store->head, ref), 1);
 }
 
-/* The batch's own newest sample of the series; NULL when there is none. */
+/* The batch's own newest sample of the series; NULL when that is not newer than what is committed.
+ * The hint may be another batch's, and so lead to a late sample of this one. */
 static const struct pending *own_newest(const struct store_batch *b, struct series *s)
 {
     uint32_t hint = atomic_load_explicit(&s->pending, memory_order_relaxed);
-    return hint < b->n && b->v[hint].series == s ? &b->v[hint] : NULL;
+    bool own = hint < b->n && b->v[hint].series == s &&
+               b->v[hint].t_ms > atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    return own ? &b->v[hint] : NULL;
 }
 
 /* What equal samples have in common. */
@@ -95,21 +101,44 @@ static bool is_too_far_ahead(const struct store_batch *b, int64_t t_ms)
     return t_ms > b->now_ms && (uint64_t)t_ms - (uint64_t)b->now_ms > STORE_AHEAD_MAX_MS;
 }
 
+static void see(struct store_batch *b, size_t i)
+{
+    seen_add(&b->seen, b->v[i].series->ref, b->v[i].t_ms, (uint32_t)i);
+}
+
+/* Against what stands at its time, in this batch or in the head. */
+static enum store_result judge_late(struct store_batch *b, const struct pending *p)
+{
+    struct head *h = &b->store->head;
+    uint32_t own;
+    if (!p->may_be_late)
+        return STORE_OUT_OF_ORDER;
+    for (size_t i = b->seen.n == 0 ? 0 : b->n; i < b->n; i++)
+        see(b, i);
+    if (seen_find(&b->seen, p->series->ref, p->t_ms, &own))
+        return bits_of(&b->v[own]) == bits_of(p) ? STORE_DUPLICATE : STORE_CONFLICTING;
+    pthread_rwlock_rdlock(&h->visible);
+    enum store_result result = head_judge_late(h, p->series, p->t_ms, bits_of(p));
+    pthread_rwlock_unlock(&h->visible);
+    return result;
+}
+
 /* Against the newest sample as this batch sees it: its own, or what is committed. */
-static enum store_result judge(const struct store_batch *b, const struct pending *p)
+static enum store_result judge(struct store_batch *b, const struct pending *p)
 {
     struct series *s = p->series;
     int64_t t_ms = p->t_ms;
     const struct pending *own = own_newest(b, s);
     if (is_too_far_ahead(b, t_ms))
         return STORE_TOO_FAR_AHEAD;
-    if (own)
-        return t_ms > own->t_ms ? STORE_OK : head_judge(own->t_ms, bits_of(own), t_ms, bits_of(p));
-    int64_t last_t_ms = atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    int64_t last_t_ms = own ? own->t_ms : atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
     if (t_ms > last_t_ms)
         return STORE_OK;
-    return head_judge(last_t_ms, atomic_load_explicit(&s->last_bits, memory_order_relaxed), t_ms,
-                      bits_of(p));
+    if (t_ms < last_t_ms)
+        return judge_late(b, p);
+    return head_judge(
+        last_t_ms, own ? bits_of(own) : atomic_load_explicit(&s->last_bits, memory_order_relaxed),
+        t_ms, bits_of(p));
 }
 
 bool store_batch_newest(const struct store_batch *b, uint64_t ref, struct sample *out)
@@ -159,10 +188,18 @@ bool store_batch_newest_histogram(const struct store_batch *b, uint64_t ref, str
     return found;
 }
 
-static void push(struct store_batch *b, const struct pending *p)
+/* The hint is for the newest: a late one leaves it alone. */
+static void put(struct store_batch *b, const struct pending *p)
 {
+    const struct pending *own = own_newest(b, p->series);
+    int64_t last_t_ms =
+        own ? own->t_ms : atomic_load_explicit(&p->series->last_t_ms, memory_order_relaxed);
+    if (p->t_ms > last_t_ms)
+        atomic_store_explicit(&p->series->pending, (uint32_t)b->n, memory_order_relaxed);
     b->v = mem_grow(b->v, b->n, &b->capacity, sizeof *b->v);
     b->v[b->n++] = *p;
+    if (b->seen.n > 0)
+        see(b, b->n - 1);
 }
 
 static enum store_result add(struct store_batch *b, uint64_t ref, struct pending *p,
@@ -172,13 +209,13 @@ static enum store_result add(struct store_batch *b, uint64_t ref, struct pending
     if (ref != 0) {
         p->series = head_at(&b->store->head, ref);
         CHECK(p->series && b->n < UINT32_MAX);
+        p->may_be_late = p->t_ms >= head_late_limit(&b->store->head);
         result = judge(b, p);
         if (result == STORE_OK) {
             p->origin_zero = origin == STORE_ORIGIN_ZERO;
             if (p->is_histogram)
                 p->h = histogram_copy(&b->arena, p->h);
-            atomic_store_explicit(&p->series->pending, (uint32_t)b->n, memory_order_relaxed);
-            push(b, p);
+            put(b, p);
         }
     }
     if (result != STORE_OK && result != STORE_DUPLICATE)
@@ -285,8 +322,10 @@ static bool draft_samples(struct store_batch *b, struct wal_draft *d, struct err
         p->origin_zero =
             p->origin_zero &&
             atomic_load_explicit(&p->series->last_t_ms, memory_order_relaxed) == SERIES_EMPTY;
-        struct record_sample r = {
-            .id = p->series->wal_id, .origin_zero = p->origin_zero, .t_ms = p->t_ms};
+        struct record_sample r = {.id = p->series->wal_id,
+                                  .origin_zero = p->origin_zero,
+                                  .may_be_late = p->may_be_late,
+                                  .t_ms = p->t_ms};
         if (p->is_histogram)
             r.h = p->h;
         else
@@ -327,9 +366,13 @@ static void pass_turn(struct store *s)
 static bool append(struct store_batch *b, struct pending *p)
 {
     struct head *h = &b->store->head;
-    if (!p->is_histogram)
-        return head_append(h, p->series, p->t_ms, p->v, p->origin_zero, &p->increase);
-    return head_append_histogram(h, p->series, p->t_ms, p->h, p->origin_zero, &b->arena, &p->base);
+    p->applied = p->is_histogram
+                     ? head_append_histogram(h, p->series, p->t_ms, p->h, p->origin_zero, &b->arena,
+                                             &p->base)
+                     : head_append(h, p->series, p->t_ms, p->v, p->origin_zero, &p->increase);
+    return p->applied ||
+           (p->may_be_late && head_append_late(h, p->series, p->t_ms, p->is_histogram ? 0 : p->v,
+                                               p->is_histogram ? p->h : NULL));
 }
 
 /* The byte in which each series' next sample will begin: loads that do not wait for one another. */
@@ -352,8 +395,7 @@ static void apply(struct store_batch *b)
         struct pending *p = &b->v[i];
         if (i % TOUCH_AHEAD == 0)
             touch(b, i, i + TOUCH_AHEAD < b->n ? i + TOUCH_AHEAD : b->n);
-        p->applied = append(b, p);
-        applied += p->applied;
+        applied += append(b, p);
     }
     pthread_rwlock_unlock(&s->head.visible);
     atomic_fetch_add(&s->appended, applied);
@@ -415,6 +457,7 @@ void store_batch_cancel(struct store_batch *b)
     if (!b)
         return;
     arena_release(&b->arena);
+    seen_release(&b->seen);
     free(b->exemplars);
     free(b->v);
     free(b);

@@ -38,6 +38,7 @@ void head_init(struct head *h, const struct store_options *o)
     slab_init(&h->slab);
     h->blocks = mem_array(HEAD_BLOCKS, sizeof *h->blocks);
     h->max_series = o->max_series < most ? o->max_series : most;
+    h->window_ms = o->out_of_order_ms;
     h->tap = o->tap;
     exemplars_init(&h->exemplars, o->exemplars);
     atomic_store(&h->n_series, 0);
@@ -363,7 +364,7 @@ bool head_append_histogram(struct head *h, struct series *s, int64_t t_ms,
     else
         *base = origin_zero ? &nothing : NULL;
     rest_append(rest, t_ms, histogram, &bytes);
-    atomic_fetch_add(&h->chunk_bytes, bytes);
+    count_bytes(h, bytes);
     note_newest(h, s, t_ms, histogram_hash(histogram));
     return true;
 }
@@ -399,6 +400,62 @@ void head_move_horizon(struct head *h)
     int64_t border_ms = atomic_load(&h->border_ms), late_ms = atomic_load(&h->late_min_ms);
     atomic_store(&h->horizon_ms, late_ms < border_ms ? late_ms : border_ms);
     pthread_rwlock_unlock(&h->visible);
+}
+
+int64_t head_late_limit(struct head *h)
+{
+    int64_t newest = atomic_load_explicit(&h->max_t_ms, memory_order_relaxed);
+    if (h->window_ms <= 0)
+        return INT64_MAX;
+    return newest < INT64_MIN + h->window_ms ? INT64_MIN : newest - h->window_ms;
+}
+
+/* The sample at t_ms, in whatever chunk it stands. */
+static bool find_sample(const struct series *s, int64_t t_ms, uint64_t *bits)
+{
+    const struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_relaxed);
+    for (uint32_t i = series_n_chunks(s); i > 0; i--) {
+        const struct chunk c = series_chunk(s, i - 1);
+        if (chunk_find(&c, t_ms, bits))
+            return true;
+    }
+    for (size_t i = rest ? rest->n_chunks : 0; i > 0; i--) {
+        if (histogram_chunk_find(&rest->chunks[i - 1], t_ms, bits))
+            return true;
+    }
+    return rest && late_find(&rest->late, t_ms, bits);
+}
+
+enum store_result head_judge_late(struct head *h, const struct series *s, int64_t t_ms,
+                                  uint64_t bits)
+{
+    uint64_t there;
+    if (t_ms < head_late_limit(h) || t_ms == SERIES_EMPTY)
+        return STORE_OUT_OF_ORDER;
+    if (!find_sample(s, t_ms, &there))
+        return STORE_OK;
+    return there == bits ? STORE_DUPLICATE : STORE_CONFLICTING;
+}
+
+bool head_append_late(struct head *h, struct series *s, int64_t t_ms, double v,
+                      const struct histogram *histogram)
+{
+    int64_t bytes = 0;
+    uint64_t there;
+    if (t_ms >= atomic_load_explicit(&s->last_t_ms, memory_order_relaxed) || t_ms == SERIES_EMPTY ||
+        find_sample(s, t_ms, &there))
+        return false;
+    struct series_rest *rest = need_rest(s);
+    if (histogram)
+        late_insert_histogram(&rest->late, t_ms, histogram, &bytes);
+    else
+        late_insert(&rest->late, t_ms, v, &bytes);
+    count_bytes(h, bytes);
+    if (t_ms < atomic_load_explicit(&h->min_t_ms, memory_order_relaxed))
+        atomic_store_explicit(&h->min_t_ms, t_ms, memory_order_relaxed);
+    if (t_ms < atomic_load_explicit(&h->border_ms, memory_order_relaxed))
+        note_late(h, t_ms);
+    return true;
 }
 
 /* Returns the oldest time that is left in refs [from, to]. */

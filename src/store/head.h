@@ -92,6 +92,7 @@ struct head {
     _Atomic(struct series_block *) *blocks; /* HEAD_BLOCKS of them */
     _Atomic uint32_t n_series;
     uint64_t max_series;
+    int64_t window_ms; /* how far behind the newest sample others may be late; 0 = not at all */
     const struct store_tap *tap; /* or NULL */
     struct exemplars exemplars;
     _Atomic int64_t chunk_bytes;
@@ -155,6 +156,20 @@ bool head_append(struct head *, struct series *, int64_t t_ms, double v, bool or
  * arena memory or static. */
 bool head_append_histogram(struct head *, struct series *, int64_t t_ms, const struct histogram *,
                            bool origin_zero, struct arena *, const struct histogram **base);
+
+/* What a sample would be that is older than the series' newest one: STORE_OK when it is within the
+ * window and there is none at its time. `visible` must be held. */
+enum store_result head_judge_late(struct head *, const struct series *, int64_t t_ms,
+                                  uint64_t bits);
+
+/* Put it, h or else v, among the late ones; false when there is one at its time or it is not late.
+ * The window is not looked at: that was done before it went to the log. The tap is not told, since
+ * what was counted later holds what was counted before. `visible` must be held for writing. */
+bool head_append_late(struct head *, struct series *, int64_t t_ms, double v,
+                      const struct histogram *h);
+
+/* The oldest time that may be late; INT64_MAX = none may. */
+int64_t head_late_limit(struct head *);
 
 /* Whether the series' newest sample is a histogram. Any thread. */
 bool head_newest_is_histogram(const struct series *);

@@ -1,6 +1,7 @@
 #include "store/histogram_chunk.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "store/bits.h"
 
@@ -375,4 +376,18 @@ struct histogram *histogram_reader_current(const struct histogram_reader *r)
     const double *values = arena_memdup(r->arena, r->values, n * sizeof *values);
     struct histogram h = assemble(&r->layout, values, r->hint);
     return arena_memdup(r->arena, &h, sizeof h);
+}
+
+static uint64_t hash_side(const struct histogram_side *s, uint64_t hash)
+{
+    hash = hash64(s->spans, s->n_spans * sizeof *s->spans, hash);
+    return hash64(s->buckets, s->n_buckets * sizeof *s->buckets, hash);
+}
+
+uint64_t histogram_hash(const struct histogram *h)
+{
+    const double numbers[] = {h->schema, h->zero_threshold, h->zero_count, h->count, h->sum};
+    uint64_t hash = hash64(numbers, sizeof numbers, h->positive.n_spans);
+    hash = hash_side(&h->negative, hash_side(&h->positive, hash));
+    return hash64(h->custom, h->n_custom * sizeof *h->custom, hash);
 }

@@ -75,6 +75,9 @@ void histogram_chunk_append(struct histogram_chunk *, struct histogram_tail *, i
 /* Give back the spare room of a chunk that gets no more samples. */
 void histogram_chunk_seal(struct histogram_chunk *);
 
+/* What two histograms at the same time are compared by: all but the hint. */
+uint64_t histogram_hash(const struct histogram *);
+
 /* Bytes behind the pointers; a shared layout counts in each chunk. */
 size_t histogram_chunk_memory(const struct histogram_chunk *);
 

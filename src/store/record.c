@@ -12,7 +12,8 @@
 #define SAMPLE_KIND_MASK 0x03
 #define SAMPLE_SAME_TIME 0x08 /* as the sample before */
 #define SAMPLE_NEXT_ID 0x10   /* one more than the sample before */
-#define SAMPLE_KNOWN_BITS 0x1f
+#define SAMPLE_MAY_BE_LATE 0x20
+#define SAMPLE_KNOWN_BITS 0x3f
 
 #define SAMPLE_MAX_BYTES 31 /* but a histogram: the first byte and three varints */
 
@@ -196,6 +197,7 @@ void record_add_sample(struct buf *out, struct record_cursor *last, const struct
                                                         : VALUE_RAW;
     unsigned head = (unsigned)kind << SAMPLE_KIND_SHIFT;
     head |= s->origin_zero ? SAMPLE_ORIGIN_ZERO : 0;
+    head |= s->may_be_late ? SAMPLE_MAY_BE_LATE : 0;
     head |= s->t_ms == last->t_ms ? SAMPLE_SAME_TIME : 0;
     head |= (uint64_t)s->id == (uint64_t)last->id + 1 ? SAMPLE_NEXT_ID : 0;
     char *begin = buf_reserve(out, SAMPLE_MAX_BYTES), *p = begin;
@@ -440,6 +442,7 @@ bool record_take_sample(struct str *payload, struct record_cursor *last, struct 
         return false;
     out->t_ms = (int64_t)((uint64_t)last->t_ms + (uint64_t)step);
     out->origin_zero = head & SAMPLE_ORIGIN_ZERO;
+    out->may_be_late = head & SAMPLE_MAY_BE_LATE;
     *last = (struct record_cursor){out->id, out->t_ms};
     *bad = false;
     return true;

@@ -58,6 +58,7 @@ void record_add_series(struct buf *, struct labels);
 struct record_sample {
     uint32_t id; /* the definition's number in the segment */
     bool origin_zero;
+    bool may_be_late; /* when it is older than the series' newest, it goes among the late ones */
     int64_t t_ms;
     double v;
     const struct histogram *h; /* instead of v; NULL = a float */

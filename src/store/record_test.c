@@ -86,6 +86,7 @@ static void samples_come_back_bit_for_bit(void **state)
     for (size_t i = 0; i < 200; i++) {
         struct record_sample s = {.id = ids[i % 8],
                                   .origin_zero = i % 3 == 0,
+                                  .may_be_late = i % 4 == 1,
                                   .t_ms = times[i % 7],
                                   .v = values[i % 14],
                                   .h = i % 5 == 0 ? &histograms[i % 4] : NULL};
@@ -101,6 +102,7 @@ static void samples_come_back_bit_for_bit(void **state)
         assert_int_equal(got.id, ids[i % 8]);
         assert_int_equal(got.t_ms, times[i % 7]);
         assert_int_equal(got.origin_zero, i % 3 == 0);
+        assert_int_equal(got.may_be_late, i % 4 == 1);
         if (i % 5 == 0)
             assert_true(histogram_identical(got.h, &histograms[i % 4]));
         else

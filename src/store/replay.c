@@ -83,7 +83,8 @@ static bool apply_sample(struct reading *g, const struct record_sample *r, struc
     if (r->id >= g->n_defined)
         return false;
     struct series *s = g->defined[r->id];
-    if (r->h ? apply_histogram(g, s, r, arena) : apply_float(g, s, r)) {
+    bool applied = r->h ? apply_histogram(g, s, r, arena) : apply_float(g, s, r);
+    if (applied || (r->may_be_late && head_append_late(g->head, s, r->t_ms, r->v, r->h))) {
         g->replay->samples++;
         if (r->t_ms > g->segment.max_t_ms)
             g->segment.max_t_ms = r->t_ms;

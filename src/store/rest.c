@@ -1,6 +1,5 @@
 #include "store/rest.h"
 
-#include "base/hash.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -19,6 +18,7 @@ void rest_free(struct series_rest *r)
     for (size_t i = 0; i < r->n_chunks; i++)
         histogram_chunk_release(&r->chunks[i]);
     histogram_tail_release(&r->tail);
+    late_release(&r->late);
     free(r->chunks);
     free(r);
 }
@@ -56,6 +56,7 @@ void rest_append(struct series_rest *r, int64_t t_ms, const struct histogram *h,
 void rest_drop_before(struct series_rest *r, int64_t t_ms, int64_t *bytes)
 {
     size_t n = 0;
+    late_drop_before(&r->late, t_ms, bytes);
     for (; n < r->n_chunks && r->chunks[n].last_t_ms < t_ms; n++) {
         *bytes -= (int64_t)histogram_chunk_memory(&r->chunks[n]);
         histogram_chunk_release(&r->chunks[n]);
@@ -67,7 +68,8 @@ void rest_drop_before(struct series_rest *r, int64_t t_ms, int64_t *bytes)
 
 int64_t rest_oldest(const struct series_rest *r)
 {
-    return r->n_chunks > 0 ? r->chunks[0].first_t_ms : INT64_MAX;
+    int64_t oldest = late_oldest(&r->late);
+    return r->n_chunks > 0 && r->chunks[0].first_t_ms < oldest ? r->chunks[0].first_t_ms : oldest;
 }
 
 uint64_t histogram_cost(const struct histogram *h)
@@ -75,43 +77,55 @@ uint64_t histogram_cost(const struct histogram *h)
     return 1 + (uint64_t)h->positive.n_buckets + h->negative.n_buckets;
 }
 
+/* A read under way. */
+struct reading {
+    struct arena *arena;
+    int64_t mint_ms, maxt_ms;
+    struct histogram_sample *v;
+    size_t n, capacity;
+    uint64_t cost;
+};
+
+/* Until `max_n` are there, or they cost over `max`. */
+static void read_chunks(struct reading *g, const struct histogram_chunk *chunks, size_t n_chunks,
+                        size_t max_n, uint64_t max)
+{
+    struct histogram_reader reader;
+    int64_t t_ms;
+    for (size_t i = 0; i < n_chunks && g->n < max_n && g->cost <= max; i++) {
+        if (chunks[i].last_t_ms < g->mint_ms || chunks[i].first_t_ms > g->maxt_ms)
+            continue;
+        histogram_reader_init(&reader, g->arena, &chunks[i]);
+        while (g->n < max_n && g->cost <= max && histogram_reader_skip(&reader, &t_ms) &&
+               t_ms <= g->maxt_ms) {
+            if (t_ms < g->mint_ms)
+                continue;
+            g->v = arena_grow(g->arena, g->v, g->n, &g->capacity, sizeof *g->v);
+            g->v[g->n] = (struct histogram_sample){t_ms, histogram_reader_current(&reader)};
+            g->cost += histogram_cost(g->v[g->n++].h);
+        }
+    }
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    const struct histogram_sample *a = left, *b = right;
+    return (a->t_ms > b->t_ms) - (a->t_ms < b->t_ms);
+}
+
 void rest_read(const struct series_rest *r, struct arena *arena, int64_t mint_ms, int64_t maxt_ms,
                uint64_t max, size_t max_n, const struct histogram_sample **out, size_t *n,
                uint64_t *cost)
 {
-    struct histogram_reader reader;
-    struct histogram_sample *v = NULL;
-    size_t capacity = 0;
-    int64_t t_ms;
-    *n = 0;
-    *cost = 0;
-    for (size_t i = 0; i < r->n_chunks; i++) {
-        const struct histogram_chunk *c = &r->chunks[i];
-        if (c->last_t_ms < mint_ms || c->first_t_ms > maxt_ms)
-            continue;
-        histogram_reader_init(&reader, arena, c);
-        while (*n < max_n && *cost <= max && histogram_reader_skip(&reader, &t_ms) &&
-               t_ms <= maxt_ms) {
-            if (t_ms < mint_ms)
-                continue;
-            v = arena_grow(arena, v, *n, &capacity, sizeof *v);
-            v[*n] = (struct histogram_sample){t_ms, histogram_reader_current(&reader)};
-            *cost += histogram_cost(v[(*n)++].h);
-        }
+    struct reading g = {.arena = arena, .mint_ms = mint_ms, .maxt_ms = maxt_ms};
+    read_chunks(&g, r->chunks, r->n_chunks, max_n, max);
+    if (r->late.n_histograms > 0) {
+        read_chunks(&g, r->late.histograms, r->late.n_histograms,
+                    max_n < SIZE_MAX - g.n ? g.n + max_n : max_n, max);
+        if (g.n > 1)
+            qsort(g.v, g.n, sizeof *g.v, compare_times);
     }
-    *out = v;
-}
-
-static uint64_t hash_side(const struct histogram_side *s, uint64_t hash)
-{
-    hash = hash64(s->spans, s->n_spans * sizeof *s->spans, hash);
-    return hash64(s->buckets, s->n_buckets * sizeof *s->buckets, hash);
-}
-
-uint64_t histogram_hash(const struct histogram *h)
-{
-    const double numbers[] = {h->schema, h->zero_threshold, h->zero_count, h->count, h->sum};
-    uint64_t hash = hash64(numbers, sizeof numbers, h->positive.n_spans);
-    hash = hash_side(&h->negative, hash_side(&h->positive, hash));
-    return hash64(h->custom, h->n_custom * sizeof *h->custom, hash);
+    *out = g.v;
+    *n = g.n < max_n ? g.n : max_n;
+    *cost = g.cost;
 }

@@ -1,10 +1,10 @@
-/* rest.h -- what few series have: native histograms. Behind one pointer, so that a series of plain
- * floats pays for it with that pointer only. Made with the series' first histogram, kept until the
- * series goes. Guarded by the head's `visible`, unless it says otherwise. */
+/* rest.h -- what few series have: native histograms, and samples out of order. Behind one pointer,
+ * so that a series of plain floats pays for it with that pointer only. Made with the first of them,
+ * kept until the series goes. Guarded by the head's `visible`, unless it says otherwise. */
 #ifndef CQED_STORE_REST_H
 #define CQED_STORE_REST_H
 
-#include "store/histogram_chunk.h"
+#include "store/late.h"
 
 #include <stdatomic.h>
 
@@ -15,6 +15,7 @@ struct series_rest {
     struct histogram_chunk *chunks; /* by time; the last one is open */
     size_t n_chunks;
     size_t chunk_capacity;
+    struct late late;
 };
 
 struct series_rest *rest_new(void);
@@ -31,9 +32,6 @@ int64_t rest_oldest(const struct series_rest *);
 void rest_read(const struct series_rest *, struct arena *, int64_t mint_ms, int64_t maxt_ms,
                uint64_t max, size_t max_n, const struct histogram_sample **out, size_t *n,
                uint64_t *cost);
-
-/* What two histograms at the same time are compared by: all but the hint. */
-uint64_t histogram_hash(const struct histogram *);
 
 /* What a query pays for it. */
 uint64_t histogram_cost(const struct histogram *);

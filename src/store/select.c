@@ -23,6 +23,8 @@ struct selected {
     size_t n_pieces;
     const struct histogram_sample *histograms;
     size_t n_histograms;
+    const struct sample *late;
+    size_t n_late;
 };
 
 /* By ref or by labels; arena memory. */
@@ -319,6 +321,26 @@ static bool overlaps(const struct chunk *c, int64_t mint_ms, int64_t maxt_ms)
     return c->n > 0 && c->last_t_ms >= mint_ms && c->first_t_ms <= maxt_ms;
 }
 
+/* Put late samples, ascending as those there are, in their places. */
+static void merge_late(struct scratch *s, const struct sample *late, size_t n)
+{
+    if (n == 0)
+        return;
+    scratch_reserve(s, n);
+    size_t old = s->n, at = s->n + n;
+    s->n = at;
+    while (n > 0)
+        s->v[--at] = old > 0 && s->v[old - 1].t_ms > late[n - 1].t_ms ? s->v[--old] : late[--n];
+}
+
+static const struct sample *take_late(struct arena *arena, const struct series *series,
+                                      int64_t mint_ms, int64_t maxt_ms, uint64_t max, size_t *n)
+{
+    *n = 0;
+    return rest_of(series) ? late_read(&rest_of(series)->late, arena, mint_ms, maxt_ms, max, n)
+                           : NULL;
+}
+
 /* Stops soon after `max`, so that one enormous series cannot eat the memory either. */
 static void read_series(struct scratch *s, const struct series *series, int64_t mint_ms,
                         int64_t maxt_ms, uint64_t max)
@@ -390,7 +412,8 @@ static bool too_much(const struct wanted *w, struct err *err)
                    (unsigned long long)w->max);
 }
 
-/* All that is not safe without the lock. Few series have histograms: they are read here. */
+/* All that is not safe without the lock. Few series have histograms or late samples: they are read
+ * here. */
 static bool take(struct arena *arena, struct selection *sel, struct wanted *w, struct err *err)
 {
     uint64_t cost;
@@ -399,6 +422,7 @@ static bool take(struct arena *arena, struct selection *sel, struct wanted *w, s
         take_pieces(arena, one, w->mint_ms, w->maxt_ms, w->first_only ? 1 : SIZE_MAX);
         read_histograms(arena, one->series, w->mint_ms, w->maxt_ms, w->max - w->histograms,
                         w->first_only ? 1 : SIZE_MAX, &one->histograms, &one->n_histograms, &cost);
+        one->late = take_late(arena, one->series, w->mint_ms, w->maxt_ms, w->max, &one->n_late);
         if (cost > w->max - w->histograms)
             return too_much(w, err);
         w->histograms += cost;
@@ -432,6 +456,7 @@ static bool read_all(struct arena *arena, const struct selection *sel, const str
         scratch.n = 0;
         for (size_t k = 0; k < one->n_pieces && scratch.n <= left; k++)
             read_piece(&scratch, &one->pieces[k], w->mint_ms, w->maxt_ms);
+        merge_late(&scratch, one->late, one->n_late);
         d.n = w->first_only && scratch.n > 0 ? 1 : scratch.n;
         done = d.n <= left;
         if (done && d.n > 0)
@@ -505,14 +530,16 @@ void head_read(struct store *s, struct arena *arena, uint32_t ref, int64_t mint_
 {
     struct scratch scratch = {0};
     const struct histogram_sample *histograms = NULL;
-    size_t n_histograms;
+    size_t n_histograms, n_late;
     uint64_t cost;
     pthread_rwlock_rdlock(&s->head.visible);
     const struct series *series = head_at(&s->head, ref);
     read_series(&scratch, series, mint_ms, maxt_ms, UINT64_MAX - 1);
+    const struct sample *late = take_late(arena, series, mint_ms, maxt_ms, UINT64_MAX - 1, &n_late);
     read_histograms(arena, series, mint_ms, maxt_ms, UINT64_MAX, SIZE_MAX, &histograms,
                     &n_histograms, &cost);
     pthread_rwlock_unlock(&s->head.visible);
+    merge_late(&scratch, late, n_late);
     for (size_t i = 0; i < scratch.n; i++)
         points_add(out, scratch.v[i]);
     for (size_t i = 0; i < n_histograms; i++)
@@ -525,7 +552,7 @@ static int64_t oldest_of(const struct series *series, int64_t t_ms, int64_t best
                          struct scratch *scratch, struct arena *arena)
 {
     const struct histogram_sample *histograms = NULL;
-    size_t n_histograms;
+    size_t n_histograms, n_late;
     uint64_t cost;
     read_first(scratch, series, t_ms, best);
     if (scratch->n > 0 && scratch->v[0].t_ms < best)
@@ -533,7 +560,8 @@ static int64_t oldest_of(const struct series *series, int64_t t_ms, int64_t best
     read_histograms(arena, series, t_ms, best, UINT64_MAX, 1, &histograms, &n_histograms, &cost);
     if (n_histograms > 0 && histograms[0].t_ms < best)
         best = histograms[0].t_ms;
-    return best;
+    const struct sample *late = take_late(arena, series, t_ms, best, 0, &n_late);
+    return n_late > 0 && late[0].t_ms < best ? late[0].t_ms : best;
 }
 
 int64_t head_oldest_from(struct store *s, int64_t t_ms)

@@ -193,6 +193,8 @@ struct store *store_open(const struct store_options *o, struct err *err)
     init_locks(s);
     struct store_options head = *o;
     head.max_series = o->max_series ? o->max_series : DEFAULT_MAX_SERIES;
+    if (o->retention_ms > 0 && head.out_of_order_ms > o->retention_ms)
+        head.out_of_order_ms = o->retention_ms; /* older ones would not be kept */
     head_init(&s->head, &head);
     if (lock_folder(s, err) && open_blocks(s, o, err) && recover(s, err) && start_flusher(s, err)) {
         if (keeper_start(s->keeper, err))

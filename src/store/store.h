@@ -62,6 +62,7 @@ struct store_options {
     bool fsync_always;   /* commit returns after fsync */
     uint64_t max_series; /* beyond: store_batch_add answers STORE_LIMIT; 0 = 2,000,000 */
     const struct store_tap *tap; /* borrowed for the store's life; NULL = none */
+    int64_t out_of_order_ms;     /* the window for late samples, within the retention; 0 = none */
     uint32_t exemplars;          /* how many are kept, of all series together; 0 = none */
     int64_t retention_ms;        /* blocks wholly this far behind the newest sample go; 0 = never */
     uint64_t retention_bytes; /* while blocks and log are more, the oldest block goes; 0 = never */
@@ -79,7 +80,7 @@ void store_close(struct store *); /* flushes; no batch or query may be running *
     X(STORE_OK, "ok")                                                                              \
     X(STORE_DUPLICATE, "duplicate")         /* same time, same value: fine, nothing to do */       \
     X(STORE_CONFLICTING, "conflicting")     /* same time, other value: refused */                  \
-    X(STORE_OUT_OF_ORDER, "out_of_order")   /* older than the series' newest: refused */           \
+    X(STORE_OUT_OF_ORDER, "out_of_order")   /* older than the series' newest, or the window */     \
     X(STORE_TOO_FAR_AHEAD, "too_far_ahead") /* over 10 minutes in the future: refused */           \
     X(STORE_LIMIT, "limit")                 /* the head is full: refused */
 
@@ -99,6 +100,12 @@ enum store_origin {
 
 /* How far ahead of the receive time a sample may be. */
 #define STORE_AHEAD_MAX_MS 600000
+
+/* Late samples: what is older than its series' newest is refused, but for what is at most
+ * store_options.out_of_order_ms behind the newest sample of all. That is kept, in the log and read
+ * in its place, and the tap is not told of it: a counter's later samples hold what it counted
+ * before, so that sums stay exact; that there was a reset in between is not seen. At a
+ * time of which there is a sample in a block already, that one stays, and nobody is told. */
 
 /* All samples of one scrape or request become visible together. The batch belongs to the calling
  * thread; now_ms is the receive time. When two threads append to one series at once, a sample that
