@@ -61,11 +61,8 @@ static void seen_done(void *arg, const struct exposure *seen)
     r->exposure = *seen;
     keep_error(r, seen->error);
     record_observation(d, r);
-    if (r->asked_again) {
-        r->asked_again = false;
-        actuate(d, r);
-    } else if (!rollout_state_is_final(r->state.state) && r->state.step_since_ms == 0 &&
-               rollout_is_next(d, r)) {
+    if (!rollout_state_is_final(r->state.state) && r->state.step_since_ms == 0 &&
+        rollout_is_next(d, r)) {
         decide_on(d, r, clock_wall_ms());
     }
 }
@@ -76,21 +73,23 @@ static bool may_act(const struct rollout *r)
     return r->policy->automation != AUTOMATION_ADVISORY || r->exposed_since_ms > 0;
 }
 
+/* A new weight does not wait for the call that tells the old one: traffic must leave a bad version
+ * also when the proxy's answer hangs. */
 void actuate(struct daemon *d, struct rollout *r)
 {
-    if (r->busy) {
-        r->asked_again |= !r->intent_recorded;
-        return;
-    }
-    if (!r->actuator)
+    if (!r->actuator || (r->busy && r->intent_recorded))
         return;
     if (!may_act(r)) {
+        if (r->busy)
+            return;
         r->busy = true;
         r->actuator->ops->observe(r->actuator, seen_done, r);
         return;
     }
     if (!r->intent_recorded && !record_intent(d, r))
         return;
+    if (r->busy)
+        r->actuator->ops->abandon(r->actuator);
     r->busy = true;
     r->actuator->ops->apply(r->actuator, r->state.desired_pct, r->intent, seen_done, r);
 }

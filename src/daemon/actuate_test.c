@@ -6,6 +6,7 @@ struct puppet {
     actuator_done *done;
     void *arg;
     double told_pct;
+    int abandoned;
 };
 
 static void puppet_apply(struct actuator *a, double pct, const char *intent, actuator_done *done,
@@ -18,13 +19,20 @@ static void puppet_apply(struct actuator *a, double pct, const char *intent, act
     p->arg = arg;
 }
 
+static void puppet_abandon(struct actuator *a)
+{
+    struct puppet *p = (struct puppet *)(void *)a;
+    p->abandoned++;
+    p->done = NULL;
+}
+
 static void puppet_close(struct actuator *a)
 {
     (void)a;
 }
 
 static const struct actuator_ops puppet_ops = {
-    .kind = "puppet", .close = puppet_close, .apply = puppet_apply};
+    .kind = "puppet", .close = puppet_close, .apply = puppet_apply, .abandon = puppet_abandon};
 
 static struct rollout *start_with(struct world *w, struct puppet *p)
 {
@@ -65,10 +73,33 @@ static void an_answer_is_believed_no_longer_than_the_timeout(void **state)
     assert_true(soon.exposure.known && !late.exposure.known);
 }
 
+/* The proxy hangs while it is told 10%: the rollback to 0 goes out all the same. */
+static void a_new_weight_does_not_wait_for_the_old_one(void **state)
+{
+    struct world *w = *state;
+    static struct puppet p; /* closed with the world */
+    struct rollout *r = start_with(w, &p);
+    struct err err = ERR_INIT;
+    actuate(&w->d, r);
+    p.done(p.arg, &(struct exposure){.known = true,
+                                     .measured_pct = (double)NAN,
+                                     .capacity_ok = true,
+                                     .at_ms = clock_wall_ms(),
+                                     .error = ""});
+    assert_true(test_act(w, r, "promote", "{\"actor\":\"ann\",\"reason\":\"go\"}", &err));
+    assert_true(p.told_pct == 10 && r->busy);
+    actuate(&w->d, r); /* the next tick: nothing new */
+    assert_int_equal(p.abandoned, 0);
+    assert_true(test_act(w, r, "abort", "{\"actor\":\"ann\",\"reason\":\"looks bad\"}", &err));
+    assert_int_equal(p.abandoned, 1);
+    assert_true(p.told_pct == 0 && r->busy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_error_that_is_no_text_is_recorded_all_the_same),
+        TEST(a_new_weight_does_not_wait_for_the_old_one),
         TEST(an_answer_is_believed_no_longer_than_the_timeout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

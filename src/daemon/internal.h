@@ -39,7 +39,6 @@ struct rollout {
 
     struct actuator *actuator; /* NULL when it could not be opened; why is in exposure_error */
     bool busy;                 /* the actuator has a call under way */
-    bool asked_again;          /* the weight changed meanwhile: call once more */
     bool intent_recorded;      /* of the present desired weight */
     char intent[200];
     struct exposure exposure; /* as last seen */

@@ -43,6 +43,11 @@ struct actuator_ops {
 
     /* Read the actual share without changing anything. */
     void (*observe)(struct actuator *, actuator_done *done, void *arg);
+
+    /* Wait no longer for the call under way, if there is one: its done does not run, and the next
+     * call may start at once. What was sent already may still take effect; being told again and
+     * again puts it right. */
+    void (*abandon)(struct actuator *);
 };
 
 struct actuator {

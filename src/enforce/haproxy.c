@@ -308,6 +308,15 @@ static void haproxy_free(struct haproxy *h)
     free(h);
 }
 
+static void haproxy_abandon(struct actuator *a)
+{
+    struct haproxy *h = haproxy_of(a);
+    if (h->exchange)
+        unix_exchange_cancel(h->exchange);
+    h->exchange = NULL;
+    h->done = NULL;
+}
+
 static void haproxy_close(struct actuator *a)
 {
     haproxy_free(haproxy_of(a));
@@ -403,4 +412,5 @@ const struct actuator_ops haproxy_ops = {
     .capabilities = haproxy_capabilities,
     .apply = haproxy_apply,
     .observe = haproxy_observe,
+    .abandon = haproxy_abandon,
 };

@@ -154,6 +154,15 @@ static void webhook_observe(struct actuator *a, actuator_done *done, void *arg)
     start(webhook_of(a), (double)NAN, "", done, arg);
 }
 
+static void webhook_abandon(struct actuator *a)
+{
+    struct webhook *w = webhook_of(a);
+    if (w->transfer)
+        http_cancel(w->transfer);
+    w->transfer = NULL;
+    w->done = NULL;
+}
+
 static struct actuator_capabilities webhook_capabilities(const struct actuator *a)
 {
     (void)a;
@@ -164,8 +173,7 @@ static struct actuator_capabilities webhook_capabilities(const struct actuator *
 static void webhook_close(struct actuator *a)
 {
     struct webhook *w = webhook_of(a);
-    if (w->transfer)
-        http_cancel(w->transfer);
+    webhook_abandon(a);
     free(w->url);
     free(w->bearer_token);
     free(w->intent);
@@ -245,4 +253,5 @@ const struct actuator_ops webhook_ops = {
     .capabilities = webhook_capabilities,
     .apply = webhook_apply,
     .observe = webhook_observe,
+    .abandon = webhook_abandon,
 };

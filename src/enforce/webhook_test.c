@@ -99,6 +99,38 @@ static struct call call(uint16_t port, double pct)
     return c;
 }
 
+static void never(void *arg, const struct exposure *seen)
+{
+    (void)arg, (void)seen;
+    fail_msg("an abandoned call was heard of");
+}
+
+static void an_abandoned_call_gives_way_to_the_next(void **state)
+{
+    struct target t;
+    char url[64];
+    (void)state;
+    start(&t);
+    struct call c = {.loop = loop_new(NULL)};
+    struct http_client *client = http_client_new(c.loop);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/weight", http_server_port(t.server));
+    json_t *config = json_pack("{s:s}", "url", url);
+    struct actuator *a = webhook_ops.open(c.loop, client, config, NULL);
+    assert_non_null(a);
+    webhook_ops.abandon(a); /* nothing is under way */
+    webhook_ops.apply(a, 25, "shop-1/2/0", never, NULL);
+    webhook_ops.abandon(a);
+    webhook_ops.apply(a, 10, "shop-1/3/0", note, &c);
+    loop_run(c.loop);
+    assert_true(c.seen.known && c.seen.observed_pct == 10);
+    assert_string_equal(t.intent, "shop-1/3/0");
+    webhook_ops.close(a);
+    http_client_free(client);
+    loop_free(c.loop);
+    json_decref(config);
+    http_server_stop(t.server);
+}
+
 static void a_weight_is_put_once_and_seen(void **state)
 {
     struct target t;
@@ -199,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_is_put_once_and_seen),
+        cmocka_unit_test(an_abandoned_call_gives_way_to_the_next),
         cmocka_unit_test(answers_that_say_nothing_are_unknown),
         cmocka_unit_test(mistakes_in_the_policy_are_told),
         cmocka_unit_test(kinds_are_found_by_name),
