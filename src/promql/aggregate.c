@@ -1,6 +1,8 @@
 /* Aggregations that see each value once: columns stream through, groups keep a few numbers a step.
  * Those that must see all values of a step at once are in ranked.c and count_values.c. */
 #include "promql/labelset.h"
+#include "promql/native_aggregate.h"
+#include "promql/native_notes.h"
 #include "promql/sums.h"
 
 #include <math.h>
@@ -15,11 +17,13 @@ struct group {
     struct labels labels;
     bool drop_name;
     double *a, *b, *c;
+    struct native_group *native; /* made when there are histograms to add */
 };
 
 struct aggregator {
     struct sink sink;
     struct evaluation *e;
+    const struct promql_expr *expr;
     enum aggregate_op op;
     struct label_key key;
     struct label_index index;
@@ -67,18 +71,18 @@ static void add_max(struct group *g, const double *v, size_t n)
     }
 }
 
-static void add_count(struct group *g, const double *v, size_t n)
+static void add_count(struct group *g, const struct column *c, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_absent(v[i]))
+        if (column_has(c, i))
             g->a[i] = is_absent(g->a[i]) ? 1 : g->a[i] + 1;
     }
 }
 
-static void add_group(struct group *g, const double *v, size_t n)
+static void add_group(struct group *g, const struct column *c, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_absent(v[i]))
+        if (column_has(c, i))
             g->a[i] = 1;
     }
 }
@@ -101,8 +105,9 @@ static void add_variance(struct group *g, const double *v, size_t n)
     }
 }
 
-static void add_values(enum aggregate_op op, struct group *g, const double *v, size_t n)
+static void add_values(enum aggregate_op op, struct group *g, const struct column *c, size_t n)
 {
+    const double *v = c->v;
     switch (op) {
     case AGGREGATE_SUM:
         add_sum(g, v, n);
@@ -117,10 +122,10 @@ static void add_values(enum aggregate_op op, struct group *g, const double *v, s
         add_max(g, v, n);
         return;
     case AGGREGATE_COUNT:
-        add_count(g, v, n);
+        add_count(g, c, n);
         return;
     case AGGREGATE_GROUP:
-        add_group(g, v, n);
+        add_group(g, c, n);
         return;
     case AGGREGATE_STDDEV:
     case AGGREGATE_STDVAR:
@@ -181,16 +186,29 @@ static struct group *group_of(struct aggregator *a, const struct column *column,
     return new_group(a, column, key, &a->groups[at], err) ? &a->groups[at] : NULL;
 }
 
+static bool ignores_histograms(enum aggregate_op op)
+{
+    return op == AGGREGATE_MIN || op == AGGREGATE_MAX || op == AGGREGATE_STDDEV ||
+           op == AGGREGATE_STDVAR;
+}
+
 static bool add_column(struct sink *sink, struct column *column, struct err *err)
 {
     struct aggregator *a = (struct aggregator *)sink;
-    if (!has_values(column->v, a->e->n_steps))
+    if (!column_has_any(column, a->e->n_steps))
         return true;
     struct group *g = group_of(a, column, err);
     if (!g)
         return false;
     g->drop_name |= column->drop_name;
-    add_values(a->op, g, column->v, a->e->n_steps);
+    if (column->h && (a->op == AGGREGATE_SUM || a->op == AGGREGATE_AVG) && !g->native)
+        g->native = native_group_new(a->e, a->expr, g->a);
+    if (g->native && !native_group_add(g->native, column, err))
+        return false;
+    if (column->h && ignores_histograms(a->op))
+        note_ignored_in_aggregation(a->e->query, aggregate_op_name(a->op),
+                                    a->expr->args[0]->position);
+    add_values(a->op, g, column, a->e->n_steps);
     return spend(a->e->query, a->e->n_steps, err);
 }
 
@@ -199,9 +217,13 @@ static bool put_groups(struct aggregator *a, struct sink *sink, struct err *err)
     const size_t *order = label_index_order(&a->index);
     for (size_t k = 0; k < a->index.n; k++) {
         struct group *g = &a->groups[order[k]];
-        struct column column = {g->labels, g->drop_name, g->a};
+        struct column column = {.labels = g->labels, .drop_name = g->drop_name, .v = g->a};
         for (size_t i = 0; i < a->e->n_steps; i++)
             g->a[i] = total(a->op, g, i);
+        if (g->native && !native_group_finish(g->native, &column, err))
+            return false;
+        if (!column_has_any(&column, a->e->n_steps))
+            continue;
         if (!sink->put(sink, &column, err))
             return false;
     }
@@ -211,7 +233,7 @@ static bool put_groups(struct aggregator *a, struct sink *sink, struct err *err)
 static bool eval_streamed(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                           struct err *err)
 {
-    struct aggregator a = {.sink = {add_column}, .e = e, .op = expr->aggregate};
+    struct aggregator a = {.sink = {add_column}, .e = e, .expr = expr, .op = expr->aggregate};
     label_key_init(&a.key, e->arena, &expr->grouping, !expr->without);
     label_index_init(&a.index, e->arena);
     return eval_vector(e, expr->args[0], &a.sink, err) && put_groups(&a, sink, err);

@@ -33,6 +33,8 @@ enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
     X(OP_LT, "<", 3)                                                                               \
     X(OP_GE, ">=", 3)                                                                              \
     X(OP_GT, ">", 3)                                                                               \
+    X(OP_TRIM_UPPER, "</", 3)                                                                      \
+    X(OP_TRIM_LOWER, ">/", 3)                                                                      \
     X(OP_ADD, "+", 4)                                                                              \
     X(OP_SUB, "-", 4)                                                                              \
     X(OP_MUL, "*", 5)                                                                              \
@@ -116,6 +118,7 @@ struct promql_expr {
     struct span range, step, offset; /* step: of a subquery; not set: the default */
     bool has_offset;
     enum edges edges;
+    bool stats; /* of a selector: histograms only matter for their counts and sums */
     enum at_kind at;
     int64_t at_ms;
     enum binary_op op;
@@ -135,6 +138,17 @@ const char *aggregate_op_name(enum aggregate_op);
 static inline bool is_comparison(enum binary_op op)
 {
     return op >= OP_EQ && op <= OP_GT;
+}
+
+static inline bool is_trim(enum binary_op op)
+{
+    return op == OP_TRIM_UPPER || op == OP_TRIM_LOWER;
+}
+
+/* A result that is no longer what the left side was does not keep its name. */
+static inline bool drops_name(const struct promql_expr *e)
+{
+    return e->returns_bool || !(is_comparison(e->op) || is_trim(e->op));
 }
 
 static inline bool is_set_op(enum binary_op op)

@@ -1,5 +1,6 @@
 /* Arithmetic and comparison of single values, and of vectors with scalars. */
 #include "promql/eval.h"
+#include "promql/native_notes.h"
 
 #include <math.h>
 
@@ -41,6 +42,9 @@ double binary_value(enum binary_op op, double l, double r, bool returns_bool, bo
     case OP_GE:
         holds = l >= r;
         break;
+    case OP_TRIM_UPPER:
+    case OP_TRIM_LOWER:
+        return ABSENT;
     case OP_AND:
     case OP_OR:
     case OP_UNLESS:
@@ -58,7 +62,26 @@ struct with_scalar {
     const struct promql_expr *expr;
     const double *scalar;
     bool scalar_is_left;
+    struct arena *room; /* made when there are histograms */
 };
+
+static void apply_to_histograms(struct with_scalar *w, struct column *column)
+{
+    struct query *q = w->e->query;
+    if (!w->room)
+        w->room = new_room(w->e);
+    arena_clear(w->room);
+    for (size_t i = 0; i < w->e->n_steps; i++) {
+        struct value scalar = {w->scalar[i], NULL}, v = {ABSENT, column->h[i]};
+        if (!v.h)
+            continue;
+        v = w->scalar_is_left ? native_binary(q, w->expr, w->room, scalar, v, true)
+                              : native_binary(q, w->expr, w->room, v, scalar, false);
+        column->v[i] = v.v;
+        column->h[i] = v.h;
+    }
+    column->lasting = false;
+}
 
 static bool apply_scalar(struct sink *sink, struct column *column, struct err *err)
 {
@@ -66,13 +89,18 @@ static bool apply_scalar(struct sink *sink, struct column *column, struct err *e
     const struct promql_expr *expr = w->expr;
     bool bools = expr->returns_bool;
     double *v = column->v;
+    bool has_floats = is_trim(expr->op) && has_values(v, w->e->n_steps);
     for (size_t i = 0; i < w->e->n_steps; i++) {
         if (is_absent(v[i]))
             continue;
         v[i] = w->scalar_is_left ? binary_value(expr->op, w->scalar[i], v[i], bools, true)
                                  : binary_value(expr->op, v[i], w->scalar[i], bools, false);
     }
-    if (!is_comparison(expr->op) || bools)
+    if (is_trim(expr->op) && has_floats)
+        note_incompatible_types(w->e->query, expr, false, false);
+    if (column->h)
+        apply_to_histograms(w, column);
+    if (drops_name(expr))
         column->drop_name = true;
     return spend(w->e->query, w->e->n_steps, err) && w->next->put(w->next, column, err);
 }
@@ -84,7 +112,7 @@ static bool eval_with_scalar(struct evaluation *e, const struct promql_expr *exp
     double *scalar;
     if (!eval_scalar(e, expr->args[left ? 0 : 1], &scalar, err))
         return false;
-    struct with_scalar w = {{apply_scalar}, e, sink, expr, scalar, left};
+    struct with_scalar w = {{apply_scalar}, e, sink, expr, scalar, left, NULL};
     return eval_vector(e, expr->args[left ? 1 : 0], &w.sink, err);
 }
 

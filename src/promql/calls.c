@@ -135,6 +135,11 @@ static bool put_times(struct sink *sink, struct column *column, struct err *err)
         if (!is_absent(column->v[i]))
             column->v[i] = (double)step_time(t->e, i) / 1000;
     }
+    for (size_t i = 0; column->h && i < t->e->n_steps; i++) {
+        if (column->h[i])
+            column->v[i] = (double)step_time(t->e, i) / 1000;
+    }
+    column->h = NULL;
     column->drop_name = true;
     return t->next->put(t->next, column, err);
 }
@@ -145,7 +150,17 @@ bool call_timestamp(struct evaluation *e, const struct promql_expr *expr, struct
 {
     const struct promql_expr *arg = without_parens(expr->args[0]);
     struct timer t = {{put_times}, e, sink, arg->kind == NODE_SELECTOR};
-    return t.given ? eval_selector(e, arg, true, &t.sink, err) : eval_vector(e, arg, &t.sink, err);
+    return t.given ? eval_selector(e, arg, SELECT_TIMES, &t.sink, err)
+                   : eval_vector(e, arg, &t.sink, err);
+}
+
+/* Only selectors know when their series began. */
+bool call_start_timestamp(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
+                          struct err *err)
+{
+    const struct promql_expr *arg = without_parens(expr->args[0]);
+    struct timer t = {{put_times}, e, sink, true};
+    return arg->kind != NODE_SELECTOR || eval_selector(e, arg, SELECT_STARTS, &t.sink, err);
 }
 
 /* --- What is missing --- */
@@ -160,7 +175,7 @@ static bool see(struct sink *sink, struct column *column, struct err *err)
 {
     struct presence *p = (struct presence *)sink;
     for (size_t i = 0; i < p->e->n_steps; i++) {
-        if (!is_absent(column->v[i]))
+        if (column_has(column, i))
             p->v[i] = ABSENT;
     }
     return spend(p->e->query, p->e->n_steps, err);
@@ -186,7 +201,7 @@ static struct labels labels_of_absent(struct arena *arena, const struct promql_e
 static bool put_absent(struct presence *p, const struct promql_expr *expr, struct sink *sink,
                        struct err *err)
 {
-    struct column column = {labels_of_absent(p->e->arena, expr->args[0]), false, p->v};
+    struct column column = {.labels = labels_of_absent(p->e->arena, expr->args[0]), .v = p->v};
     return !has_values(p->v, p->e->n_steps) || sink->put(sink, &column, err);
 }
 
@@ -213,15 +228,18 @@ bool call_absent_over_time(struct evaluation *e, const struct promql_expr *expr,
     fill(e, 1, p.v);
     for (size_t k = 0; k < m.n; k++) {
         const struct matrix_series *s = &m.v[k];
-        size_t to = 0;
+        size_t to = 0, h_to = 0;
         for (size_t i = 0; i < e->n_steps; i++) {
-            int64_t end_ms = reference_time(e, &look, i);
+            int64_t end_ms = reference_time(e, &look, i), start_ms = end_ms - look.range_ms;
             while (to < s->n && s->samples[to].t_ms <= end_ms)
                 to++;
-            if (to > 0 && s->samples[to - 1].t_ms > end_ms - look.range_ms)
+            while (h_to < s->n_h && s->histograms[h_to].t_ms <= end_ms)
+                h_to++;
+            if ((to > 0 && s->samples[to - 1].t_ms > start_ms) ||
+                (h_to > 0 && s->histograms[h_to - 1].t_ms > start_ms))
                 p.v[i] = ABSENT;
         }
-        if (!spend(e->query, e->n_steps + s->n, err))
+        if (!spend(e->query, e->n_steps + s->n + s->n_h, err))
             return false;
     }
     return put_absent(&p, expr, sink, err);
@@ -258,18 +276,37 @@ static int compare_values(const void *a, const void *b, void *how)
     return order ? order : labels_cmp(x->labels, y->labels);
 }
 
+struct floats_only {
+    struct sink sink;
+    struct evaluation *e;
+    struct sink *next;
+};
+
+static bool put_floats(struct sink *sink, struct column *column, struct err *err)
+{
+    struct floats_only *f = (struct floats_only *)sink;
+    column->h = NULL;
+    return !has_values(column->v, f->e->n_steps) || f->next->put(f->next, column, err);
+}
+
+/* Histograms are no numbers: they go. */
+static bool sorted_by_value(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
+                            int sign, struct err *err)
+{
+    struct floats_only filter = {{put_floats}, e, sink};
+    return sorted(e, expr, &filter.sink, compare_values, &sign, err);
+}
+
 bool call_sort(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                struct err *err)
 {
-    int sign = 1;
-    return sorted(e, expr, sink, compare_values, &sign, err);
+    return sorted_by_value(e, expr, sink, 1, err);
 }
 
 bool call_sort_desc(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                     struct err *err)
 {
-    int sign = -1;
-    return sorted(e, expr, sink, compare_values, &sign, err);
+    return sorted_by_value(e, expr, sink, -1, err);
 }
 
 static size_t digits(struct str s, size_t at)

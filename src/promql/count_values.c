@@ -44,13 +44,16 @@ static void spell_out(struct buf *out, double v)
     buf_release(&short_form);
 }
 
-static struct column *group_for(struct counter *c, struct labels base, double v, bool drop_name,
-                                struct err *err)
+static struct column *group_for(struct counter *c, struct labels base, struct value v,
+                                bool drop_name, struct err *err)
 {
     struct arena *arena = c->e->arena;
     bool added;
     buf_clear(&c->text);
-    spell_out(&c->text, v);
+    if (v.h)
+        buf_add_cstr(&c->text, native_text(scratch_room(c->e->query), v.h));
+    else
+        spell_out(&c->text, v.v);
     struct labels labels = labels_with(arena, base, c->label, arena_str(arena, buf_str(&c->text)));
     size_t at = label_index_put(&c->index, labels, &added);
     struct columns *to = &c->groups;
@@ -59,7 +62,7 @@ static struct column *group_for(struct counter *c, struct labels base, double v,
         return &to->v[at];
     }
     to->v = arena_grow(arena, to->v, to->n, &to->capacity, sizeof *to->v);
-    to->v[to->n] = (struct column){labels, drop_name, NULL};
+    to->v[to->n] = (struct column){.labels = labels, .drop_name = drop_name};
     if (!new_values(c->e, &to->v[to->n].v, err))
         return NULL;
     fill_absent(to->v[to->n].v, c->e->n_steps);
@@ -71,12 +74,12 @@ static bool count(struct sink *sink, struct column *column, struct err *err)
     struct counter *c = (struct counter *)sink;
     struct labels base = labels_keep_copy(c->e->arena, label_key_of(&c->key, column->labels));
     struct column *group = NULL;
-    double last = 0;
+    struct value last = {0};
     for (size_t i = 0; i < c->e->n_steps; i++) {
-        double v = column->v[i];
-        if (is_absent(v))
+        struct value v = column_value(column, i);
+        if (!column_has(column, i))
             continue;
-        if (!group || memcmp(&v, &last, sizeof v) != 0) {
+        if (!group || v.h != last.h || memcmp(&v.v, &last.v, sizeof v.v) != 0) {
             group = group_for(c, base, v, column->drop_name, err);
             if (!group || !spend(c->e->query, 100, err))
                 return false;

@@ -79,6 +79,85 @@ bool has_values(const double *v, size_t n)
     return false;
 }
 
+bool column_has_any(const struct column *c, size_t n)
+{
+    if (has_values(c->v, n))
+        return true;
+    for (size_t i = 0; c->h && i < n; i++) {
+        if (c->h[i])
+            return true;
+    }
+    return false;
+}
+
+void column_clear(struct column *c, size_t step)
+{
+    c->v[step] = ABSENT;
+    if (c->h)
+        c->h[step] = NULL;
+}
+
+bool new_histograms(struct evaluation *e, const struct histogram ***out, struct err *err)
+{
+    if (!touch_samples(e->query, e->n_steps, err))
+        return false;
+    *out = ARENA_ARRAY(e->arena, const struct histogram *, e->n_steps);
+    return true;
+}
+
+static bool keep_histograms(struct evaluation *e, struct column *to, const struct column *from,
+                            struct err *err)
+{
+    if (!new_histograms(e, &to->h, err))
+        return false;
+    for (size_t i = 0; i < e->n_steps; i++) {
+        const struct histogram *h = from->h[i];
+        if (h && !touch_samples(e->query, native_size(h), err))
+            return false;
+        to->h[i] = !h || from->lasting ? h : histogram_copy(e->arena, h);
+    }
+    return true;
+}
+
+bool column_keep(struct evaluation *e, struct column *to, const struct column *from,
+                 struct err *err)
+{
+    *to = (struct column){
+        .labels = from->labels, .drop_name = from->drop_name, .lasting = from->h != NULL};
+    if (!new_values(e, &to->v, err))
+        return false;
+    memcpy(to->v, from->v, e->n_steps * sizeof *to->v);
+    return !from->h || keep_histograms(e, to, from, err);
+}
+
+/* --- Memory for histograms on their way --- */
+
+static void release_room(void *arena)
+{
+    arena_release(arena);
+}
+
+static struct arena *room_in(struct arena *owner)
+{
+    struct arena *room = ARENA_NEW(owner, struct arena);
+    arena_init(room);
+    arena_on_release(owner, release_room, room);
+    return room;
+}
+
+struct arena *new_room(struct evaluation *e)
+{
+    return room_in(e->arena);
+}
+
+struct arena *scratch_room(struct query *q)
+{
+    if (!q->scratch)
+        q->scratch = room_in(q->arena);
+    arena_clear(q->scratch);
+    return q->scratch;
+}
+
 struct collector {
     struct sink sink;
     struct evaluation *e;
@@ -89,17 +168,10 @@ static bool collect(struct sink *sink, struct column *column, struct err *err)
 {
     struct collector *c = (struct collector *)sink;
     struct columns *to = c->columns;
-    size_t n = c->e->n_steps;
-    double *v;
-    if (!has_values(column->v, n))
+    if (!column_has_any(column, c->e->n_steps))
         return true;
-    if (!new_values(c->e, &v, err))
-        return false;
-    memcpy(v, column->v, n * sizeof *v);
     to->v = arena_grow(c->e->arena, to->v, to->n, &to->capacity, sizeof *to->v);
-    to->v[to->n] = *column;
-    to->v[to->n++].v = v;
-    return true;
+    return column_keep(c->e, &to->v[to->n++], column, err);
 }
 
 bool eval_columns(struct evaluation *e, const struct promql_expr *expr, struct columns *out,
@@ -116,7 +188,23 @@ struct negater {
     struct sink sink;
     struct evaluation *e;
     struct sink *next;
+    struct arena *room; /* made when there are histograms */
 };
+
+static void negate_histograms(struct negater *n, struct column *column)
+{
+    if (!n->room)
+        n->room = new_room(n->e);
+    arena_clear(n->room);
+    for (size_t i = 0; i < n->e->n_steps; i++) {
+        if (!column->h[i])
+            continue;
+        struct native h = native_copy(n->room, column->h[i]);
+        native_multiply(&h, -1);
+        column->h[i] = native_value(n->room, &h);
+    }
+    column->lasting = false;
+}
 
 static bool negate(struct sink *sink, struct column *column, struct err *err)
 {
@@ -125,6 +213,8 @@ static bool negate(struct sink *sink, struct column *column, struct err *err)
         if (!is_absent(column->v[i]))
             column->v[i] = -column->v[i];
     }
+    if (column->h)
+        negate_histograms(n, column);
     column->drop_name = true;
     return n->next->put(n->next, column, err);
 }
@@ -132,7 +222,7 @@ static bool negate(struct sink *sink, struct column *column, struct err *err)
 static bool eval_negate(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                         struct err *err)
 {
-    struct negater n = {{negate}, e, sink};
+    struct negater n = {{negate}, e, sink, NULL};
     return eval_vector(e, expr->args[0], &n.sink, err);
 }
 
@@ -144,7 +234,7 @@ bool eval_vector(struct evaluation *e, const struct promql_expr *expr, struct si
     case NODE_PAREN:
         return eval_vector(e, expr->args[0], sink, err);
     case NODE_SELECTOR:
-        return eval_selector(e, expr, false, sink, err);
+        return eval_selector(e, expr, SELECT_VALUES, sink, err);
     case NODE_NEGATE:
         return eval_negate(e, expr, sink, err);
     case NODE_BINARY:

@@ -5,12 +5,17 @@
  * than one column of rates. Scalars are one array of a double a step. Everything lives in the
  * query's arena.
  *
+ * A column that holds native histograms has a second array beside its floats; one that holds none,
+ * as most do, has NULL there and costs nothing. A step has a float or a histogram, never both.
+ * What looks at floats only need not know: where the histogram is, the float is ABSENT.
+ *
  * Metric names go late, as in Prometheus 3: a column that lost its name keeps the label and has
  * drop_name set; query.c drops it when the result is made, unless label_replace() rescued it. */
 #ifndef CQED_PROMQL_EVAL_H
 #define CQED_PROMQL_EVAL_H
 
 #include "promql/ast.h"
+#include "promql/native.h"
 
 #define DEFAULT_SUBQUERY_STEP_MS 60000
 
@@ -24,11 +29,29 @@ static inline bool is_absent(double v)
 struct column {
     struct labels labels; /* in the query's arena */
     bool drop_name;
-    double *v; /* one a step */
+    double *v;                  /* one a step */
+    const struct histogram **h; /* the same; NULL: no histograms at all */
+    bool lasting;               /* the histograms themselves live as long as the query */
 };
 
+/* A value of either kind; neither: v is ABSENT and h NULL. */
+struct value {
+    double v;
+    const struct histogram *h;
+};
+
+static inline bool column_has(const struct column *c, size_t i)
+{
+    return !is_absent(c->v[i]) || (c->h && c->h[i]);
+}
+static inline struct value column_value(const struct column *c, size_t i)
+{
+    return (struct value){c->v[i], c->h ? c->h[i] : NULL};
+}
+
 /* Takes columns. `put` may change the column it gets, labels and values; the values are gone after
- * it returns, so who keeps them copies them. */
+ * it returns, histograms too unless they are lasting, so who keeps them copies them
+ * (column_keep()). */
 struct sink {
     bool (*put)(struct sink *, struct column *, struct err *);
 };
@@ -52,6 +75,7 @@ struct query {
     uint64_t work;                     /* since the clock was read last */
     struct note *notes;
     size_t n_notes, note_capacity;
+    struct arena *scratch; /* scratch_room() */
 };
 
 /* Warnings and infos; each text once. `position` is that of what they are about. */
@@ -101,14 +125,32 @@ MUST_CHECK bool eval_columns(struct evaluation *, const struct promql_expr *, st
 MUST_CHECK bool new_values(struct evaluation *, double **out, struct err *);
 void fill_absent(double *v, size_t n);
 bool has_values(const double *v, size_t n);
+bool column_has_any(const struct column *, size_t n);
+/* No value of either kind at this step any more. */
+void column_clear(struct column *, size_t step);
+/* Room for a column's histograms, all NULL. */
+MUST_CHECK bool new_histograms(struct evaluation *, const struct histogram ***out, struct err *);
+/* A copy of the values in the query's arena. Counts as touched, histograms by their size. */
+MUST_CHECK bool column_keep(struct evaluation *, struct column *to, const struct column *from,
+                            struct err *);
+
+/* --- Memory for histograms on their way --- */
+
+/* An arena of its own that is released with the query: for what an operator makes of one column,
+ * cleared when that has been put. */
+struct arena *new_room(struct evaluation *);
+/* For use within one computation, never over a put or another evaluation. Cleared by each call. */
+struct arena *scratch_room(struct query *);
 
 /* --- Matrices (select.c) --- */
 
 struct matrix_series {
     struct labels labels;
     bool drop_name;
-    size_t n;
+    size_t n, n_h;
     const struct sample *samples; /* without stale markers */
+    const struct histogram_sample *histograms;
+    const int64_t *starts, *h_starts; /* by sample and histogram; NULL: not known of any */
 };
 
 struct matrix {
@@ -116,8 +158,16 @@ struct matrix {
     size_t n;
 };
 
+/* A column's values as points, in the query's arena. */
+MUST_CHECK bool column_points(const struct evaluation *, const struct column *,
+                              struct matrix_series *, struct err *);
 MUST_CHECK bool eval_matrix(struct evaluation *, const struct promql_expr *, struct matrix *,
                             struct err *);
+
+/* Hints in the place of unknown ones (native_hints.c). `earlier`: the same series right before
+ * this part of it, or NULL. */
+void native_mark_resets(struct query *, struct promql_series *, const struct promql_series *earlier,
+                        bool stats);
 
 /* Where a selector or subquery looks in this query. */
 struct look {
@@ -128,8 +178,10 @@ MUST_CHECK bool look_at(const struct evaluation *, const struct promql_expr *, s
                         struct err *); /* duration.c */
 /* The time that it looks back from, offset and @ applied. */
 int64_t reference_time(const struct evaluation *, const struct look *, size_t step);
-/* As eval_vector of a selector, with the samples' times in seconds in place of their values. */
-MUST_CHECK bool eval_selector(struct evaluation *, const struct promql_expr *, bool times,
+/* As eval_vector of a selector, or with the samples' times or start times, in seconds, in place of
+ * their values. */
+enum selected { SELECT_VALUES, SELECT_TIMES, SELECT_STARTS };
+MUST_CHECK bool eval_selector(struct evaluation *, const struct promql_expr *, enum selected,
                               struct sink *, struct err *);
 
 /* --- Operators --- */
@@ -137,6 +189,10 @@ MUST_CHECK bool eval_selector(struct evaluation *, const struct promql_expr *, b
 MUST_CHECK bool eval_binary(struct evaluation *, const struct promql_expr *, struct sink *,
                             struct err *); /* binary.c */
 double binary_value(enum binary_op, double l, double r, bool returns_bool, bool keep_right);
+/* As above where a side may be a histogram; says what there is to say. What is new goes to the
+ * arena. */
+struct value native_binary(struct query *, const struct promql_expr *, struct arena *,
+                           struct value l, struct value r, bool keep_right); /* native_binary.c */
 MUST_CHECK bool eval_vectors(struct evaluation *, const struct promql_expr *, struct sink *,
                              struct err *); /* matching.c */
 MUST_CHECK bool eval_set(struct evaluation *, const struct promql_expr *, struct sink *,

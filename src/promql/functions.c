@@ -3,6 +3,7 @@
 
 #include "promql/edges.h"
 #include "promql/labelset.h"
+#include "promql/native_notes.h"
 #include "promql/parse.h"
 
 #include <math.h>
@@ -21,7 +22,6 @@
 #define SCALAR(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn}
 #define KEYWORD(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn, .keyword = true}
 #define CALL(text, fn, low, high, ...) {.name = text, .returns = V, .min_args = low, .max_args = high, .args = {__VA_ARGS__}, .call = fn}
-#define MISSING(text, what) {.name = text, .returns = V, .missing = what}
 
 /* Sorted by name. */
 static const struct function functions[] = {
@@ -34,43 +34,43 @@ static const struct function functions[] = {
     MATH("asinh", math_asinh),
     MATH("atan", math_atan),
     MATH("atanh", math_atanh),
-    RANGE("avg_over_time", range_avg),
+    RANGE("avg_over_time", range_avg, .native = native_avg),
     MATH("ceil", math_ceil),
-    RANGE("changes", range_changes),
+    RANGE("changes", range_changes, .native = native_changes),
     {.name = "clamp", .returns = V, .min_args = 3, .max_args = 3, .args = {V, S, S}, .math = math_clamp},
     {.name = "clamp_max", .returns = V, .min_args = 2, .max_args = 2, .args = {V, S}, .math = math_clamp_max},
     {.name = "clamp_min", .returns = V, .min_args = 2, .max_args = 2, .args = {V, S}, .math = math_clamp_min},
     MATH("cos", math_cos),
     MATH("cosh", math_cosh),
-    RANGE("count_over_time", range_count),
+    RANGE("count_over_time", range_count, .native = native_count),
     DATE("day_of_month", date_day_of_month),
     DATE("day_of_week", date_day_of_week),
     DATE("day_of_year", date_day_of_year),
     DATE("days_in_month", date_days_in_month),
     MATH("deg", math_deg),
-    RANGE("delta", range_delta, .column = column_delta),
+    RANGE("delta", range_delta, .native = native_delta, .column = column_delta),
     RANGE("deriv", range_deriv),
     {.name = "double_exponential_smoothing", .returns = V, .min_args = 3, .max_args = 3, .args = {M, S, S}, .range = range_smoothing},
     KEYWORD("end", scalar_end, 0, S),
     MATH("exp", math_exp),
-    RANGE("first_over_time", range_first, .keeps_name = true),
+    RANGE("first_over_time", range_first, .native = native_first, .keeps_name = true),
     MATH("floor", math_floor),
-    MISSING("histogram_avg", "native histograms"),
-    MISSING("histogram_count", "native histograms"),
-    CALL("histogram_fraction", call_histogram_fraction, 3, 3, S, S, V),
-    CALL("histogram_quantile", call_histogram_quantile, 2, 2, S, V),
-    CALL("histogram_quantiles", call_histogram_quantiles, 3, ANY_NUMBER, V, T, S),
-    MISSING("histogram_stddev", "native histograms"),
-    MISSING("histogram_stdvar", "native histograms"),
-    MISSING("histogram_sum", "native histograms"),
+    {.name = "histogram_avg", .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .call = call_histogram_avg, .histogram_use = USE_STATS},
+    {.name = "histogram_count", .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .call = call_histogram_count, .histogram_use = USE_STATS},
+    {.name = "histogram_fraction", .returns = V, .min_args = 3, .max_args = 3, .args = {S, S, V}, .call = call_histogram_fraction, .histogram_use = USE_BUCKETS},
+    {.name = "histogram_quantile", .returns = V, .min_args = 2, .max_args = 2, .args = {S, V}, .call = call_histogram_quantile, .histogram_use = USE_BUCKETS},
+    {.name = "histogram_quantiles", .returns = V, .min_args = 3, .max_args = ANY_NUMBER, .args = {V, T, S}, .call = call_histogram_quantiles, .histogram_use = USE_BUCKETS},
+    CALL("histogram_stddev", call_histogram_stddev, 1, 1, V),
+    CALL("histogram_stdvar", call_histogram_stdvar, 1, 1, V),
+    {.name = "histogram_sum", .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .call = call_histogram_sum, .histogram_use = USE_STATS},
     DATE("hour", date_hour),
-    RANGE("idelta", range_idelta),
-    RANGE("increase", range_increase, .column = column_increase, .of_counter = true),
+    RANGE("idelta", range_idelta, .native = native_idelta),
+    RANGE("increase", range_increase, .native = native_increase, .column = column_increase, .of_counter = true),
     CALL("info", call_info, 1, 2, V, V),
-    RANGE("irate", range_irate),
+    RANGE("irate", range_irate, .native = native_irate),
     CALL("label_join", call_label_join, 3, ANY_NUMBER, V, T, T, T),
     CALL("label_replace", call_label_replace, 5, 5, V, T, T, T, T),
-    RANGE("last_over_time", range_last, .keeps_name = true),
+    RANGE("last_over_time", range_last, .native = native_last, .keeps_name = true),
     MATH("ln", math_ln),
     MATH("log10", math_log10),
     MATH("log2", math_log2),
@@ -83,12 +83,12 @@ static const struct function functions[] = {
     DATE("month", date_month),
     SCALAR("pi", scalar_pi, 0, S),
     {.name = "predict_linear", .returns = V, .min_args = 2, .max_args = 2, .args = {M, S}, .range = range_predict_linear, .of_time = true},
-    RANGE("present_over_time", range_present),
+    RANGE("present_over_time", range_present, .native = native_present),
     {.name = "quantile_over_time", .returns = V, .min_args = 2, .max_args = 2, .args = {S, M}, .range = range_quantile, .of_quantile = true},
     MATH("rad", math_rad),
     KEYWORD("range", scalar_range, 0, S),
-    RANGE("rate", range_rate, .column = column_rate, .of_counter = true),
-    RANGE("resets", range_resets),
+    RANGE("rate", range_rate, .native = native_rate, .column = column_rate, .of_counter = true),
+    RANGE("resets", range_resets, .native = native_resets),
     {.name = "round", .returns = V, .min_args = 1, .max_args = 2, .args = {V, S}, .math = math_round},
     SCALAR("scalar", scalar_scalar, 1, V),
     MATH("sgn", math_sgn),
@@ -100,17 +100,17 @@ static const struct function functions[] = {
     CALL("sort_desc", call_sort_desc, 1, 1, V),
     MATH("sqrt", math_sqrt),
     KEYWORD("start", scalar_start, 0, S),
-    MISSING("start_timestamp", "start timestamps"),
+    CALL("start_timestamp", call_start_timestamp, 1, 1, V),
     RANGE("stddev_over_time", range_stddev),
     RANGE("stdvar_over_time", range_stdvar),
     KEYWORD("step", scalar_step, 0, S),
-    RANGE("sum_over_time", range_sum),
+    RANGE("sum_over_time", range_sum, .native = native_sum_over),
     MATH("tan", math_tan),
     MATH("tanh", math_tanh),
     SCALAR("time", scalar_time, 0, S),
     CALL("timestamp", call_timestamp, 1, 1, V),
-    RANGE("ts_of_first_over_time", range_ts_first),
-    RANGE("ts_of_last_over_time", range_ts_last),
+    RANGE("ts_of_first_over_time", range_ts_first, .native = native_ts_first),
+    RANGE("ts_of_last_over_time", range_ts_last, .native = native_ts_last),
     RANGE("ts_of_max_over_time", range_ts_max),
     RANGE("ts_of_min_over_time", range_ts_min),
     CALL("vector", call_vector, 1, 1, S),
@@ -213,6 +213,7 @@ static bool map_column(struct sink *sink, struct column *column, struct err *err
         parameters_at(&m->parameters, i, parameters);
         column->v[i] = m->fn(column->v[i], parameters);
     }
+    column->h = NULL;
     column->drop_name = true;
     return spend(m->e->query, m->e->n_steps, err) && m->next->put(m->next, column, err);
 }
@@ -258,7 +259,9 @@ struct ranger {
     struct look look;               /* of the selector or subquery */
     struct parameters parameters;
     double *scratch;
-    size_t *falls, *chain; /* of the series at hand; see struct mover */
+    size_t *falls, *chain;      /* of the series at hand; see struct mover */
+    const struct histogram **h; /* of a result; made when there are histograms */
+    struct range_call call;
 };
 
 /* The window of each step moves on from that of the step before: both bounds only grow. */
@@ -266,6 +269,7 @@ struct mover {
     const struct matrix_series *s;
     size_t *falls;
     size_t from, to, first_fall, end_fall;
+    size_t h_from, h_to;
     int extreme;   /* 1: the highest sample is wanted, -1: the lowest, 0: neither */
     size_t *chain; /* samples that are or may become it: each beats all behind it */
     size_t first_link, end_link;
@@ -293,12 +297,17 @@ static void slide(struct mover *m, size_t old_to)
         m->first_link++;
 }
 
+static bool restarted(const struct matrix_series *s, size_t i)
+{
+    return is_restart(s->starts[i - 1], s->samples[i - 1].t_ms, s->starts[i], s->samples[i].t_ms);
+}
+
 static void move(struct mover *m, int64_t start_ms, int64_t end_ms)
 {
     const struct sample *v = m->s->samples;
     size_t old_to = m->to;
     for (; m->to < m->s->n && v[m->to].t_ms <= end_ms; m->to++) {
-        if (m->to > 0 && v[m->to].v < v[m->to - 1].v)
+        if (m->to > 0 && (v[m->to].v < v[m->to - 1].v || (m->s->starts && restarted(m->s, m->to))))
             m->falls[m->end_fall++] = m->to;
     }
     while (m->from < m->to && v[m->from].t_ms <= start_ms)
@@ -307,11 +316,31 @@ static void move(struct mover *m, int64_t start_ms, int64_t end_ms)
         m->first_fall++;
     if (m->extreme)
         slide(m, old_to);
+    if (m->s->n_h == 0)
+        return;
+    while (m->h_to < m->s->n_h && m->s->histograms[m->h_to].t_ms <= end_ms)
+        m->h_to++;
+    while (m->h_from < m->h_to && m->s->histograms[m->h_from].t_ms <= start_ms)
+        m->h_from++;
+}
+
+static void add_edge_histograms(const struct ranger *r, const struct mover *m, struct window *w)
+{
+    const struct histogram_sample *h = m->s->histograms;
+    int64_t lookback_ms = r->e->query->options.lookback_ms;
+    size_t from = m->h_from, to = m->h_to;
+    if (from > 0 && h[from - 1].t_ms > w->start_ms - lookback_ms)
+        from--;
+    if (r->look.expr->edges == EDGES_SMOOTHED && to < m->s->n_h &&
+        h[to].t_ms <= w->end_ms + lookback_ms)
+        to++;
+    w->h = h + from;
+    w->n_h = to - from;
 }
 
 /* As the window, but with the sample before it and, for smoothed edges, the one behind it. */
 static bool value_with_edges(const struct ranger *r, const struct mover *m, int64_t start_ms,
-                             int64_t end_ms, double *out)
+                             int64_t end_ms, struct value *out)
 {
     const struct sample *v = m->s->samples;
     int64_t lookback_ms = r->e->query->options.lookback_ms;
@@ -321,12 +350,28 @@ static bool value_with_edges(const struct ranger *r, const struct mover *m, int6
         from--;
     if (edges == EDGES_SMOOTHED && to < m->s->n && v[to].t_ms <= end_ms + lookback_ms)
         to++;
-    return range_with_edges(r->expr->function, edges, v + from, to - from, start_ms, end_ms, out);
+    struct window w = {
+        .v = v + from, .n = to - from, .start_ms = start_ms, .end_ms = end_ms, .call = &r->call};
+    if (m->s->n_h > 0)
+        add_edge_histograms(r, m, &w);
+    if (w.n_h > 0)
+        return native_with_edges(r->expr->function, edges, &w, out);
+    return range_with_edges(r->expr->function, edges, w.v, w.n, start_ms, end_ms, &out->v);
+}
+
+/* Where the function has nothing to do with histograms. */
+static bool value_of_floats(const struct ranger *r, const struct window *w, double *out)
+{
+    if (w->n == 0)
+        return false;
+    note_metric(r->e->query, NOTE_IGNORED_IN_RANGE, r->call.labels, r->expr->args[0]->position);
+    return r->expr->function->range(w, out);
 }
 
 static bool value_of(const struct ranger *r, const struct mover *m, int64_t start_ms,
-                     int64_t end_ms, size_t step, double *out)
+                     int64_t end_ms, size_t step, struct value *out)
 {
+    const struct function *f = r->expr->function;
     double parameters[MAX_PARAMETERS];
     if (r->look.expr->edges != EDGES_EXTRAPOLATED)
         return value_with_edges(r, m, start_ms, end_ms, out);
@@ -340,10 +385,17 @@ static bool value_of(const struct ranger *r, const struct mover *m, int64_t star
                        .n_falls = m->end_fall - m->first_fall,
                        .first = m->from,
                        .parameters = parameters,
-                       .scratch = r->scratch};
+                       .scratch = r->scratch,
+                       .starts = m->s->starts ? m->s->starts + m->from : NULL,
+                       .call = &r->call};
     if (m->extreme && w.n > 0)
         w.extreme = m->chain[m->first_link] - m->from;
-    return w.n > 0 && r->expr->function->range(&w, out);
+    if (m->h_to == m->h_from)
+        return w.n > 0 && f->range(&w, &out->v);
+    w.h = m->s->histograms + m->h_from;
+    w.n_h = m->h_to - m->h_from;
+    w.h_starts = m->s->h_starts ? m->s->h_starts + m->h_from : NULL;
+    return f->native ? f->native(&w, out) : value_of_floats(r, &w, &out->v);
 }
 
 static bool has_falls(const struct matrix_series *s)
@@ -359,7 +411,7 @@ static bool all_at_once(struct ranger *r, const struct matrix_series *s, double 
 {
     const struct function *f = r->expr->function;
     if (!f->column || r->look.expr->edges != EDGES_EXTRAPOLATED || r->look.expr->at != AT_NONE ||
-        (f->of_counter && has_falls(s)))
+        s->n_h > 0 || s->starts || (f->of_counter && has_falls(s)))
         return false;
     const struct windows w = {reference_time(r->e, &r->look, 0), r->e->step_ms, r->look.range_ms,
                               r->e->n_steps};
@@ -367,24 +419,30 @@ static bool all_at_once(struct ranger *r, const struct matrix_series *s, double 
     return true;
 }
 
-static bool range_column(struct ranger *r, const struct matrix_series *s, double *out,
+static bool range_column(struct ranger *r, const struct matrix_series *s, struct column *out,
                          struct err *err)
 {
     struct mover m = {
         .s = s, .falls = r->falls, .chain = r->chain, .extreme = r->expr->function->extreme};
-    if (all_at_once(r, s, out))
+    if (all_at_once(r, s, out->v))
         return spend(r->e->query, r->e->n_steps + s->n, err);
     bool same = r->look.expr->at != AT_NONE && !r->expr->function->of_time && r->parameters.n == 0;
     for (size_t i = 0; i < r->e->n_steps; i++) {
+        struct value v = {ABSENT, NULL};
         if (same && i > 0) {
-            out[i] = out[0];
+            out->v[i] = out->v[0];
+            if (out->h)
+                out->h[i] = out->h[0];
             continue;
         }
         int64_t end_ms = reference_time(r->e, &r->look, i), start_ms = end_ms - r->look.range_ms;
         move(&m, start_ms, end_ms);
-        if (!value_of(r, &m, start_ms, end_ms, i, &out[i]))
-            out[i] = ABSENT;
-        if (!spend(r->e->query, m.to - m.from, err))
+        if (!value_of(r, &m, start_ms, end_ms, i, &v))
+            v = (struct value){ABSENT, NULL};
+        out->v[i] = v.v;
+        if (out->h)
+            out->h[i] = v.h;
+        if (!spend(r->e->query, m.to - m.from + 20 * (m.h_to - m.h_from), err))
             return false;
     }
     return true;
@@ -428,11 +486,37 @@ static bool check_edges(const struct promql_expr *expr, struct err *err)
                    edges == EDGES_ANCHORED ? "anchored" : "smoothed", allowed, f->name);
 }
 
+static bool has_floats(const struct matrix *m)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->v[i].n > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Histograms of the series before have been put, and go. */
+static bool begin_series(struct ranger *r, const struct matrix_series *s, struct column *column,
+                         struct err *err)
+{
+    r->call.labels = s->labels;
+    if (s->n_h == 0)
+        return true;
+    if (!r->h) {
+        r->call.room = new_room(r->e);
+        if (!new_histograms(r->e, &r->h, err))
+            return false;
+    }
+    arena_clear(r->call.room);
+    column->h = r->h;
+    return true;
+}
+
 static bool call_range(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                        struct err *err)
 {
     const struct function *f = expr->function;
-    struct ranger r = {.e = e, .expr = expr};
+    struct ranger r = {.e = e, .expr = expr, .call = {.query = e->query, .expr = expr}};
     const struct promql_expr *range;
     struct matrix m;
     double *v;
@@ -446,15 +530,16 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
     r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
     r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
     r.chain = ARENA_ARRAY(e->arena, size_t, longest(&m));
-    for (size_t i = 0; f->of_quantile && m.n > 0 && i < e->n_steps; i++)
+    for (size_t i = 0; f->of_quantile && has_floats(&m) && i < e->n_steps; i++)
         note_quantile(e->query, r.parameters.v[0][i], expr->args[0]->position);
     for (size_t i = 0; i < m.n; i++) {
-        struct column column = {m.v[i].labels, !f->keeps_name || m.v[i].drop_name, v};
-        if (!range_column(&r, &m.v[i], v, err))
+        struct column column = {
+            .labels = m.v[i].labels, .drop_name = !f->keeps_name || m.v[i].drop_name, .v = v};
+        if (!begin_series(&r, &m.v[i], &column, err) || !range_column(&r, &m.v[i], &column, err))
             return false;
-        if (!has_values(v, e->n_steps))
+        if (!column_has_any(&column, e->n_steps))
             continue;
-        if (f->of_counter && !m.v[i].drop_name)
+        if (f->of_counter && !m.v[i].drop_name && (!column.h || has_values(v, e->n_steps)))
             note_counter(&r, m.v[i].labels);
         if (!sink->put(sink, &column, err))
             return false;

@@ -1,7 +1,9 @@
-/* Classic histograms: one counter a bucket, told apart by the label le. */
+/* Quantiles and fractions of histograms: of classic ones, which are one counter a bucket, told
+ * apart by the label le, and of native ones. */
 #include "base/num.h"
 #include "promql/functions.h"
 #include "promql/labelset.h"
+#include "promql/native_notes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,10 +23,12 @@ struct bucket_column {
     const double *v;
 };
 
-struct classic {
-    struct labels labels; /* without le */
+/* Steps with a native histogram must not have classic buckets, too. */
+struct any_histogram {
+    struct labels labels; /* of a classic one: without le */
     struct bucket_column *columns;
     size_t n, capacity;
+    const struct histogram **native; /* one a step; NULL: none */
 };
 
 struct bucket {
@@ -34,7 +38,8 @@ struct bucket {
 struct histograms {
     struct evaluation *e;
     struct label_index index;
-    struct classic *v;
+    size_t position; /* of the vector */
+    struct any_histogram *v;
     size_t n, capacity, most_buckets;
 };
 
@@ -44,21 +49,37 @@ static int compare_columns(const void *a, const void *b)
     return (x->le > y->le) - (x->le < y->le);
 }
 
+static struct any_histogram *histogram_of(struct histograms *hs, struct labels labels)
+{
+    bool added;
+    size_t at = label_index_put(&hs->index, labels, &added);
+    if (added) {
+        hs->v = arena_grow(hs->e->arena, hs->v, hs->n, &hs->capacity, sizeof *hs->v);
+        hs->v[hs->n++] = (struct any_histogram){.labels = labels};
+    }
+    return &hs->v[at];
+}
+
 static void add_bucket(struct histograms *hs, const struct column *c, double le)
 {
     struct arena *arena = hs->e->arena;
-    bool added;
-    size_t at =
-        label_index_put(&hs->index, labels_with(arena, c->labels, STR(LE), STR("")), &added);
-    if (added) {
-        hs->v = arena_grow(arena, hs->v, hs->n, &hs->capacity, sizeof *hs->v);
-        hs->v[hs->n++] = (struct classic){.labels = hs->index.keys[at]};
-    }
-    struct classic *h = &hs->v[at];
+    struct any_histogram *h = histogram_of(hs, labels_with(arena, c->labels, STR(LE), STR("")));
     h->columns = arena_grow(arena, h->columns, h->n, &h->capacity, sizeof *h->columns);
     h->columns[h->n++] = (struct bucket_column){le, c->v};
     if (h->n > hs->most_buckets)
         hs->most_buckets = h->n;
+}
+
+/* Two columns of one label set take turns. */
+static void add_native(struct histograms *hs, const struct column *c)
+{
+    struct any_histogram *h = histogram_of(hs, c->labels);
+    if (!h->native)
+        h->native = c->h;
+    for (size_t i = 0; h->native != c->h && i < hs->e->n_steps; i++) {
+        if (c->h[i])
+            h->native[i] = c->h[i];
+    }
 }
 
 static void note_bad_le(struct query *q, const struct column *c, size_t position)
@@ -75,9 +96,14 @@ static bool gather(struct histograms *hs, const struct promql_expr *expr, struct
     struct columns all;
     double le;
     label_index_init(&hs->index, hs->e->arena);
+    hs->position = expr->position;
     if (!eval_columns(hs->e, expr, &all, err))
         return false;
     for (size_t i = 0; i < all.n; i++) {
+        if (all.v[i].h)
+            add_native(hs, &all.v[i]);
+        if (all.v[i].h && !has_values(all.v[i].v, hs->e->n_steps))
+            continue;
         if (parse_le(all.v[i].labels, &le) && !isnan(le))
             add_bucket(hs, &all.v[i], le);
         else
@@ -91,7 +117,7 @@ static bool gather(struct histograms *hs, const struct promql_expr *expr, struct
 /* --- The buckets of one step --- */
 
 /* The counts are cumulative; those of equal bounds, as le="1" and le="1.0", are added. */
-static size_t buckets_at(const struct classic *h, size_t step, struct bucket *out)
+static size_t buckets_at(const struct any_histogram *h, size_t step, struct bucket *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < h->n; i++) {
@@ -104,6 +130,19 @@ static size_t buckets_at(const struct classic *h, size_t step, struct bucket *ou
             out[n++] = (struct bucket){h->columns[i].le, count};
     }
     return n;
+}
+
+/* What there is at a step: classic buckets, *n of them, or a native histogram. False: nothing, or
+ * both. */
+static bool at_step(struct histograms *hs, const struct any_histogram *h, size_t step,
+                    struct bucket *out, size_t *n, const struct histogram **native)
+{
+    *n = buckets_at(h, step, out);
+    *native = h->native ? h->native[step] : NULL;
+    if (*n == 0 || !*native)
+        return *n > 0 || *native;
+    note_optional(hs->e->query, NOTE_MIXED_CLASSIC, h->labels, hs->position);
+    return false;
 }
 
 static bool nearly_equal(double a, double b)
@@ -186,19 +225,37 @@ static void note_forced(struct query *q, struct labels labels, size_t position)
              name.n ? " for metric name \"" : "", arena_cstr(q->arena, name), name.n ? "\"" : "");
 }
 
+static double quantile_of_native(const struct histograms *hs, const struct any_histogram *h,
+                                 const struct histogram *native, double phi)
+{
+    struct query *q = hs->e->query;
+    enum nan_note nans;
+    double v = native_quantile(scratch_room(q), native, phi, &nans);
+    if (nans != NAN_NONE)
+        note_optional(q, nans == NAN_RESULT ? NOTE_QUANTILE_NAN : NOTE_QUANTILE_SKEW, h->labels,
+                      hs->position);
+    return v;
+}
+
 /* The phi-quantiles of a histogram over all steps. */
-static bool quantiles_of(struct histograms *hs, const struct classic *h, const double *phi,
-                         struct bucket *buckets, size_t position, double *out, struct err *err)
+static bool quantiles_of(struct histograms *hs, const struct any_histogram *h, const double *phi,
+                         struct bucket *buckets, double *out, struct err *err)
 {
     bool forced = false;
+    const struct histogram *native;
+    size_t n;
     for (size_t i = 0; i < hs->e->n_steps; i++) {
-        size_t n = buckets_at(h, i, buckets);
-        out[i] = n > 0 ? bucket_quantile(phi[i], buckets, n, &forced) : ABSENT;
-        if (!spend(hs->e->query, h->n, err))
+        if (!at_step(hs, h, i, buckets, &n, &native))
+            out[i] = ABSENT;
+        else if (native)
+            out[i] = quantile_of_native(hs, h, native, phi[i]);
+        else
+            out[i] = bucket_quantile(phi[i], buckets, n, &forced);
+        if (!spend(hs->e->query, h->n + (native ? 20 : 0), err))
             return false;
     }
     if (forced)
-        note_forced(hs->e->query, h->labels, position);
+        note_forced(hs->e->query, h->labels, hs->position);
     return true;
 }
 
@@ -219,8 +276,8 @@ bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *exp
     struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
     note_quantiles(e, phi, expr->args[0]->position);
     for (size_t k = 0; k < hs.n; k++) {
-        struct column column = {hs.v[k].labels, true, v};
-        if (!quantiles_of(&hs, &hs.v[k], phi, buckets, expr->args[1]->position, v, err))
+        struct column column = {.labels = hs.v[k].labels, .drop_name = true, .v = v};
+        if (!quantiles_of(&hs, &hs.v[k], phi, buckets, v, err))
             return false;
         if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))
             return false;
@@ -241,7 +298,7 @@ static struct str quantile_text(struct arena *arena, double phi)
 }
 
 /* A quantile may change from step to step, and with it the label: one column for each run. */
-static bool put_labelled(struct merger *m, const struct classic *h, struct str label,
+static bool put_labelled(struct merger *m, const struct any_histogram *h, struct str label,
                          const double *phi, const double *v, double *scratch, struct err *err)
 {
     size_t n = m->e->n_steps;
@@ -250,9 +307,9 @@ static bool put_labelled(struct merger *m, const struct classic *h, struct str l
             to++;
         fill_absent(scratch, n);
         memcpy(scratch + from, v + from, (to - from) * sizeof *v);
-        struct column column = {
-            labels_with(m->e->arena, h->labels, label, quantile_text(m->e->arena, phi[from])), true,
-            scratch};
+        struct column column = {.drop_name = true, .v = scratch};
+        column.labels =
+            labels_with(m->e->arena, h->labels, label, quantile_text(m->e->arena, phi[from]));
         if (!merger_put_unique(m, &column, VALUES_COPIED, err))
             return false;
     }
@@ -278,7 +335,7 @@ bool call_histogram_quantiles(struct evaluation *e, const struct promql_expr *ex
             return false;
         note_quantiles(e, phi, expr->args[i]->position);
         for (size_t k = 0; k < hs.n; k++) {
-            if (!quantiles_of(&hs, &hs.v[k], phi, buckets, expr->args[0]->position, v, err) ||
+            if (!quantiles_of(&hs, &hs.v[k], phi, buckets, v, err) ||
                 !put_labelled(&out, &hs.v[k], label, phi, v, scratch, err))
                 return false;
         }
@@ -315,6 +372,24 @@ static double bucket_fraction(double low, double high, const struct bucket *b, s
     return low >= high ? 0 : (rank_of(high, b, n) - rank_of(low, b, n)) / total;
 }
 
+static double fraction_at(struct histograms *hs, const struct any_histogram *h, size_t step,
+                          double low, double high, struct bucket *buckets)
+{
+    const struct histogram *native;
+    size_t n;
+    bool nans;
+    if (!at_step(hs, h, step, buckets, &n, &native))
+        return ABSENT;
+    if (!native) {
+        (void)force_monotonic(buckets, n);
+        return bucket_fraction(low, high, buckets, n);
+    }
+    double v = native_fraction(scratch_room(hs->e->query), native, low, high, &nans);
+    if (nans)
+        note_optional(hs->e->query, NOTE_FRACTION_NANS, h->labels, hs->position);
+    return v;
+}
+
 bool call_histogram_fraction(struct evaluation *e, const struct promql_expr *expr,
                              struct sink *sink, struct err *err)
 {
@@ -325,12 +400,10 @@ bool call_histogram_fraction(struct evaluation *e, const struct promql_expr *exp
         return false;
     struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
     for (size_t k = 0; k < hs.n; k++) {
-        struct column column = {hs.v[k].labels, true, v};
+        struct column column = {.labels = hs.v[k].labels, .drop_name = true, .v = v};
         for (size_t i = 0; i < e->n_steps; i++) {
-            size_t n = buckets_at(&hs.v[k], i, buckets);
-            (void)force_monotonic(buckets, n);
-            v[i] = n > 0 ? bucket_fraction(low[i], high[i], buckets, n) : ABSENT;
-            if (!spend(e->query, hs.v[k].n, err))
+            v[i] = fraction_at(&hs, &hs.v[k], i, low[i], high[i], buckets);
+            if (!spend(e->query, hs.v[k].n + 20, err))
                 return false;
         }
         if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))

@@ -102,13 +102,8 @@ static bool collect(struct sink *sink, struct column *column, struct err *err)
 {
     struct collector *c = (struct collector *)sink;
     struct columns *to = &c->info->series;
-    double *v;
-    if (!new_values(c->info->e, &v, err))
-        return false;
-    memcpy(v, column->v, c->info->e->n_steps * sizeof *v);
     to->v = arena_grow(c->info->e->arena, to->v, to->n, &c->capacity, sizeof *to->v);
-    to->v[to->n++] = (struct column){column->labels, false, v};
-    return true;
+    return column_keep(c->info->e, &to->v[to->n++], column, err);
 }
 
 static bool select_info(struct info *info, const struct promql_expr *base, struct err *err)
@@ -123,7 +118,7 @@ static bool select_info(struct info *info, const struct promql_expr *base, struc
     }
     selector.matchers = info->matchers;
     selector.n_matchers = info->n_matchers;
-    return eval_selector(info->e, &selector, true, &c.sink, err);
+    return eval_selector(info->e, &selector, SELECT_TIMES, &c.sink, err);
 }
 
 /* --- By target --- */
@@ -236,7 +231,14 @@ static bool put_run(struct info *info, const struct column *base, const size_t *
         return true;
     fill_absent(scratch, info->e->n_steps);
     memcpy(scratch + from, base->v + from, (to - from) * sizeof *scratch);
-    struct column column = {labels_build(&b), base->drop_name, scratch};
+    struct column column = {.labels = labels_build(&b),
+                            .drop_name = base->drop_name,
+                            .v = scratch,
+                            .lasting = base->lasting};
+    if (base->h && !new_histograms(info->e, &column.h, err))
+        return false;
+    if (base->h)
+        memcpy(column.h + from, base->h + from, (to - from) * sizeof *column.h);
     return merger_put_unique(&info->out, &column, VALUES_COPIED, err);
 }
 

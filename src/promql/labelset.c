@@ -179,10 +179,10 @@ void merger_init(struct merger *m, struct evaluation *e)
     label_index_init(&m->by_drop_name[1].index, e->arena);
 }
 
-static bool overlaps(const double *a, const double *b, size_t n)
+static bool overlaps(const struct column *a, const struct column *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_absent(a[i]) && !is_absent(b[i]))
+        if (column_has(a, i) && column_has(b, i))
             return true;
     }
     return false;
@@ -192,15 +192,26 @@ static bool merger_add(struct merger *m, const struct column *column, enum merge
                        struct err *err)
 {
     struct columns *to = &m->columns;
-    double *v = column->v;
-    if (values == VALUES_COPIED) {
-        if (!new_values(m->e, &v, err))
-            return false;
-        memcpy(v, column->v, m->e->n_steps * sizeof *v);
-    }
     to->v = arena_grow(m->e->arena, to->v, to->n, &to->capacity, sizeof *to->v);
-    to->v[to->n] = *column;
-    to->v[to->n++].v = v;
+    if (values == VALUES_COPIED)
+        return column_keep(m->e, &to->v[to->n++], column, err);
+    to->v[to->n++] = *column;
+    return true;
+}
+
+static bool merge_histograms(struct merger *m, struct column *to, const struct column *from,
+                             struct err *err)
+{
+    if (!to->h && !new_histograms(m->e, &to->h, err))
+        return false;
+    to->lasting = true;
+    for (size_t i = 0; i < m->e->n_steps; i++) {
+        const struct histogram *h = from->h[i];
+        if (h && !touch_samples(m->e->query, native_size(h), err))
+            return false;
+        if (h)
+            to->h[i] = from->lasting ? h : histogram_copy(m->e->arena, h);
+    }
     return true;
 }
 
@@ -212,7 +223,7 @@ bool merger_put(struct merger *m, const struct column *column, enum merger_value
     *overlap = false;
     if (!spend(m->e->query, n, err))
         return false;
-    if (!has_values(column->v, n))
+    if (!column_has_any(column, n))
         return true;
     struct merged *with = &m->by_drop_name[column->drop_name];
     size_t at = label_index_put(&with->index, column->labels, &added);
@@ -223,14 +234,14 @@ bool merger_put(struct merger *m, const struct column *column, enum merger_value
         return merger_add(m, column, values, err);
     }
     struct column *have = &m->columns.v[with->columns[at]];
-    *overlap = overlaps(have->v, column->v, n);
+    *overlap = overlaps(have, column, n);
     if (*overlap)
         return true;
     for (size_t i = 0; i < n; i++) {
         if (!is_absent(column->v[i]))
             have->v[i] = column->v[i];
     }
-    return true;
+    return !column->h || merge_histograms(m, have, column, err);
 }
 
 bool same_labelset(struct err *err)

@@ -60,7 +60,7 @@ struct merger {
 
 void merger_init(struct merger *, struct evaluation *);
 /* *overlap tells that another column with these labels has a value at the same step; then nothing
- * is added. The values are copied, unless the caller gives them away. */
+ * is added. The values are copied, unless the caller gives them away (then histograms last). */
 enum merger_values { VALUES_COPIED, VALUES_GIVEN };
 MUST_CHECK bool merger_put(struct merger *, const struct column *, enum merger_values,
                            bool *overlap, struct err *);

@@ -63,9 +63,9 @@ static void columns_merge_where_they_do_not_overlap(void **state)
     struct err err = ERR_INIT;
     bool overlap;
     double first[] = {1, ABSENT, ABSENT}, second[] = {ABSENT, 2, ABSENT}, third[] = {3, ABSENT, 3};
-    struct column a = {make(&arena, "1", "2", ""), false, first};
-    struct column b = {make(&arena, "1", "2", ""), false, second};
-    struct column c = {make(&arena, "1", "2", ""), false, third};
+    struct column a = {.labels = make(&arena, "1", "2", ""), .v = first};
+    struct column b = {.labels = make(&arena, "1", "2", ""), .v = second};
+    struct column c = {.labels = make(&arena, "1", "2", ""), .v = third};
     merger_init(&m, &e);
     assert_true(merger_put(&m, &a, VALUES_COPIED, &overlap, &err) && !overlap);
     assert_true(merger_put(&m, &b, VALUES_COPIED, &overlap, &err) && !overlap);

@@ -219,7 +219,7 @@ static const char *symbol_hint(int c, int next)
 
 static bool lex_symbol(struct lexer *l, struct token *t, struct err *err)
 {
-    static const char *const twos[] = {"==", "!=", "=~", "!~", "<=", ">="};
+    static const char *const twos[] = {"==", "!=", "=~", "!~", "<=", ">=", "</", ">/"};
     int c = peek(l, 0);
     t->kind = TOKEN_SYMBOL;
     for (size_t i = 0; i < sizeof twos / sizeof *twos; i++) {

@@ -13,7 +13,7 @@ enum token_kind {
     TOKEN_NUMBER,   /* value in number */
     TOKEN_DURATION, /* value in duration_ms */
     TOKEN_STRING,   /* decoded in text */
-    TOKEN_SYMBOL    /* text is it: ( ) { } [ ] , = == != =~ !~ < <= > >= + - * / % ^ @ : */
+    TOKEN_SYMBOL    /* text is it: ( ) { } [ ] , = == != =~ !~ < <= > >= </ >/ + - * / % ^ @ : */
 };
 
 struct token {

@@ -2,6 +2,7 @@
  * or many to one. Within a match group several columns may take turns over the steps, so matching
  * is decided step by step. */
 #include "promql/labelset.h"
+#include "promql/native_notes.h"
 
 /* One value of labels that match. `many` and `one` are the sides of group_left; without grouping
  * they are left and right. */
@@ -75,11 +76,11 @@ static bool find_both(struct matcher_state *m, struct err *err)
     m->both = ARENA_ARRAY(m->e->arena, uint8_t, n);
     for (size_t i = 0; i < m->many.n; i++) {
         for (size_t k = 0; k < n; k++)
-            many[k] |= !is_absent(m->many.v[i].v[k]);
+            many[k] |= column_has(&m->many.v[i], k);
     }
     for (size_t i = 0; i < m->one.n; i++) {
         for (size_t k = 0; k < n; k++)
-            m->both[k] |= (many[k] || fills_many(m)) && !is_absent(m->one.v[i].v[k]);
+            m->both[k] |= (many[k] || fills_many(m)) && column_has(&m->one.v[i], k);
     }
     return spend(m->e->query, (m->many.n + m->one.n) * n, err);
 }
@@ -138,9 +139,9 @@ static bool check_one_side(struct matcher_state *m, const struct group *g, struc
         return true;
     size_t *holder = ARENA_ARRAY(m->e->arena, size_t, n); /* index + 1 */
     for (size_t i = 0; i < g->n_one; i++) {
-        const double *v = m->one.v[g->one[i]].v;
+        const struct column *c = &m->one.v[g->one[i]];
         for (size_t k = 0; k < n; k++) {
-            if (is_absent(v[k]) || !m->both[k])
+            if (!column_has(c, k) || !m->both[k])
                 continue;
             if (holder[k])
                 return many_to_many(m, holder[k] - 1, g->one[i], err);
@@ -164,11 +165,11 @@ static bool check_many_side(struct matcher_state *m, const struct group *g, stru
     memset(one, fills_one(m), n);
     for (size_t i = 0; i < g->n_one; i++) {
         for (size_t k = 0; k < n; k++)
-            one[k] |= !is_absent(m->one.v[g->one[i]].v[k]);
+            one[k] |= column_has(&m->one.v[g->one[i]], k);
     }
     for (size_t i = 0; i < g->n_many; i++) {
         for (size_t k = 0; k < n; k++) {
-            if (is_absent(m->many.v[g->many[i]].v[k]) || !one[k])
+            if (!column_has(&m->many.v[g->many[i]], k) || !one[k])
                 continue;
             if (many[k])
                 return many_to_one(m, err);
@@ -194,12 +195,39 @@ static struct labels result_labels(struct matcher_state *m, const struct column 
     return labels;
 }
 
+static void match_histograms(struct matcher_state *m, const struct column *many,
+                             const struct column *one, struct column *out)
+{
+    for (size_t i = 0; i < m->e->n_steps; i++) {
+        struct value a = column_value(many, i), b = column_value(one, i), v = {ABSENT, NULL};
+        bool both = column_has(many, i) && column_has(one, i);
+        if (both && (a.h || b.h))
+            v = m->swapped ? native_binary(m->e->query, m->expr, m->e->arena, b, a, false)
+                           : native_binary(m->e->query, m->expr, m->e->arena, a, b, false);
+        if (a.h || b.h || !both)
+            out->v[i] = v.v;
+        out->h[i] = v.h;
+    }
+}
+
+/* Trimming floats means nothing. */
+static void note_trim(struct matcher_state *m, const struct column *many, const struct column *one)
+{
+    for (size_t i = 0; i < m->e->n_steps; i++) {
+        if (!is_absent(many->v[i]) && !is_absent(one->v[i]))
+            note_incompatible_types(m->e->query, m->expr, false, false);
+    }
+}
+
 /* The values go to `out`, which may be those of the many side. */
 static bool match_pair(struct matcher_state *m, const struct column *many, const struct column *one,
                        double *out, enum merger_values values, struct err *err)
 {
     const struct promql_expr *expr = m->expr;
     bool overlap, bools = expr->returns_bool;
+    struct column column = {.v = out, .lasting = true};
+    if (is_trim(expr->op))
+        note_trim(m, many, one);
     for (size_t i = 0; i < m->e->n_steps; i++) {
         double a = many->v[i], b = one->v[i];
         if (is_absent(a) || is_absent(b))
@@ -208,10 +236,15 @@ static bool match_pair(struct matcher_state *m, const struct column *many, const
             out[i] = m->swapped ? binary_value(expr->op, b, a, bools, false)
                                 : binary_value(expr->op, a, b, bools, false);
     }
-    if (!has_values(out, m->e->n_steps))
+    if (many->h || one->h) {
+        if (!new_histograms(m->e, &column.h, err))
+            return false;
+        match_histograms(m, many, one, &column);
+    }
+    if (!column_has_any(&column, m->e->n_steps))
         return spend(m->e->query, m->e->n_steps, err);
-    struct column column = {result_labels(m, many, one),
-                            many->drop_name || bools || !is_comparison(expr->op), out};
+    column.labels = result_labels(m, many, one);
+    column.drop_name = many->drop_name || drops_name(expr);
     if (!merger_put(&m->out, &column, values, &overlap, err))
         return false;
     return !overlap || many_to_one(m, err);
@@ -227,7 +260,7 @@ static double *fill_gaps(struct matcher_state *m, const struct columns *side, co
         v[k] = fill;
     for (size_t i = 0; i < n_members; i++) {
         for (size_t k = 0; k < n; k++) {
-            if (!is_absent(side->v[members[i]].v[k]))
+            if (column_has(&side->v[members[i]], k))
                 v[k] = ABSENT;
         }
     }
@@ -243,7 +276,7 @@ static bool match_filled(struct matcher_state *m, const struct group *g, struct 
         return false;
     if (fills_one(m)) {
         double fill = m->swapped ? how->fill_left : how->fill_right;
-        struct column one = {labels, false, fill_gaps(m, &m->one, g->one, g->n_one, fill)};
+        struct column one = {.labels = labels, .v = fill_gaps(m, &m->one, g->one, g->n_one, fill)};
         for (size_t i = 0; i < g->n_many; i++) {
             if (!match_pair(m, &m->many.v[g->many[i]], &one, m->v, VALUES_COPIED, err))
                 return false;
@@ -251,7 +284,8 @@ static bool match_filled(struct matcher_state *m, const struct group *g, struct 
     }
     if (fills_many(m)) {
         double fill = m->swapped ? how->fill_right : how->fill_left;
-        struct column many = {labels, false, fill_gaps(m, &m->many, g->many, g->n_many, fill)};
+        struct column many = {.labels = labels,
+                              .v = fill_gaps(m, &m->many, g->many, g->n_many, fill)};
         for (size_t i = 0; i < g->n_one; i++) {
             if (!match_pair(m, &many, &m->one.v[g->one[i]], m->v, VALUES_COPIED, err))
                 return false;
@@ -267,7 +301,8 @@ static bool match_group(struct matcher_state *m, const struct group *g, struct e
     for (size_t i = 0; i < g->n_many; i++) {
         const struct column *many = &m->many.v[g->many[i]];
         /* Its values are needed no more, unless what is missing gets filled. */
-        bool in_place = g->n_one == 1 && !fills_one(m) && !fills_many(m);
+        bool in_place =
+            g->n_one == 1 && !fills_one(m) && !fills_many(m) && !many->h && !m->one.v[g->one[0]].h;
         for (size_t k = 0; k < g->n_one; k++) {
             if (!match_pair(m, many, &m->one.v[g->one[k]], in_place ? many->v : m->v,
                             in_place ? VALUES_GIVEN : VALUES_COPIED, err))

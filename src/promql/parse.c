@@ -1,6 +1,8 @@
 /* Expressions, operators and literals. */
 #include "promql/parse.h"
 
+#include "promql/functions.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <strings.h>
@@ -371,6 +373,9 @@ static bool check_binary(struct parser *p, struct promql_expr *e, size_t positio
         return parse_complain(p, position,
                               "set operator \"%s\" not allowed in binary scalar expression",
                               binary_op_text(e->op));
+    if (scalars && (e->op == OP_TRIM_UPPER || e->op == OP_TRIM_LOWER))
+        return parse_complain(p, position, "operator \"%s\" not allowed for Scalar operations",
+                              binary_op_text(e->op));
     if (scalars && is_comparison(e->op) && !e->returns_bool)
         return parse_complain(p, position, "comparisons between scalars must use BOOL modifier");
     bool matches =
@@ -414,6 +419,18 @@ struct promql_expr *parse_expr(struct parser *p, int min_precedence)
     return left;
 }
 
+/* Selectors right under histogram_count() and its kin, as Prometheus finds them. */
+static void mark_stats(struct promql_expr *e, bool stats)
+{
+    if (e->kind == NODE_BINARY || e->kind == NODE_SUBQUERY)
+        stats = false;
+    if (e->kind == NODE_CALL && e->function->histogram_use != USE_ANY)
+        stats = e->function->histogram_use == USE_STATS;
+    e->stats = stats;
+    for (size_t i = 0; i < e->n_args; i++)
+        mark_stats(e->args[i], stats);
+}
+
 /* --- The face --- */
 
 struct promql_expr *promql_parse(struct arena *arena, struct str text, struct err *err)
@@ -433,8 +450,10 @@ struct promql_expr *promql_parse(struct arena *arena, struct str text, struct er
         unexpected_token(&p, "", "an operator or the end");
         return NULL;
     }
-    if (e)
+    if (e) {
         e->text = p.lexer.all;
+        mark_stats(e, false);
+    }
     return e;
 }
 

@@ -83,12 +83,6 @@ struct promql_expr *parse_call(struct parser *p, struct token name)
         unknown_function(p, name);
         return NULL;
     }
-    if (f->missing) {
-        parse_not_implemented(
-            p, name.position,
-            arena_printf(p->arena, "function \"%s\" (%s) is", f->name, f->missing));
-        return NULL;
-    }
     struct promql_expr *e = node_new(p, NODE_CALL, f->returns, name.position);
     e->function = f;
     return parse_args(p, e, f->name) && check_args(p, e) ? e : NULL;

@@ -13,6 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* When a series began to count: holds for its samples from t_ms on, until the next of these. */
+struct promql_start {
+    int64_t t_ms, start_ms; /* start_ms 0: not known */
+};
+
 /* Where series come from: the embedded store or a remote Prometheus. Memory goes to the arena. */
 struct promql_series {
     struct labels labels;
@@ -20,6 +25,8 @@ struct promql_series {
     const struct sample *samples; /* ascending, stale markers included */
     size_t n_histograms;          /* native ones; a series may hold both, at different times */
     const struct histogram_sample *histograms; /* ascending */
+    size_t n_starts;                           /* changes only: mostly none or one */
+    const struct promql_start *starts;         /* ascending */
 };
 
 struct promql_source {
@@ -34,6 +41,13 @@ struct promql_source {
                          int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
                          struct err *);
 };
+
+/* The buckets of a histogram that are not empty, from the lowest to the highest. */
+struct promql_bucket {
+    double low, high, count;
+    bool low_inclusive, high_inclusive;
+};
+const struct promql_bucket *promql_buckets(struct arena *, const struct histogram *, size_t *n);
 
 struct promql_expr;
 

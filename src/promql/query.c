@@ -62,18 +62,47 @@ struct to_result {
 static bool fill_series(const struct evaluation *e, const struct column *column,
                         struct promql_series *out, struct err *err)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < e->n_steps; i++)
-        n += !is_absent(column->v[i]);
-    if (!touch_samples(e->query, n, err))
+    struct matrix_series points;
+    if (!column_points(e, column, &points, err))
         return false;
-    struct sample *samples = arena_alloc(e->arena, n * sizeof *samples);
-    *out = (struct promql_series){.labels = column->labels, .n = n, .samples = samples};
-    for (size_t i = 0; i < e->n_steps; i++) {
-        if (!is_absent(column->v[i]))
-            *samples++ = (struct sample){step_time(e, i), column->v[i]};
-    }
+    *out = (struct promql_series){.labels = column->labels,
+                                  .n = points.n,
+                                  .samples = points.samples,
+                                  .n_histograms = points.n_h,
+                                  .histograms = points.histograms};
     return spend(e->query, e->n_steps, err);
+}
+
+static bool collides(const struct promql_series *a, const struct promql_series *b)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        while (k < b->n_histograms && b->histograms[k].t_ms < a->samples[i].t_ms)
+            k++;
+        if (k < b->n_histograms && b->histograms[k].t_ms == a->samples[i].t_ms)
+            return true;
+    }
+    return false;
+}
+
+static bool merge_histograms(const struct evaluation *e, struct promql_series *into,
+                             const struct promql_series *from, struct err *err)
+{
+    size_t i = 0, k = 0, n = into->n_histograms + from->n_histograms;
+    struct histogram_sample *merged = arena_alloc(e->arena, n * sizeof *merged);
+    const struct histogram_sample *a = into->histograms, *b = from->histograms;
+    while (i < into->n_histograms || k < from->n_histograms) {
+        bool left = i < into->n_histograms, right = k < from->n_histograms;
+        if (left && right && a[i].t_ms == b[k].t_ms)
+            return same_labelset(err);
+        left = left && (!right || a[i].t_ms < b[k].t_ms);
+        merged[i + k] = left ? a[i] : b[k];
+        i += left;
+        k += !left;
+    }
+    into->n_histograms = n;
+    into->histograms = merged;
+    return true;
 }
 
 /* Two series that are one by their labels take turns, or the question has no answer. */
@@ -81,6 +110,10 @@ static bool merge_series(const struct evaluation *e, struct promql_series *into,
                          const struct promql_series *from, struct err *err)
 {
     size_t i = 0, k = 0, n = into->n + from->n;
+    if (collides(into, from) || collides(from, into))
+        return same_labelset(err);
+    if (from->n_histograms > 0 && !merge_histograms(e, into, from, err))
+        return false;
     struct sample *merged = arena_alloc(e->arena, n * sizeof *merged);
     while (i < into->n || k < from->n) {
         if (i < into->n && k < from->n && into->samples[i].t_ms == from->samples[k].t_ms)
@@ -106,7 +139,7 @@ static bool put_result(struct sink *sink, struct column *column, struct err *err
         column->labels = labels_drop_name(r->e->arena, column->labels);
     if (!fill_series(r->e, column, &series, err))
         return false;
-    if (series.n == 0)
+    if (series.n == 0 && series.n_histograms == 0)
         return true;
     size_t at = label_index_put(&r->index, series.labels, &added);
     if (!added)
@@ -145,9 +178,12 @@ static bool matrix_result(struct evaluation *e, const struct promql_expr *expr,
     for (size_t i = 0; i < m.n; i++) {
         struct labels labels =
             m.v[i].drop_name ? labels_drop_name(e->arena, m.v[i].labels) : m.v[i].labels;
-        if (m.v[i].n > 0)
-            out->series[out->n_series++] =
-                (struct promql_series){.labels = labels, .n = m.v[i].n, .samples = m.v[i].samples};
+        if (m.v[i].n > 0 || m.v[i].n_h > 0)
+            out->series[out->n_series++] = (struct promql_series){.labels = labels,
+                                                                  .n = m.v[i].n,
+                                                                  .samples = m.v[i].samples,
+                                                                  .n_histograms = m.v[i].n_h,
+                                                                  .histograms = m.v[i].histograms};
     }
     if (out->n_series > 1)
         qsort(out->series, out->n_series, sizeof *out->series, compare_series);

@@ -11,6 +11,15 @@ static double seconds(int64_t ms)
     return (double)ms / 1000;
 }
 
+/* A start at the sample itself, or behind it, says nothing; one at the sample before is a reset
+ * only when that one's own start is known, as it is in a series of deltas. */
+bool is_restart(int64_t start_before, int64_t t_before, int64_t start, int64_t t)
+{
+    if (start == 0 || start >= t || start < t_before)
+        return false;
+    return start > t_before || (start_before != 0 && start_before < t_before);
+}
+
 /* After a reset a counter counts from 0, so what it had before is added again. */
 static double add_resets(const struct window *w, double result)
 {
@@ -42,8 +51,59 @@ static inline double stretch(double result, const struct sample *first, size_t n
     return result * ((sampled + to_start + to_end) / (sampled * per));
 }
 
+/* The same in general, as a factor: for histograms, and for a counter whose start lies in the
+ * window, which was 0 then and counts from there on. */
+bool extrapolation(const struct window *w, const struct gain *g, double *factor)
+{
+    double to_start = seconds(g->first_ms - w->start_ms);
+    double to_end = seconds(w->end_ms - g->last_ms);
+    double sampled = seconds(g->last_ms - g->first_ms);
+    double average = g->n > 1 ? sampled / (double)(g->n - 1) : 0;
+    double threshold = average * 1.1;
+    if (g->start_ms) {
+        to_start = 0;
+        sampled = seconds(g->last_ms - g->start_ms);
+    } else if (g->n < 2) {
+        return false;
+    } else {
+        if (to_start >= threshold)
+            to_start = average / 2;
+        if (g->counter && g->gain > 0 && g->first >= 0) {
+            double to_zero = sampled * (g->first / g->gain);
+            if (to_zero < to_start)
+                to_start = to_zero;
+        }
+    }
+    if (to_end >= threshold)
+        to_end = average / 2;
+    *factor = (sampled + to_start + to_end) / sampled;
+    return true;
+}
+
+int64_t start_in_window(const struct window *w, const int64_t *starts, int64_t first_ms)
+{
+    if (!starts || starts[0] <= w->start_ms || starts[0] >= first_ms)
+        return 0;
+    return starts[0];
+}
+
+static bool extrapolate_from_start(const struct window *w, double per, double *out)
+{
+    const struct sample *first = &w->v[0], *last = &w->v[w->n - 1];
+    double result = add_resets(w, last->v - first->v) + first->v, factor;
+    struct gain g = {
+        true,     w->n,  first->t_ms, last->t_ms, start_in_window(w, w->starts, first->t_ms),
+        first->v, result};
+    if (!extrapolation(w, &g, &factor))
+        return false;
+    *out = result * factor / per;
+    return true;
+}
+
 static bool extrapolate(const struct window *w, bool counter, double per, double *out)
 {
+    if (counter && w->starts && start_in_window(w, w->starts, w->v[0].t_ms))
+        return extrapolate_from_start(w, per, out);
     if (w->n < 2)
         return false;
     double result = w->v[w->n - 1].v - w->v[0].v;
@@ -108,7 +168,9 @@ bool range_irate(const struct window *w, double *out)
     if (w->n < 2)
         return false;
     const struct sample *a = &w->v[w->n - 2], *b = &w->v[w->n - 1];
-    *out = (b->v < a->v ? b->v : b->v - a->v) / seconds(b->t_ms - a->t_ms);
+    bool reset = b->v < a->v || (w->starts && is_restart(w->starts[w->n - 2], a->t_ms,
+                                                         w->starts[w->n - 1], b->t_ms));
+    *out = (reset ? b->v : b->v - a->v) / seconds(b->t_ms - a->t_ms);
     return true;
 }
 

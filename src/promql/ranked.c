@@ -2,6 +2,7 @@
  * and quantile. */
 #include "promql/functions.h"
 #include "promql/labelset.h"
+#include "promql/native_notes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -68,8 +69,8 @@ static bool put_quantile(struct ranking *r, const struct member_list *g, double 
         if (!spend(r->e->query, n, err))
             return false;
     }
-    struct column column = {g->labels, g->drop_name, out};
-    return sink->put(sink, &column, err);
+    struct column column = {.labels = g->labels, .drop_name = g->drop_name, .v = out};
+    return !has_values(out, r->e->n_steps) || sink->put(sink, &column, err);
 }
 
 static bool put_quantiles(struct ranking *r, struct sink *sink, struct err *err)
@@ -164,7 +165,7 @@ static size_t choose_first(const struct ranking *r, const struct member_list *g,
 {
     size_t n = 0;
     for (size_t i = 0; i < g->n && n < k; i++) {
-        if (!is_absent(r->all.v[g->v[i]].v[step]))
+        if (column_has(&r->all.v[g->v[i]], step))
             out[n++] = (struct choice){0, g->v[i]};
     }
     return n;
@@ -183,7 +184,7 @@ static size_t choose_ratio(const struct ranking *r, const struct member_list *g,
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++) {
         const struct column *c = &r->all.v[g->v[i]];
-        if (!is_absent(c->v[step]) && in_ratio(c->labels, ratio))
+        if (column_has(c, step) && in_ratio(c->labels, ratio))
             out[n++] = (struct choice){0, g->v[i]};
     }
     return n;
@@ -247,9 +248,9 @@ static bool put_chosen(struct ranking *r, const struct member_list *g, struct ch
         struct column column = r->all.v[g->v[k]];
         for (size_t i = 0; i < steps; i++) {
             if (!kept[k * steps + i])
-                column.v[i] = ABSENT;
+                column_clear(&column, i);
         }
-        if (has_values(column.v, steps) && !sink->put(sink, &column, err))
+        if (column_has_any(&column, steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;
@@ -269,6 +270,20 @@ static bool check_parameter(const struct ranking *r, struct err *err)
     return true;
 }
 
+/* topk() and bottomk() of none look at nothing. */
+static void ignore_histograms(struct ranking *r)
+{
+    bool quantile = r->expr->aggregate == AGGREGATE_QUANTILE, looks = quantile;
+    for (size_t i = 0; i < r->e->n_steps; i++)
+        looks |= r->parameter[i] >= 1;
+    for (size_t i = 0; i < r->all.n; i++) {
+        if (r->all.v[i].h && looks)
+            note_ignored_in_aggregation(r->e->query, aggregate_op_name(r->expr->aggregate),
+                                        quantile ? r->expr->args[1]->position : r->expr->position);
+        r->all.v[i].h = NULL;
+    }
+}
+
 bool eval_ranked(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                  struct err *err)
 {
@@ -281,6 +296,8 @@ bool eval_ranked(struct evaluation *e, const struct promql_expr *expr, struct si
     if ((!quantile && !check_parameter(&r, err)) || !eval_columns(e, expr->args[1], &r.all, err))
         return false;
     make_groups(&r);
+    if (expr->aggregate != AGGREGATE_LIMITK && expr->aggregate != AGGREGATE_LIMIT_RATIO)
+        ignore_histograms(&r);
     if (quantile)
         return put_quantiles(&r, sink, err);
     struct choice *chosen = ARENA_ARRAY(e->arena, struct choice, r.most);

@@ -36,25 +36,80 @@ static void sort_series(struct promql_series *v, size_t n)
     }
 }
 
+/* The first histogram may go on from one before the range. */
+static bool mark_resets(struct evaluation *e, const struct promql_expr *expr, int64_t after_ms,
+                        struct promql_series *v, size_t n, struct err *err)
+{
+    const struct promql_source *source = e->query->source;
+    struct promql_series *earlier;
+    size_t n_earlier, at = 0;
+    if (!source->select(source->self, e->arena, expr->matchers, expr->n_matchers,
+                        after_ms + 1 - e->query->options.lookback_ms, after_ms, &earlier,
+                        &n_earlier, err))
+        return false;
+    sort_series(earlier, n_earlier);
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].n_histograms == 0)
+            continue;
+        while (at < n_earlier && labels_cmp(earlier[at].labels, v[i].labels) < 0)
+            at++;
+        bool found = at < n_earlier && labels_eq(earlier[at].labels, v[i].labels);
+        native_mark_resets(e->query, &v[i], found ? &earlier[at] : NULL, expr->stats);
+    }
+    return true;
+}
+
 /* The series that match, sorted, with their samples in (after, until]. */
 static bool select_series(struct evaluation *e, const struct promql_expr *expr, int64_t after_ms,
                           int64_t until_ms, struct promql_series **out, size_t *n, struct err *err)
 {
     const struct promql_source *source = e->query->source;
-    uint64_t samples = 0;
+    uint64_t samples = 0, histograms = 0;
     if (!source->select(source->self, e->arena, expr->matchers, expr->n_matchers, after_ms + 1,
                         until_ms, out, n, err))
         return false;
-    for (size_t i = 0; i < *n; i++)
+    for (size_t i = 0; i < *n; i++) {
         samples += (*out)[i].n;
+        for (size_t k = 0; k < (*out)[i].n_histograms; k++)
+            samples += native_size((*out)[i].histograms[k].h);
+        histograms += (*out)[i].n_histograms;
+    }
     sort_series(*out, *n);
+    if (histograms > 0 && !mark_resets(e, expr, after_ms, *out, *n, err))
+        return false;
     return touch_samples(e->query, samples, err) && spend(e->query, *n, err);
 }
 
-/* The samples without stale markers: the same array when there are none. */
-static struct matrix_series fresh_samples(struct arena *arena, const struct promql_series *s)
+/* What is known of when a series began at a time; 0: nothing. *next: of the starts, only grows. */
+static int64_t start_at(const struct promql_series *s, int64_t t_ms, size_t *next)
 {
-    struct matrix_series out = {s->labels, false, s->n, s->samples};
+    while (*next < s->n_starts && s->starts[*next].t_ms <= t_ms)
+        ++*next;
+    return *next > 0 ? s->starts[*next - 1].start_ms : 0;
+}
+
+static void fill_starts(struct arena *arena, const struct promql_series *s,
+                        struct matrix_series *out)
+{
+    int64_t *starts = ARENA_ARRAY(arena, int64_t, out->n);
+    int64_t *h_starts = ARENA_ARRAY(arena, int64_t, out->n_h);
+    size_t next = 0, h_next = 0;
+    for (size_t i = 0; i < out->n; i++)
+        starts[i] = start_at(s, out->samples[i].t_ms, &next);
+    for (size_t i = 0; i < out->n_h; i++)
+        h_starts[i] = start_at(s, out->histograms[i].t_ms, &h_next);
+    out->starts = starts;
+    out->h_starts = h_starts;
+}
+
+/* The samples without stale markers: the same array when there are none. */
+static struct matrix_series fresh_floats(struct arena *arena, const struct promql_series *s)
+{
+    struct matrix_series out = {.labels = s->labels,
+                                .n = s->n,
+                                .n_h = s->n_histograms,
+                                .samples = s->samples,
+                                .histograms = s->histograms};
     size_t stale = 0, kept = 0;
     for (size_t i = 0; i < s->n; i++)
         stale += is_stale_nan(s->samples[i].v);
@@ -70,6 +125,14 @@ static struct matrix_series fresh_samples(struct arena *arena, const struct prom
     return out;
 }
 
+static struct matrix_series fresh_samples(struct arena *arena, const struct promql_series *s)
+{
+    struct matrix_series out = fresh_floats(arena, s);
+    if (s->n_starts > 0)
+        fill_starts(arena, s, &out);
+    return out;
+}
+
 static int64_t last_reference(const struct evaluation *e, const struct look *look)
 {
     return reference_time(e, look, e->n_steps - 1);
@@ -79,7 +142,7 @@ static int64_t last_reference(const struct evaluation *e, const struct look *loo
 
 /* For every step the newest sample that is at most lookback old; none if it is a stale marker. */
 static void look_back(const struct evaluation *e, const struct look *look,
-                      const struct promql_series *s, bool times, double *out)
+                      const struct promql_series *s, double *out)
 {
     int64_t lookback_ms = e->query->options.lookback_ms;
     size_t next = 0;
@@ -91,56 +154,151 @@ static void look_back(const struct evaluation *e, const struct look *look,
         if (!newest || newest->t_ms <= t - lookback_ms || is_stale_nan(newest->v))
             out[i] = ABSENT;
         else
-            out[i] = times ? (double)newest->t_ms / 1000 : newest->v;
+            out[i] = newest->v;
     }
+}
+
+/* Walks the floats and histograms of a series together. */
+struct cursor {
+    const struct promql_series *s;
+    size_t n, n_h; /* how many of each are at or before the time */
+    size_t next_start;
+};
+
+struct point {
+    int64_t t_ms;
+    struct value value;
+};
+
+/* The newest one at or before a time that only grows. */
+static bool newest_at(struct cursor *c, int64_t t_ms, struct point *out)
+{
+    const struct promql_series *s = c->s;
+    while (c->n < s->n && s->samples[c->n].t_ms <= t_ms)
+        c->n++;
+    while (c->n_h < s->n_histograms && s->histograms[c->n_h].t_ms <= t_ms)
+        c->n_h++;
+    const struct sample *f = c->n > 0 ? &s->samples[c->n - 1] : NULL;
+    const struct histogram_sample *h = c->n_h > 0 ? &s->histograms[c->n_h - 1] : NULL;
+    if (h && (!f || h->t_ms > f->t_ms))
+        *out = (struct point){h->t_ms, {ABSENT, h->h}};
+    else if (f)
+        *out = (struct point){f->t_ms, {f->v, NULL}};
+    return f || h;
+}
+
+static bool next_after(const struct cursor *c, struct point *out)
+{
+    const struct promql_series *s = c->s;
+    const struct sample *f = c->n < s->n ? &s->samples[c->n] : NULL;
+    const struct histogram_sample *h = c->n_h < s->n_histograms ? &s->histograms[c->n_h] : NULL;
+    if (h && (!f || h->t_ms < f->t_ms))
+        *out = (struct point){h->t_ms, {ABSENT, h->h}};
+    else if (f)
+        *out = (struct point){f->t_ms, {f->v, NULL}};
+    return f || h;
+}
+
+/* As look_back(), for series that hold histograms, and for times. */
+static void look_back_any(const struct evaluation *e, const struct look *look,
+                          const struct promql_series *s, enum selected what, struct column *out)
+{
+    int64_t lookback_ms = e->query->options.lookback_ms;
+    struct cursor c = {.s = s};
+    for (size_t i = 0; i < e->n_steps; i++) {
+        int64_t t = reference_time(e, look, i);
+        struct point p;
+        column_clear(out, i);
+        if (!newest_at(&c, t, &p) || p.t_ms <= t - lookback_ms ||
+            (!p.value.h && is_stale_nan(p.value.v)))
+            continue;
+        if (what == SELECT_TIMES)
+            out->v[i] = (double)p.t_ms / 1000;
+        else if (what == SELECT_STARTS)
+            out->v[i] = (double)start_at(s, p.t_ms, &c.next_start) / 1000;
+        else if (p.value.h)
+            out->h[i] = p.value.h;
+        else
+            out->v[i] = p.value.v;
+    }
+}
+
+/* Between two points; where they are of two kinds, the one before. */
+static struct value between(const struct evaluation *e, const struct look *look,
+                            const struct promql_series *s, const struct point *a,
+                            const struct point *b, int64_t t_ms)
+{
+    if (a->value.h && b->value.h) {
+        const struct histogram *h =
+            native_between(&(struct native_line){e->query, s->labels, look->expr->position, false},
+                           e->arena, &(struct histogram_sample){a->t_ms, a->value.h},
+                           &(struct histogram_sample){b->t_ms, b->value.h}, t_ms);
+        return (struct value){ABSENT, h};
+    }
+    if (a->value.h || b->value.h)
+        return a->value;
+    struct sample x = {a->t_ms, a->value.v}, y = {b->t_ms, b->value.v};
+    return (struct value){interpolate(&x, &y, t_ms), NULL};
 }
 
 /* `smoothed`: between the samples before and after, each at most lookback away; the one before
  * alone stays as it is. */
 static void smooth(const struct evaluation *e, const struct look *look,
-                   const struct promql_series *s, double *out)
+                   const struct promql_series *s, struct column *out)
 {
-    struct matrix_series fresh = fresh_samples(e->arena, s);
+    struct matrix_series fresh = fresh_floats(e->arena, s);
+    struct promql_series points = *s;
+    struct cursor c = {.s = &points};
     int64_t lookback_ms = e->query->options.lookback_ms;
-    size_t next = 0;
+    points.n = fresh.n;
+    points.samples = fresh.samples;
     for (size_t i = 0; i < e->n_steps; i++) {
         int64_t t = reference_time(e, look, i);
-        while (next < fresh.n && fresh.samples[next].t_ms <= t)
-            next++;
-        const struct sample *before = next > 0 ? &fresh.samples[next - 1] : NULL;
-        const struct sample *after = next < fresh.n ? &fresh.samples[next] : NULL;
-        if (!before || before->t_ms <= t - lookback_ms)
-            out[i] = ABSENT;
-        else if (before->t_ms == t || !after || after->t_ms > t + lookback_ms)
-            out[i] = before->v;
+        struct point before, after;
+        struct value v;
+        column_clear(out, i);
+        if (!newest_at(&c, t, &before) || before.t_ms <= t - lookback_ms)
+            continue;
+        if (before.t_ms == t || !next_after(&c, &after) || after.t_ms > t + lookback_ms)
+            v = before.value;
         else
-            out[i] = interpolate(before, after, t);
+            v = between(e, look, s, &before, &after, t);
+        out->v[i] = v.v;
+        if (out->h)
+            out->h[i] = v.h;
     }
 }
 
-bool eval_selector(struct evaluation *e, const struct promql_expr *expr, bool times,
+bool eval_selector(struct evaluation *e, const struct promql_expr *expr, enum selected what,
                    struct sink *sink, struct err *err)
 {
     struct look look;
     struct promql_series *series;
     size_t n;
     double *v;
+    const struct histogram **h = NULL;
     int64_t lookback_ms = e->query->options.lookback_ms;
-    bool smoothed = expr->edges == EDGES_SMOOTHED && !times;
+    bool smoothed = expr->edges == EDGES_SMOOTHED && what == SELECT_VALUES;
     if (!look_at(e, expr, &look, err) ||
         !select_series(e, expr, reference_time(e, &look, 0) - lookback_ms,
                        last_reference(e, &look) + (smoothed ? lookback_ms : 0), &series, &n, err) ||
         !new_values(e, &v, err))
         return false;
     for (size_t i = 0; i < n; i++) {
-        struct column column = {series[i].labels, false, v};
-        if (!spend(e->query, e->n_steps + series[i].n, err))
+        const struct promql_series *s = &series[i];
+        bool native = s->n_histograms > 0 && what == SELECT_VALUES;
+        if (!spend(e->query, e->n_steps + s->n + s->n_histograms, err) ||
+            (native && !h && !new_histograms(e, &h, err)))
             return false;
+        struct column column = {
+            .labels = s->labels, .v = v, .h = native ? h : NULL, .lasting = true};
         if (smoothed)
-            smooth(e, &look, &series[i], v);
+            smooth(e, &look, s, &column);
+        else if (native || what != SELECT_VALUES)
+            look_back_any(e, &look, s, what, &column);
         else
-            look_back(e, &look, &series[i], times, v);
-        if (has_values(v, e->n_steps) && !sink->put(sink, &column, err))
+            look_back(e, &look, s, v);
+        if (column_has_any(&column, e->n_steps) && !sink->put(sink, &column, err))
             return false;
     }
     return true;
@@ -200,23 +358,78 @@ struct to_matrix {
     size_t capacity;
 };
 
-static bool put_series(struct sink *sink, struct column *column, struct err *err)
+/* The source's histograms last, others were made on the way. */
+static const struct histogram *kept(const struct evaluation *e, const struct column *c, size_t i)
 {
-    struct to_matrix *m = (struct to_matrix *)sink;
-    const struct evaluation *e = m->inner;
-    struct matrix *out = m->matrix;
+    return c->lasting ? c->h[i] : histogram_copy(e->arena, c->h[i]);
+}
+
+static bool histogram_points(const struct evaluation *e, const struct column *column,
+                             struct matrix_series *out, struct err *err)
+{
+    size_t n = 0;
+    uint64_t size = 0;
+    for (size_t i = 0; i < e->n_steps; i++) {
+        if (column->h[i])
+            size += native_size(column->h[i]);
+        n += column->h[i] != NULL;
+    }
+    if (!touch_samples(e->query, size, err))
+        return false;
+    struct histogram_sample *histograms = arena_alloc(e->arena, n * sizeof *histograms);
+    out->histograms = histograms;
+    out->n_h = n;
+    for (size_t i = 0; i < e->n_steps; i++) {
+        if (column->h[i])
+            *histograms++ = (struct histogram_sample){step_time(e, i), kept(e, column, i)};
+    }
+    return true;
+}
+
+bool column_points(const struct evaluation *e, const struct column *column,
+                   struct matrix_series *out, struct err *err)
+{
     size_t n = 0;
     for (size_t i = 0; i < e->n_steps; i++)
         n += !is_absent(column->v[i]);
     if (!touch_samples(e->query, n, err))
         return false;
     struct sample *samples = arena_alloc(e->arena, n * sizeof *samples);
-    out->v = arena_grow(e->arena, out->v, out->n, &m->capacity, sizeof *out->v);
-    out->v[out->n++] = (struct matrix_series){column->labels, column->drop_name, n, samples};
+    *out = (struct matrix_series){
+        .labels = column->labels, .drop_name = column->drop_name, .n = n, .samples = samples};
     for (size_t i = 0; i < e->n_steps; i++) {
         if (!is_absent(column->v[i]))
             *samples++ = (struct sample){step_time(e, i), column->v[i]};
     }
+    return !column->h || histogram_points(e, column, out, err);
+}
+
+/* Between the points of a subquery there may be other samples than between those of the series:
+ * resets are found anew. */
+static void forget_resets(struct arena *arena, struct matrix_series *s)
+{
+    struct histogram *v = ARENA_ARRAY(arena, struct histogram, s->n_h);
+    struct histogram_sample *out = ARENA_ARRAY(arena, struct histogram_sample, s->n_h);
+    for (size_t i = 0; i < s->n_h; i++) {
+        v[i] = *s->histograms[i].h;
+        if (v[i].hint != HISTOGRAM_HINT_GAUGE)
+            v[i].hint = HISTOGRAM_HINT_UNKNOWN;
+        out[i] = (struct histogram_sample){s->histograms[i].t_ms, &v[i]};
+    }
+    s->histograms = out;
+}
+
+static bool put_series(struct sink *sink, struct column *column, struct err *err)
+{
+    struct to_matrix *m = (struct to_matrix *)sink;
+    const struct evaluation *e = m->inner;
+    struct matrix *out = m->matrix;
+    out->v = arena_grow(e->arena, out->v, out->n, &m->capacity, sizeof *out->v);
+    struct matrix_series *s = &out->v[out->n++];
+    if (!column_points(e, column, s, err))
+        return false;
+    if (s->n_h > 0)
+        forget_resets(e->arena, s);
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "promql/series_notation.h"
 
 #include "base/num.h"
+#include "promql/native.h"
 #include "promql/promql.h"
 
 #include <ctype.h>
@@ -8,6 +9,7 @@
 #include <strings.h>
 
 #define MAX_VALUES 1000000
+#define MAX_SUMS 10000 /* of histograms: each is made */
 
 /* --- Numbers --- */
 
@@ -84,6 +86,53 @@ static bool take_repeat(struct str s, uint64_t *times)
     return s.n == 0 || (s.p[0] == 'x' && num_parse_u64(str_make(s.p + 1, s.n - 1), times));
 }
 
+/* What is before and with the next "}}". */
+static struct str cut_histogram(struct str *item)
+{
+    for (size_t i = 0; i + 1 < item->n; i++) {
+        if (item->p[i] == '}' && item->p[i + 1] == '}') {
+            struct str out = str_make(item->p, i + 2);
+            *item = str_make(item->p + i + 2, item->n - i - 2);
+            return out;
+        }
+    }
+    return *item;
+}
+
+/* "{{...}}", "{{...}}x3", "{{...}}+{{...}}x3". */
+static bool add_histograms(struct value_list *list, struct str item)
+{
+    struct notation_value value;
+    const struct histogram *step = NULL;
+    struct meeting met;
+    struct notation_value added;
+    uint64_t times;
+    double sign = 1;
+    struct str first = cut_histogram(&item);
+    if (!parse_histogram_notation(list->arena, first, &value))
+        return false;
+    if (item.n > 2 && (item.p[0] == '+' || item.p[0] == '-')) {
+        sign = item.p[0] == '-' ? -1 : 1;
+        item = str_make(item.p + 1, item.n - 1);
+        if (!parse_histogram_notation(list->arena, cut_histogram(&item), &added))
+            return false;
+        step = added.h;
+    }
+    if (!take_repeat(item, &times) || (step && times > MAX_SUMS))
+        return false;
+    if (!step)
+        return add_values(list, value, 0, times + 1);
+    for (uint64_t i = 0; i <= times; i++) {
+        if (!add_values(list, value, 0, 1))
+            return false;
+        struct native next = native_copy(list->arena, value.h);
+        if (!native_add(&next, step, sign, list->arena, &met))
+            return false;
+        value.h = native_value(list->arena, &next);
+    }
+    return true;
+}
+
 static bool add_item(struct value_list *list, struct str item)
 {
     uint64_t times;
@@ -91,22 +140,18 @@ static bool add_item(struct value_list *list, struct str item)
     if (item.p[0] == '_')
         return take_repeat(str_make(item.p + 1, item.n - 1), &times) &&
                add_values(list, (struct notation_value){0}, 0, times ? times : 1);
-    if (str_starts(item, STR("{{"))) {
-        /* What is in it does not matter: no histogram is ever evaluated. */
-        const char *x = memrchr(item.p, '}', item.n);
-        if (!x || !take_repeat(str_make(x + 1, (size_t)(item.p + item.n - x - 1)), &times))
-            return false;
-        return add_values(list, (struct notation_value){true, true, 0}, 0, times + 1);
-    }
+    if (str_starts(item, STR("{{")))
+        return add_histograms(list, item);
     if (str_starts(item, STR("stale")))
         return take_repeat(str_make(item.p + 5, item.n - 5), &times) &&
-               add_values(list, (struct notation_value){true, false, stale_nan()}, 0, times + 1);
+               add_values(list, (struct notation_value){.present = true, .v = stale_nan()}, 0,
+                          times + 1);
     if (!take_number(&item, &v))
         return false;
     if (item.n > 0 && (item.p[0] == '+' || item.p[0] == '-') && !take_number(&item, &step))
         return false;
     return take_repeat(item, &times) &&
-           add_values(list, (struct notation_value){true, false, v}, step, times + 1);
+           add_values(list, (struct notation_value){.present = true, .v = v}, step, times + 1);
 }
 
 /* The next item; blanks inside {{ }} do not end it. */
@@ -124,6 +169,31 @@ static struct str take_item(struct str *s)
     struct str item = str_make(s->p + start, n - start);
     *s = str_make(s->p + n, s->n - n);
     return item;
+}
+
+bool parse_start_notation(struct arena *arena, struct str text, const int64_t **out, size_t *n)
+{
+    int64_t *starts = NULL;
+    size_t capacity = 0;
+    *n = 0;
+    for (struct str item = take_item(&text); item.n > 0; item = take_item(&text)) {
+        const char *x = memchr(item.p, 'x', item.n);
+        size_t length = x ? (size_t)(x - item.p) : item.n;
+        uint64_t times;
+        int64_t ms = 0;
+        bool negative = item.p[0] == '-', gap = item.p[0] == '_';
+        struct str rest = str_make(item.p + length, item.n - length);
+        struct str duration = str_make(item.p + negative, length - negative);
+        if (!take_repeat(rest, &times) || times > MAX_VALUES ||
+            (!gap && !num_parse_duration_ms(duration, &ms)))
+            return false;
+        for (uint64_t i = 0; i < (gap && times ? times : times + 1); i++) {
+            starts = arena_grow(arena, starts, *n, &capacity, sizeof *starts);
+            starts[(*n)++] = negative ? -ms : ms;
+        }
+    }
+    *out = starts;
+    return true;
 }
 
 /* --- Series --- */
@@ -186,6 +256,6 @@ bool parse_series_notation(struct arena *arena, struct str line, struct notation
     out->values = list.v;
     out->n = list.n;
     for (size_t i = 0; i < list.n; i++)
-        out->histograms |= list.v[i].histogram;
+        out->histograms |= list.v[i].h != NULL;
     return true;
 }

@@ -55,7 +55,7 @@ static void test_histograms_are_marked(void **state)
     (void)state;
     struct notation_series s = read_line("{} {{schema:0 count:3 buckets:[1 2]}}x2 1");
     assert_int_equal(s.n, 4);
-    assert_true(s.histograms && s.values[0].histogram && !s.values[3].histogram);
+    assert_true(s.histograms && s.values[0].h && s.values[2].h->count == 3 && !s.values[3].h);
 }
 
 static void test_mistakes(void **state)

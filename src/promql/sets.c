@@ -32,7 +32,7 @@ static bool presence_add(struct presence *p, const struct columns *columns, stru
             p->seen[group] = ARENA_ARRAY(p->e->arena, uint8_t, n);
         }
         for (size_t k = 0; k < n; k++)
-            p->seen[group][k] |= !is_absent(c->v[k]);
+            p->seen[group][k] |= column_has(c, k);
         if (!spend(p->e->query, n, err))
             return false;
     }
@@ -46,7 +46,7 @@ static void keep(struct presence *p, struct column *c, bool with_partner)
     for (size_t i = 0; i < p->e->n_steps; i++) {
         bool partner = group != SIZE_MAX && p->seen[group][i];
         if (partner != with_partner)
-            c->v[i] = ABSENT;
+            column_clear(c, i);
     }
 }
 
@@ -57,7 +57,7 @@ static bool put_kept(struct presence *p, const struct columns *columns, bool wit
         keep(p, &columns->v[i], with_partner);
         if (!spend(p->e->query, p->e->n_steps, err))
             return false;
-        if (has_values(columns->v[i].v, p->e->n_steps) && !sink->put(sink, &columns->v[i], err))
+        if (column_has_any(&columns->v[i], p->e->n_steps) && !sink->put(sink, &columns->v[i], err))
             return false;
     }
     return true;

@@ -1,6 +1,7 @@
 #include "compare.h"
 
 #include "base/num.h"
+#include "promql/native.h"
 
 #include <math.h>
 
@@ -23,14 +24,28 @@ static bool same_value(double a, double b)
 
 /* --- Showing --- */
 
-static void add_series(struct buf *out, struct labels labels, const struct sample *v, size_t n)
+static void add_histogram(struct arena *arena, struct buf *out, const struct histogram *h)
+{
+    buf_printf(out, " {schema:%d zero:%g", h->schema, h->zero_threshold);
+    if (h->hint != HISTOGRAM_HINT_UNKNOWN)
+        buf_printf(out, " %s", histogram_hint_name(h->hint));
+    for (uint32_t i = 0; i < h->n_custom; i++)
+        buf_printf(out, " |%g", h->custom[i]);
+    buf_printf(out, " %s", native_text(arena, h) + 1);
+}
+
+static void add_series(struct arena *arena, struct buf *out, const struct promql_series *s)
 {
     buf_add_cstr(out, "\n    ");
-    labels_print(labels, out);
-    for (size_t i = 0; i < n; i++) {
+    labels_print(s->labels, out);
+    for (size_t i = 0; i < s->n; i++) {
         buf_add_char(out, ' ');
-        num_add_double(out, v[i].v);
-        buf_printf(out, "@%g", (double)v[i].t_ms / 1000);
+        num_add_double(out, s->samples[i].v);
+        buf_printf(out, "@%g", (double)s->samples[i].t_ms / 1000);
+    }
+    for (size_t i = 0; i < s->n_histograms; i++) {
+        add_histogram(arena, out, s->histograms[i].h);
+        buf_printf(out, "@%g", (double)s->histograms[i].t_ms / 1000);
     }
 }
 
@@ -45,7 +60,7 @@ const char *show_result(struct arena *arena, const struct promql_result *r)
     } else {
         buf_printf(&out, "%zu series", r->n_series);
         for (size_t i = 0; i < r->n_series && i < 20; i++)
-            add_series(&out, r->series[i].labels, r->series[i].samples, r->series[i].n);
+            add_series(arena, &out, &r->series[i]);
     }
     const char *text = arena_cstr(arena, buf_str(&out));
     buf_release(&out);
@@ -63,20 +78,58 @@ static const struct promql_series *find(const struct promql_result *r, struct la
     return NULL;
 }
 
-static bool same_samples(const struct eval *e, const struct notation_series *want,
-                         const struct promql_series *got)
+static bool same_values(const double *a, const double *b, size_t n)
 {
-    size_t next = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!same_value(a[i], b[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool same_cells(const struct cells *a, const struct cells *b)
+{
+    return a->n == b->n &&
+           (a->n == 0 || memcmp(a->index, b->index, a->n * sizeof *a->index) == 0) &&
+           same_values(a->v, b->v, a->n);
+}
+
+static bool same_histogram(struct arena *arena, const struct notation_value *want,
+                           const struct histogram *got)
+{
+    struct native a = native_copy(arena, want->h), b = native_copy(arena, got);
+    native_compact(&a);
+    native_compact(&b);
+    return a.schema == b.schema && (!want->hint_written || a.hint == b.hint) &&
+           same_value(a.count.sum, b.count.sum) && same_value(a.sum.sum, b.sum.sum) &&
+           same_value(a.zero.sum, b.zero.sum) && a.n_custom == b.n_custom &&
+           (is_custom(got) || same_value(a.zero_threshold, b.zero_threshold)) &&
+           same_values(a.custom, b.custom, a.n_custom) && same_cells(&a.positive, &b.positive) &&
+           same_cells(&a.negative, &b.negative);
+}
+
+static bool same_samples(struct arena *arena, const struct eval *e,
+                         const struct notation_series *want, const struct promql_series *got)
+{
+    size_t next = 0, next_h = 0;
     for (size_t i = 0; i < want->n; i++) {
         int64_t t_ms = e->start_ms + (int64_t)i * e->step_ms;
-        if (!want->values[i].present)
+        const struct notation_value *v = &want->values[i];
+        if (!v->present)
             continue;
+        if (v->h) {
+            if (next_h == got->n_histograms || got->histograms[next_h].t_ms != t_ms ||
+                !same_histogram(arena, v, got->histograms[next_h].h))
+                return false;
+            next_h++;
+            continue;
+        }
         if (next == got->n || got->samples[next].t_ms != t_ms ||
-            !same_value(want->values[i].v, got->samples[next].v))
+            !same_value(v->v, got->samples[next].v))
             return false;
         next++;
     }
-    return next == got->n;
+    return next == got->n && next_h == got->n_histograms;
 }
 
 static bool has_values(const struct notation_series *line)
@@ -101,7 +154,7 @@ static const char *compare_series(struct arena *arena, const struct eval *e,
         buf_release(&name);
         if (!got && has_values(&e->series[i]))
             return arena_printf(arena, "no series %s", shown);
-        if (got && !same_samples(e, &e->series[i], got))
+        if (got && !same_samples(arena, e, &e->series[i], got))
             return arena_printf(arena, "other values of %s", shown);
         if (e->ordered && got && got != &r->series[i])
             return arena_printf(arena, "%s in another place", shown);
@@ -143,10 +196,16 @@ const char *compare_point(struct arena *arena, const struct eval *e, const struc
     point.series = ARENA_ARRAY(arena, struct promql_series, r->n_series);
     at.start_ms = t_ms;
     for (size_t i = 0; i < r->n_series; i++) {
-        for (size_t k = 0; k < r->series[i].n; k++) {
-            if (r->series[i].samples[k].t_ms == t_ms)
+        const struct promql_series *s = &r->series[i];
+        for (size_t k = 0; k < s->n; k++) {
+            if (s->samples[k].t_ms == t_ms)
+                point.series[point.n_series++] =
+                    (struct promql_series){.labels = s->labels, .n = 1, .samples = &s->samples[k]};
+        }
+        for (size_t k = 0; k < s->n_histograms; k++) {
+            if (s->histograms[k].t_ms == t_ms)
                 point.series[point.n_series++] = (struct promql_series){
-                    .labels = r->series[i].labels, .n = 1, .samples = &r->series[i].samples[k]};
+                    .labels = s->labels, .n_histograms = 1, .histograms = &s->histograms[k]};
         }
     }
     const char *wrong = check_sorted(r);

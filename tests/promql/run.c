@@ -1,8 +1,8 @@
 /* run.c -- runs case files against the engine: promql_cases [--verbose] [--lenient] FILE...
  * Language: README.md. Prints file:line, the query, what is wrong and what came. An instant case is
  * asked again inside a range query, and both with all its selectors pinned by @ at other times.
- * --lenient is for Prometheus's own files: cases that touch native histograms or start timestamps,
- * or need something that is not implemented, are counted and left out. */
+ * --lenient is for Prometheus's own files: cases that need something that is not implemented are
+ * counted and left out. */
 #include "base/file.h"
 #include "compare.h"
 #include "memory.h"
@@ -17,10 +17,10 @@ struct run {
     bool lenient, verbose;
     struct memory memory;
     struct arena arena; /* of one case */
-    int passed, failed, histograms, missing;
+    int passed, failed, missing;
 };
 
-enum outcome { PASSED, FAILED, TOUCHED_HISTOGRAMS, NOT_IMPLEMENTED };
+enum outcome { PASSED, FAILED, NOT_IMPLEMENTED };
 
 /* --- Asking --- */
 
@@ -35,8 +35,6 @@ static enum outcome judge(struct run *r, const struct eval *e, const char *how, 
                           const struct promql_result *result, const struct err *err,
                           const char *wrong)
 {
-    if (r->lenient && r->memory.touched_unsupported)
-        return TOUCHED_HISTOGRAMS;
     if (r->lenient && !good && err->code == ERR_NOT_IMPLEMENTED)
         return NOT_IMPLEMENTED;
     if (!good && !e->fails)
@@ -115,15 +113,6 @@ static enum outcome ask_pinned(struct run *r, const struct eval *e)
     return PASSED;
 }
 
-static bool wants_histograms(const struct eval *e)
-{
-    for (size_t i = 0; i < e->n; i++) {
-        if (e->series[i].histograms)
-            return true;
-    }
-    return false;
-}
-
 /* What the engine prints must mean what it read. */
 static const char *check_print(struct arena *arena, const struct promql_expr *expr)
 {
@@ -145,9 +134,6 @@ static const char *check_print(struct arena *arena, const struct promql_expr *ex
 static enum outcome ask(struct run *r, const struct eval *e)
 {
     struct err err = ERR_INIT;
-    r->memory.touched_unsupported = false;
-    if (r->lenient && wants_histograms(e))
-        return TOUCHED_HISTOGRAMS;
     struct promql_expr *expr = promql_parse(&r->arena, str_from(e->expr), &err);
     if (!expr)
         return judge(r, e, "", false, NULL, &err,
@@ -169,9 +155,6 @@ static void run_eval(struct run *r, const struct eval *e)
         break;
     case FAILED:
         r->failed++;
-        break;
-    case TOUCHED_HISTOGRAMS:
-        r->histograms++;
         break;
     case NOT_IMPLEMENTED:
         r->missing++;
@@ -238,8 +221,7 @@ int main(int argc, char **argv)
     arena_release(&r.memory.arena);
     printf("%d passed, %d failed", r.passed, r.failed);
     if (r.lenient)
-        printf(", %d with histograms or start timestamps, %d not implemented", r.histograms,
-               r.missing);
+        printf(", %d not implemented", r.missing);
     printf("\n");
     return r.failed > 0 || r.passed == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -90,24 +90,41 @@ static void add_line(struct script *s, struct load *load, struct notation_series
     load->series[load->n++] = line;
 }
 
+/* Cuts "metric@st" off a line; false when that is not its beginning. */
+static bool cut_metric(struct str *line)
+{
+    for (size_t i = 0; i + 3 <= line->n; i++) {
+        bool ends = i + 3 == line->n || line->p[i + 3] == ' ' || line->p[i + 3] == '\t';
+        if (memcmp(line->p + i, "@st", 3) == 0 && ends) {
+            *line = str_trim(str_make(line->p + i + 3, line->n - i - 3));
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool take_load(struct script *s, struct load *load, struct str rest, struct err *err)
 {
     struct str line;
     struct notation_series series;
-    bool start_timestamps = false;
+    const int64_t *starts = NULL;
+    size_t n_starts = 0;
     if (!take_time(&rest, &load->step_ms) || rest.n > 0)
         return err_set(err, ERR_BAD_INPUT, "write `load DURATION`");
     while (take_block_line(s, &line)) {
         struct str copy = line;
-        if (str_ends(take_word(&copy), STR("@st"))) {
-            start_timestamps = true;
+        if (cut_metric(&copy)) {
+            if (!parse_start_notation(s->arena, copy, &starts, &n_starts))
+                return err_set(err, ERR_BAD_INPUT, "bad start timestamps: " STR_FMT, STR_ARG(copy));
             continue;
         }
         if (!parse_series_notation(s->arena, line, &series, err))
             return false;
-        series.start_timestamps = start_timestamps;
+        series.starts_ms = starts;
+        series.n_starts = n_starts;
         add_line(s, load, series);
-        start_timestamps = false;
+        starts = NULL;
+        n_starts = 0;
     }
     return true;
 }

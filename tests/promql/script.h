@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "model/labels.h"
-#include "model/sample.h"
 #include "promql/series_notation.h"
 
 /* --- Commands --- */
