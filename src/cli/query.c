@@ -48,20 +48,56 @@ struct shape {
     const char *last;
 };
 
-/* [t, "v"] */
+/* --- Native histograms --- */
+
+/* Buckets as [rule, low, high, count]; rules as in src/serve/prometheus.c. */
+static void add_bucket(struct buf *out, const json_t *bucket)
+{
+    const char *text[3];
+    json_int_t rule = json_integer_value(json_array_get(bucket, 0));
+    for (size_t i = 0; i < 3; i++) {
+        text[i] = json_string_value(json_array_get(bucket, i + 1));
+        if (!text[i])
+            return;
+    }
+    buf_printf(out, "  %c%s,%s%c %s", rule == 1 || rule == 3 ? '[' : '(', text[0], text[1],
+               rule == 0 || rule == 3 ? ']' : ')', text[2]);
+}
+
+/* "count 14  sum 24  (0.5,1] 1  (1,2] 13" */
+static const char *text_histogram(struct arena *arena, const json_t *h)
+{
+    struct buf out = BUF_INIT;
+    const json_t *buckets = json_object_get(h, "buckets");
+    buf_printf(&out, "count %s  sum %s", json_get_cstr(h, "count", "?"),
+               json_get_cstr(h, "sum", "?"));
+    for (size_t i = 0; i < json_array_size(buckets); i++)
+        add_bucket(&out, json_array_get(buckets, i));
+    const char *text = clean(arena, arena_cstr(arena, buf_str(&out)));
+    buf_release(&out);
+    return text;
+}
+
+/* [t, "v"], or [t, histogram], whose count is the value. */
 static bool read_point(const json_t *point, double *t_s, const char **text, double *v)
 {
     *t_s = json_to_double(json_array_get(point, 0), (double)NAN);
-    *text = json_string_value(json_array_get(point, 1));
+    const json_t *value = json_array_get(point, 1);
+    *text = json_is_object(value) ? json_string_value(json_object_get(value, "count"))
+                                  : json_string_value(value);
     return *text && fabs(*t_s) < MAX_SECONDS && num_parse_double(str_from(*text), v);
 }
 
-static void measure(const json_t *values, const struct range *range, struct shape *s)
+static void begin_shape(const struct range *range, struct shape *s)
 {
     *s = (struct shape){
         .low = (double)NAN, .high = (double)NAN, .n_bars = range->n < BARS ? range->n : BARS};
     for (size_t i = 0; i < s->n_bars; i++)
         s->bars[i] = (double)NAN;
+}
+
+static void measure(const json_t *values, const struct range *range, struct shape *s)
+{
     for (size_t i = 0; i < json_array_size(values); i++) {
         double t_s, v;
         const char *text;
@@ -108,7 +144,9 @@ static void print_matrix(struct cli *cli, const json_t *result, const struct ran
     table_init(&table, &cli->arena, headers);
     for (size_t i = 0; i < json_array_size(result); i++) {
         const json_t *series = json_array_get(result, i);
+        begin_shape(range, &shape);
         measure(json_object_get(series, "values"), range, &shape);
+        measure(json_object_get(series, "histograms"), range, &shape);
         table_add(&table, PAINT_NONE, draw(&cli->arena, &shape));
         table_add(&table, PAINT_NONE, text_value(&cli->arena, shape.low));
         table_add(&table, PAINT_NONE, text_value(&cli->arena, shape.high));
@@ -116,6 +154,20 @@ static void print_matrix(struct cli *cli, const json_t *result, const struct ran
         table_add(&table, PAINT_NONE, text_series(&cli->arena, json_object_get(series, "metric")));
     }
     table_print(&table, cli);
+}
+
+static void print_points(struct cli *cli, const json_t *points)
+{
+    for (size_t i = 0; i < json_array_size(points); i++) {
+        const json_t *point = json_array_get(points, i), *value = json_array_get(point, 1);
+        double t_s, v;
+        const char *text;
+        if (!read_point(point, &t_s, &text, &v))
+            continue;
+        text =
+            json_is_object(value) ? text_histogram(&cli->arena, value) : clean(&cli->arena, text);
+        (void)fprintf(cli->out, "  %s  %s\n", text_time(&cli->arena, (int64_t)(t_s * 1000)), text);
+    }
 }
 
 /* A range vector's samples at an instant: one line each. */
@@ -126,13 +178,8 @@ static void print_samples(struct cli *cli, const json_t *result)
         const json_t *values = json_object_get(series, "values");
         (void)fprintf(cli->out, "%s\n",
                       text_series(&cli->arena, json_object_get(series, "metric")));
-        for (size_t k = 0; k < json_array_size(values); k++) {
-            double t_s, v;
-            const char *text;
-            if (read_point(json_array_get(values, k), &t_s, &text, &v))
-                (void)fprintf(cli->out, "  %s  %s\n", text_time(&cli->arena, (int64_t)(t_s * 1000)),
-                              clean(&cli->arena, text));
-        }
+        print_points(cli, values);
+        print_points(cli, json_object_get(series, "histograms"));
     }
 }
 
@@ -144,7 +191,10 @@ static void print_vector(struct cli *cli, const json_t *result)
     for (size_t i = 0; i < json_array_size(result); i++) {
         const json_t *series = json_array_get(result, i);
         const json_t *value = json_array_get(json_object_get(series, "value"), 1);
-        table_add(&table, PAINT_BOLD, clean(&cli->arena, json_string_value(value)));
+        const json_t *h = json_array_get(json_object_get(series, "histogram"), 1);
+        table_add(&table, PAINT_BOLD,
+                  h ? text_histogram(&cli->arena, h)
+                    : clean(&cli->arena, json_string_value(value)));
         table_add(&table, PAINT_NONE, text_series(&cli->arena, json_object_get(series, "metric")));
     }
     table_print(&table, cli);

@@ -24,12 +24,6 @@ bool parse_complain(struct parser *p, size_t position, const char *format, ...)
     return lex_error(p->lexer.all, position, p->err, ERR_BAD_INPUT, "%s", message);
 }
 
-bool parse_not_implemented(struct parser *p, size_t position, const char *what)
-{
-    return lex_error(p->lexer.all, position, p->err, ERR_NOT_IMPLEMENTED, "%s not implemented",
-                     what);
-}
-
 bool at_symbol(const struct parser *p, const char *symbol)
 {
     return p->token.kind == TOKEN_SYMBOL && str_is(p->token.text, symbol);

@@ -34,7 +34,6 @@ MUST_CHECK bool expect_symbol(struct parser *, const char *symbol, const char *w
 /* "unexpected X in WHERE, expected WHAT; did you mean ...". Always false. */
 bool unexpected_token(struct parser *, const char *where, const char *what);
 bool parse_complain(struct parser *, size_t position, const char *format, ...) PRINTF_LIKE(3, 4);
-bool parse_not_implemented(struct parser *, size_t position, const char *what);
 
 /* --- Nodes (parse.c); args may be NULL --- */
 struct promql_expr *node_new(struct parser *, enum node_kind, enum promql_type, size_t position);

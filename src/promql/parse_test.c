@@ -158,25 +158,12 @@ static void sizes_are_bounded(void **state)
     arena_release(&arena);
 }
 
-static void missing_features_say_so(void **state)
-{
-    (void)state;
-    static const char *const texts[] = {"histogram_sum(x)", "start_timestamp(x)"};
-    struct arena arena = ARENA_INIT;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct err err = ERR_INIT;
-        assert_null(promql_parse(&arena, str_from(texts[i]), &err));
-        assert_int_equal(err.code, ERR_NOT_IMPLEMENTED);
-    }
-    arena_release(&arena);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canonical_text),    cmocka_unit_test(types),
         cmocka_unit_test(counter_selectors), cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(sizes_are_bounded), cmocka_unit_test(missing_features_say_so),
+        cmocka_unit_test(sizes_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

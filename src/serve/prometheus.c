@@ -201,6 +201,49 @@ static void put_point(struct json_writer *w, int64_t t_ms, double v)
     buf_release(&text);
 }
 
+static void put_number(struct json_writer *w, double v)
+{
+    struct buf text = BUF_INIT;
+    num_add_double(&text, v);
+    json_put_str(w, buf_str(&text));
+    buf_release(&text);
+}
+
+/* [rule, low, high, count]; the rule says which bounds belong to the bucket: 0 the upper one, 1 the
+ * lower, 2 none, 3 both. */
+static void put_bucket(struct json_writer *w, const struct promql_bucket *b)
+{
+    json_open_array(w);
+    json_put_i64(w, b->low_inclusive ? 1 + 2 * b->high_inclusive : 2 - 2 * b->high_inclusive);
+    put_number(w, b->low);
+    put_number(w, b->high);
+    put_number(w, b->count);
+    json_close_array(w);
+}
+
+static void put_histogram(struct json_writer *w, struct arena *arena,
+                          const struct histogram_sample *s)
+{
+    size_t n;
+    const struct promql_bucket *buckets = promql_buckets(arena, s->h, &n);
+    json_open_array(w);
+    json_put_double(w, (double)s->t_ms / 1000);
+    json_open_object(w);
+    json_key(w, "count");
+    put_number(w, s->h->count);
+    json_key(w, "sum");
+    put_number(w, s->h->sum);
+    if (n > 0) {
+        json_key(w, "buckets");
+        json_open_array(w);
+        for (size_t i = 0; i < n; i++)
+            put_bucket(w, &buckets[i]);
+        json_close_array(w);
+    }
+    json_close_object(w);
+    json_close_array(w);
+}
+
 static void put_labels(struct json_writer *w, struct labels labels)
 {
     json_open_object(w);
@@ -211,7 +254,30 @@ static void put_labels(struct json_writer *w, struct labels labels)
     json_close_object(w);
 }
 
-static void put_series(struct json_writer *w, const struct promql_result *r)
+static void put_floats(struct json_writer *w, const struct promql_series *s, bool matrix)
+{
+    json_key(w, matrix ? "values" : "value");
+    if (matrix)
+        json_open_array(w);
+    for (size_t i = 0; i < s->n; i++)
+        put_point(w, s->samples[i].t_ms, s->samples[i].v);
+    if (matrix)
+        json_close_array(w);
+}
+
+static void put_histograms(struct json_writer *w, struct arena *arena,
+                           const struct promql_series *s, bool matrix)
+{
+    json_key(w, matrix ? "histograms" : "histogram");
+    if (matrix)
+        json_open_array(w);
+    for (size_t i = 0; i < s->n_histograms; i++)
+        put_histogram(w, arena, &s->histograms[i]);
+    if (matrix)
+        json_close_array(w);
+}
+
+static void put_series(struct json_writer *w, struct arena *arena, const struct promql_result *r)
 {
     bool matrix = r->type == PROMQL_MATRIX;
     json_open_array(w);
@@ -220,19 +286,16 @@ static void put_series(struct json_writer *w, const struct promql_result *r)
         json_open_object(w);
         json_key(w, "metric");
         put_labels(w, series->labels);
-        json_key(w, matrix ? "values" : "value");
-        if (matrix)
-            json_open_array(w);
-        for (size_t k = 0; k < series->n; k++)
-            put_point(w, series->samples[k].t_ms, series->samples[k].v);
-        if (matrix)
-            json_close_array(w);
+        if (series->n > 0)
+            put_floats(w, series, matrix);
+        if (series->n_histograms > 0)
+            put_histograms(w, arena, series, matrix);
         json_close_object(w);
     }
     json_close_array(w);
 }
 
-static void put_result(struct json_writer *w, const struct promql_result *r)
+static void put_result(struct json_writer *w, struct arena *arena, const struct promql_result *r)
 {
     static const char *const types[] = {"scalar", "string", "vector", "matrix"};
     json_open_object(w);
@@ -247,7 +310,7 @@ static void put_result(struct json_writer *w, const struct promql_result *r)
         json_put_str(w, r->string);
         json_close_array(w);
     } else {
-        put_series(w, r);
+        put_series(w, arena, r);
     }
     json_close_object(w);
 }
@@ -263,11 +326,12 @@ static void put_texts(struct json_writer *w, const char *key, const char *const 
     json_close_array(w);
 }
 
-static void respond_result(struct http_response *response, const struct promql_result *r)
+static void respond_result(struct http_response *response, struct arena *arena,
+                           const struct promql_result *r)
 {
     struct json_writer w;
     open_success(&w, response);
-    put_result(&w, r);
+    put_result(&w, arena, r);
     put_texts(&w, "warnings", r->warnings, r->n_warnings);
     put_texts(&w, "infos", r->infos, r->n_infos);
     close_success(&w);
@@ -286,7 +350,7 @@ void handle_query(void *context, struct http_request *request, struct http_respo
         return;
     if (promql_instant(asked.expr, &asked.source, &asked.options, t_ms, request->arena, &result,
                        &err))
-        respond_result(response, &result);
+        respond_result(response, request->arena, &result);
     else
         fail_query(response, &err);
 }
@@ -304,7 +368,7 @@ void handle_query_range(void *context, struct http_request *request, struct http
         return;
     if (promql_range(asked.expr, &asked.source, &asked.options, start_ms, end_ms, step_ms,
                      request->arena, &result, &err))
-        respond_result(response, &result);
+        respond_result(response, request->arena, &result);
     else
         fail_query(response, &err);
 }
