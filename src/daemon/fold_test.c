@@ -46,7 +46,7 @@ static void an_intent_that_was_not_recorded_is_due(void **state)
     struct world *w = *state;
     struct rollout *r = test_start(w, "v2");
     make_ready(w, r);
-    r->busy = true; /* so that the intent stays due */
+    close_actuator(r); /* so that the intent stays due */
     decide_on(&w->d, r, clock_wall_ms());
     assert_true(r->state.desired_pct == 10 && !r->intent_recorded);
     r = restart(w);
