@@ -22,6 +22,7 @@ struct point {
     bool kill;
     int error;
     size_t short_bytes;
+    uint64_t delay_ms; /* > 0: late, but done */
     uint64_t hits;
     bool spent;
 };
@@ -71,10 +72,13 @@ bool fault_hit_slow(const char *name)
     struct point *p = find(name);
     bool hit = p && fires(p);
     bool dies = hit && p->kill;
+    uint64_t delay_ms = hit ? p->delay_ms : 0;
     pthread_mutex_unlock(&lock);
     if (dies)
         (void)kill(getpid(), SIGKILL);
-    return hit;
+    if (delay_ms > 0)
+        (void)usleep((useconds_t)(delay_ms * 1000));
+    return hit && delay_ms == 0;
 }
 
 int fault_errno(const char *name)
@@ -126,6 +130,8 @@ static bool parse_option(struct point *p, struct str key, struct str value)
         return num_parse_u64(value, &p->random);
     if (str_is(key, "p"))
         return num_parse_double(value, &p->probability) && p->probability >= 0;
+    if (str_is(key, "delay"))
+        return num_parse_u64(value, &p->delay_ms) && p->delay_ms < 3600000;
     if (str_is(key, "errno"))
         return parse_errno(value, &p->error);
     if (str_is(key, "short") && num_parse_u64(value, &bytes)) {
