@@ -51,6 +51,8 @@ struct target_status {
 };
 void scrape_manager_targets(struct scrape_manager *, struct arena *, struct target_status **out,
                             size_t *n);
+/* Scrapes that were left out because the store could not take more (store_accepts). */
+uint64_t scrape_manager_skipped(const struct scrape_manager *);
 
 /* What relabeling dropped, at most 1,000 of them; valid until the loop goes on. */
 struct dropped_target {
@@ -109,6 +111,7 @@ void otlp_free(struct otlp *);
 struct otlp_result {
     uint64_t accepted; /* data points */
     uint64_t rejected;
+    uint64_t limited;  /* of those: for lack of room, which may be there later */
     char message[256]; /* why some were rejected, naming the first; "" when none */
 };
 /* Decode an ExportMetricsServiceRequest and append it. now_ms is the receive time. False: nothing
@@ -152,6 +155,7 @@ bool remote_write_message_of(const char *content_type, enum remote_write_message
 struct remote_write_result {
     uint64_t samples, histograms, exemplars;                         /* in the request */
     uint64_t samples_written, histograms_written, exemplars_written; /* taken or there already */
+    bool limited; /* all that was refused was for lack of room, which may be there later */
     char message[640]; /* how much was refused and why, naming the first; "" when nothing was */
 };
 /* Append a message that is decompressed already. now_ms is the receive time. False: nothing was

@@ -1,5 +1,6 @@
 #include "ingest/key_cache.h"
 
+#include "base/budget.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -68,7 +69,9 @@ void key_cache_unlock(struct key_cache *c)
 
 bool key_cache_is_full(const struct key_cache *c)
 {
-    return c->arena.used_bytes + c->n_slots * sizeof(*c->slots) > KEY_CACHE_BYTES;
+    uint64_t share = budget_limit() / 16;
+    size_t most = share > 0 && share < KEY_CACHE_BYTES ? (size_t)share : KEY_CACHE_BYTES;
+    return c->arena.used_bytes + c->n_slots * sizeof(*c->slots) > most;
 }
 
 struct key_cache *key_cache_take(struct key_cache **cache)

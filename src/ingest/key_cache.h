@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KEY_CACHE_BYTES ((size_t)64 << 20)
+#define KEY_CACHE_BYTES ((size_t)64 << 20) /* or a sixteenth of the memory budget */
 
 struct key_cache;
 

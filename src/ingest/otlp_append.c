@@ -34,7 +34,7 @@ static const char *make_series(struct otlp_intake *r, const struct otlp_point *p
             labels_builder_set(&b, str_from(c.label), bound_text(&r->labels, c.bound));
         out->refs[i] = store_series(r->batch, labels_build(&b), NULL);
         if (out->refs[i] == 0)
-            refused = "limit: the store has no room for more series";
+            refused = store_series_refusal(r->batch);
     }
     return refused;
 }
@@ -284,8 +284,10 @@ void otlp_intake_point(struct otlp_intake *r, const struct otlp_point *p)
     }
     if (s)
         refused = reason_of(put_point(r, p, s));
-    if (refused)
-        reject(r, refused);
-    else
+    if (!refused) {
         r->result->accepted++;
+        return;
+    }
+    reject(r, refused);
+    r->result->limited += refused == store_series_refusal(r->batch);
 }

@@ -197,6 +197,8 @@ static void tell(const struct rw_intake *r)
     const char *before = " (";
     if (refused == 0 && r->invalid_series == 0)
         return;
+    result->limited =
+        refused > 0 && r->refused[STORE_LIMIT] == refused && r->invalid_series == 0;
     buf_printf(&text, "refused %" PRIu64 " of %" PRIu64 " samples", refused, all);
     for (enum store_result i = STORE_OK; i <= STORE_LIMIT; i++)
         add_reason(&text, store_result_name(i), r->refused[i], &before);

@@ -106,16 +106,19 @@ static void refuse_series(struct rw_intake *r, const char *why)
 
 static void refuse_sample(struct rw_intake *r, enum store_result result, int64_t t_ms)
 {
-    static const char *const why[STORE_LIMIT + 1] = {
+    static const char *const why[STORE_LIMIT] = {
         [STORE_CONFLICTING] = "the series has another value at this time",
         [STORE_OUT_OF_ORDER] = "the series has a newer sample",
         [STORE_TOO_FAR_AHEAD] = "over 10 minutes in the future",
-        [STORE_LIMIT] = "the store has no room for more series",
     };
     char text[160];
     r->refused[result]++;
     if (r->first.n > 0)
         return;
+    if (result == STORE_LIMIT) {
+        note_first(r, store_series_refusal(r->batch));
+        return;
+    }
     (void)snprintf(text, sizeof text, "%s: sample at %lld ms: %s", store_result_name(result),
                    (long long)t_ms, why[result]);
     note_first(r, text);

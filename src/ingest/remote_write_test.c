@@ -600,7 +600,7 @@ static void full(struct rig *r)
     }
     refuse(r, 10,
            "refused 2 of 12 samples (limit 2); the rest is stored; first: series 11, a{n=\"10\"}: "
-           "limit: sample at 1000 ms: the store has no room for more series");
+           "limit: the store has no room for more series");
 }
 
 static void a_full_store_says_so(void **state)

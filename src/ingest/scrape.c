@@ -37,6 +37,7 @@ struct scrape_manager {
     struct arena dropped_arena;
     struct dropped_target *dropped; /* by relabeling, in the order of the configuration */
     size_t n_dropped, dropped_capacity, dropped_total;
+    uint64_t skipped; /* scrapes */
 };
 
 /* --- One scrape --- */
@@ -70,6 +71,22 @@ static void fetch(struct target *t, struct http_fetch *access)
     t->transfer = http_fetch_start(t->manager->client, access, answered, t);
 }
 
+/* A store that cannot keep up is not given more; what was not asked for is a gap, told by
+ * last_error, and the next turn comes as ever. */
+static bool skip(struct target *t)
+{
+    struct scrape_manager *m = t->manager;
+    struct err err = ERR_INIT;
+    if (store_accepts(m->store, &err))
+        return false;
+    m->skipped++;
+    err_prefix(&err, "skipped: ");
+    (void)snprintf(t->last_error, sizeof t->last_error, "%s", err.message);
+    t->due_ms = schedule_next(t->due_ms, clock_wall_ms(), t->interval_ms);
+    wait_for_turn(t);
+    return true;
+}
+
 static void start(void *arg)
 {
     struct target *t = arg;
@@ -78,6 +95,8 @@ static void start(void *arg)
     struct err err = ERR_INIT;
     loop_timer_stop(t->timer);
     t->timer = NULL;
+    if (skip(t))
+        return;
     t->stamp_ms = schedule_stamp(t->due_ms, clock_wall_ms(), t->interval_ms);
     t->started_ns = clock_mono_ns();
     if (t->refusal)
@@ -373,4 +392,9 @@ void scrape_manager_dropped(const struct scrape_manager *m, const struct dropped
 {
     *out = m->dropped;
     *n = m->n_dropped;
+}
+
+uint64_t scrape_manager_skipped(const struct scrape_manager *m)
+{
+    return m->skipped;
 }

@@ -149,7 +149,8 @@ static bool read_body(struct target *t, struct store_batch *batch, struct metada
 }
 
 /* What became of samples that the store did not take, in one line; up stays 1. */
-static void describe_refusals(struct target *t, const struct scrape_counts *counts)
+static void describe_refusals(struct target *t, const struct store_batch *batch,
+                              const struct scrape_counts *counts)
 {
     struct buf text = BUF_INIT;
     for (size_t i = 0; i < sizeof counts->refused / sizeof *counts->refused; i++) {
@@ -158,6 +159,8 @@ static void describe_refusals(struct target *t, const struct scrape_counts *coun
         buf_printf(&text, "%s%llu %s", text.n ? ", " : "samples refused by the store: ",
                    (unsigned long long)counts->refused[i], store_result_name((enum store_result)i));
     }
+    if (counts->refused[STORE_LIMIT] > 0)
+        buf_printf(&text, " (%s)", store_series_refusal(batch));
     (void)snprintf(t->last_error, sizeof t->last_error, "%s", text.n ? text.p : "");
     buf_release(&text);
 }
@@ -211,7 +214,7 @@ static bool fill(struct target *t, struct store *store, struct metadata_store *m
         good = read_body(t, *batch, metadata, answer, true, counts, &err);
     }
     if (good) {
-        describe_refusals(t, counts);
+        describe_refusals(t, *batch, counts);
     } else {
         store_batch_cancel(*batch);
         *batch = store_batch_begin(store, now_ms);

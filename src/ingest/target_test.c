@@ -383,7 +383,8 @@ static void a_full_store_is_told(void **state)
     scrape(f, 1000, "a 1\n");
     scrape(f, 2000, "a 2\nb 1\nc 1\n");
     assert_true(f->target.up);
-    assert_string_equal(f->target.last_error, "samples refused by the store: 1 limit");
+    assert_string_equal(f->target.last_error, "samples refused by the store: 1 limit "
+                                              "(limit: the store has no room for more series)");
     assert_holds(f, MINE, "a{" OWN "} 1000:1 2000:2\nb{" OWN "} 2000:1\n");
 }
 

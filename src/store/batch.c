@@ -42,6 +42,7 @@ struct store_batch {
     size_t n_exemplars;
     size_t exemplar_capacity;
     struct arena arena; /* histograms, and the exemplars' labels */
+    char refusal[200];  /* why store_series gave 0 last */
 };
 
 const char *store_result_name(enum store_result result)
@@ -68,12 +69,19 @@ uint64_t store_series(struct store_batch *b, struct labels labels, bool *is_new)
     struct series *s = head_series(&b->store->head, labels, &made);
     if (is_new)
         *is_new = made;
+    if (!s)
+        quotas_explain(&b->store->head, labels, b->refusal, sizeof b->refusal);
     return s ? s->ref : 0;
 }
 
 void store_prefetch(struct store *store, uint64_t ref)
 {
     __builtin_prefetch(head_at(&store->head, ref), 1);
+}
+
+const char *store_series_refusal(const struct store_batch *b)
+{
+    return b->refusal;
 }
 
 /* The batch's own newest sample of the series; NULL when that is not newer than what is committed.
@@ -433,7 +441,10 @@ static bool commit(struct store_batch *b, struct err *err)
 {
     struct store *s = b->store;
     struct wal_receipt receipt;
-    if (!wal_write(s->wal, draft_batch, b, &receipt, err))
+    pressure_write_begins(&s->pressure);
+    bool written = wal_write(s->wal, draft_batch, b, &receipt, err);
+    pressure_write_ends(&s->pressure);
+    if (!written)
         return false;
     bool durable = !s->fsync_always || wal_sync_to(s->wal, receipt.position, err);
     wait_for_turn(s, receipt.ticket);

@@ -39,6 +39,7 @@ void head_init(struct head *h, const struct store_options *o)
     h->blocks = mem_array(HEAD_BLOCKS, sizeof *h->blocks);
     h->max_series = o->max_series < most ? o->max_series : most;
     h->window_ms = o->out_of_order_ms;
+    quotas_init(&h->quotas);
     h->tap = o->tap;
     exemplars_init(&h->exemplars, o->exemplars);
     atomic_store(&h->n_series, 0);
@@ -84,6 +85,7 @@ void head_release(struct head *h)
         pthread_mutex_destroy(&h->shards[i].lock);
     }
     index_release(&h->index);
+    quotas_release(&h->quotas);
     exemplars_release(&h->exemplars);
     arena_release(&h->label_sets);
     slab_release(&h->slab);
@@ -204,7 +206,7 @@ struct series *head_series(struct head *h, struct labels labels, bool *is_new)
         return s;
     pthread_mutex_lock(&h->making);
     s = lookup(h, hash, labels);
-    if (!s && atomic_load(&h->n_series) < h->max_series) {
+    if (!s && quotas_admit(h, labels)) {
         s = make(h, hash, labels);
         *is_new = true;
     }

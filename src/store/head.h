@@ -20,6 +20,7 @@
 #include "store/chunk.h"
 #include "store/exemplars.h"
 #include "store/index.h"
+#include "store/quota.h"
 #include "store/rest.h"
 #include "store/slab.h"
 #include "store/store.h"
@@ -93,6 +94,7 @@ struct head {
     _Atomic uint32_t n_series;
     uint64_t max_series;
     int64_t window_ms; /* how far behind the newest sample others may be late; 0 = not at all */
+    struct quotas quotas;
     const struct store_tap *tap; /* or NULL */
     struct exemplars exemplars;
     _Atomic int64_t chunk_bytes;

@@ -210,3 +210,24 @@ bool index_labels_eq(const struct index *x, struct label_set a, struct labels b)
     }
     return true;
 }
+
+size_t index_count(const struct index *x, struct str name, struct str value)
+{
+    const struct index_pair *p = index_find(x, (struct label){name, value});
+    return p ? p->n : 0;
+}
+
+void index_each(const struct index *x,
+                void (*each)(void *arg, struct str name, struct str value, size_t n_series),
+                void *arg)
+{
+    struct str key;
+    void *item;
+    for (size_t i = 0; map_next(x->names, &i, &key, &item);) {
+        const struct index_name *name = item;
+        for (uint32_t k = 0; k < name->n_pairs; k++) {
+            const struct index_pair *p = index_pair_of(x, name->pairs[k]);
+            each(arg, key, p->value, p->n);
+        }
+    }
+}

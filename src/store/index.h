@@ -63,6 +63,13 @@ uint32_t index_intern(struct index *, struct label, bool *known);
 /* The series of this ref, greater than all before it, has these labels. */
 void index_add(struct index *, struct label_set, uint32_t ref);
 
+/* For counting: how many series have the label; and every label with that number, those of one name
+ * together. */
+size_t index_count(const struct index *, struct str name, struct str value);
+void index_each(const struct index *,
+                void (*each)(void *arg, struct str name, struct str value, size_t n_series),
+                void *arg);
+
 const struct index_name *index_find_name(const struct index *, struct str name); /* or NULL */
 const struct index_pair *index_find(const struct index *, struct label);         /* or NULL */
 

@@ -9,6 +9,7 @@
 #include "store/block_erased.h"
 #include "store/block_set.h"
 #include "store/head.h"
+#include "store/pressure.h"
 #include "store/store.h"
 #include "store/wal.h"
 
@@ -22,6 +23,7 @@ struct store {
     int lock_fd;
     bool fsync_always;
     int64_t flush_ms;
+    struct pressure pressure;
 
     pthread_mutex_t turn_lock; /* guards turn; held for moments only */
     pthread_cond_t turn_passed;

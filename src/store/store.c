@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -156,8 +157,12 @@ static void *flusher_main(void *arg)
     struct err err = ERR_INIT;
     int64_t swept_ns = clock_mono_ns();
     while (!wait_interval(s)) {
-        if (!wal_sync(s->wal, &err))
+        pressure_sync_begins(&s->pressure);
+        bool done = wal_sync(s->wal, &err);
+        pressure_sync_ends(&s->pressure, done);
+        if (!done)
             log_error("store", "samples may be lost if the machine stops: %s", err.message);
+        budget_relieve();
         if (clock_mono_ns() - swept_ns < SWEEP_INTERVAL_NS)
             continue;
         store_sweep(s);

@@ -119,6 +119,10 @@ uint64_t store_series(struct store_batch *, struct labels, bool *is_new);
 /* Something is about to be added to this series: its memory may be fetched meanwhile. */
 void store_prefetch(struct store *, uint64_t ref);
 
+/* Why store_series gave this batch 0 the last time, in words: the quota of its owner, memory, or
+ * the store's limit. */
+const char *store_series_refusal(const struct store_batch *);
+
 enum store_result store_batch_add(struct store_batch *, uint64_t ref, int64_t t_ms, double v,
                                   enum store_origin);
 
@@ -230,6 +234,55 @@ MUST_CHECK bool store_snapshot(struct store *, struct arena *, bool head, const 
 
 /* Wait until everything committed so far is on disk. */
 MUST_CHECK bool store_flush(struct store *, struct err *);
+
+/* --- What the store takes, and of whom --- */
+
+/* Whether telemetry is to be taken now. False: senders are asked to wait, and err says for what:
+ * memory (ERR_LIMIT), the disk (ERR_IO). Cheap; what is appended all the same is not lost. */
+bool store_accepts(struct store *, struct err *);
+
+/* How many series the owner of each may have, an owner being a value of `label`: new ones beyond
+ * are refused. What is there already stays. Copied; replaces what was set before. */
+struct store_quota {
+    const char *value;
+    uint64_t series; /* 0 = as many as it likes */
+};
+struct store_quotas {
+    const char *label; /* NULL = no quotas */
+    uint64_t series;   /* of owners not named below; 0 = as many as they like */
+    const struct store_quota *own;
+    size_t n_own;
+};
+void store_set_quotas(struct store *, const struct store_quotas *);
+
+/* Owners that asked for more than their quota since it was set, most refused first; and the label,
+ * NULL = no quotas are set. */
+struct store_owner {
+    struct str value;
+    uint64_t series, limit;
+    uint64_t refused; /* attempts to make a series */
+};
+const char *store_owners_refused(struct store *, struct arena *, struct store_owner **out,
+                                 size_t *n);
+
+/* Attempts to make a series that were refused so far, by reason. */
+void store_refusals(struct store *, uint64_t *limit, uint64_t *memory, uint64_t *quota);
+
+/* Where the series of the head come from: the greatest `most` of each count, falling. Reads the
+ * whole index; new series wait meanwhile. */
+struct store_count {
+    struct str name, value; /* value of pairs only */
+    uint64_t count;
+};
+struct store_counts {
+    const struct store_count *v;
+    size_t n;
+};
+struct store_cardinality {
+    uint64_t label_pairs, chunks;
+    struct store_counts series_by_name, values_by_label, bytes_by_label, series_by_pair;
+};
+void store_cardinality(struct store *, struct arena *, size_t most, struct store_cardinality *);
 
 struct store_stats {
     uint64_t series;
