@@ -92,6 +92,12 @@ bool zstd_decode(struct str body, size_t max_bytes, struct buf *out, struct err 
     return done;
 }
 
+size_t snappy_decoded_bytes(struct str body)
+{
+    size_t length;
+    return snappy_uncompressed_length(body.p, body.n, &length) == SNAPPY_OK ? length : 0;
+}
+
 bool snappy_decode(struct str body, size_t max_bytes, struct buf *out, struct err *err)
 {
     size_t length;

@@ -8,6 +8,7 @@
 
 #define DEFAULT_EVALUATION_MS 60000
 #define MAX_FILE_BYTES ((size_t)4 << 20)
+#define MIN_MEMORY_BYTES ((uint64_t)64 << 20)
 
 static const char *default_listen = "127.0.0.1:9797";
 
@@ -178,9 +179,9 @@ static void read_retention(struct reader *r, const struct yaml_node *node)
 
 static void read_storage(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"path",      "flush",    "fsync",           "exemplars",
-                                       "retention", "adminApi", "outOfOrderWindow"};
-    static const char *const later[] = {"memory"};
+    static const char *const keys[] = {
+        "path",  "flush", "fsync", "exemplars", "retention", "adminApi", "outOfOrderWindow",
+        "memory"};
     static const char *const fsyncs[] = {"interval", "always"};
     struct config *c = r->config;
     int fsync = 0;
@@ -193,13 +194,11 @@ static void read_storage(struct reader *r, struct yaml_node *map)
     struct yaml_node *retention = yaml_take(map, "retention");
     if (retention)
         read_retention(r, retention);
-    for (size_t i = 0; i < COUNT_OF(later); i++) {
-        struct yaml_node *node = yaml_take(map, later[i]);
-        if (node)
-            yaml_error(node, r->diags, "storage.%s is not implemented yet", later[i]);
-    }
     yaml_take_choice(map, "fsync", fsyncs, COUNT_OF(fsyncs), &fsync, r->diags);
     c->fsync_always = fsync == 1;
+    if (yaml_take_size(map, "memory", &c->memory_bytes, r->diags) &&
+        c->memory_bytes < MIN_MEMORY_BYTES)
+        yaml_error(map, r->diags, "storage.memory must be at least 64Mi");
     if (c->flush_ms < 1 || c->flush_ms > 10000)
         yaml_error(map, r->diags, "storage.flush must be from 1ms to 10s");
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "storage", r->diags);

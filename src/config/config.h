@@ -30,6 +30,17 @@ struct canary_config {
     const json_t *json; /* checked by kayenta_check_config */
 };
 
+/* How many series each owner, a value of `label`, may have; 0 = as many as it likes. */
+struct quota_spec {
+    const char *label; /* NULL = no quotas */
+    uint64_t series;   /* of whoever is not named */
+    const struct quota_of {
+        const char *owner;
+        uint64_t series;
+    } * own;
+    size_t n_own;
+};
+
 struct config {
     struct arena arena; /* owns everything below */
     const char *path;   /* of cqed.yaml; NULL when there is none */
@@ -37,12 +48,14 @@ struct config {
     const char *data_path; /* storage.path */
     int64_t flush_ms;
     bool fsync_always;
+    uint64_t memory_bytes; /* storage.memory; 0 = no budget */
     struct otlp_ports otlp;
     int64_t exemplars;        /* how many are kept */
     int64_t retention_ms;     /* 0 = for ever */
     uint64_t retention_bytes; /* of blocks and log; 0 = any */
     bool admin_api;           /* deleting series and taking snapshots over HTTP */
     int64_t out_of_order_ms;  /* 0 = no late samples */
+    struct quota_spec quotas;
     const struct scrape_config *scrapes;
     size_t n_scrapes;
     const struct slo_spec *slos;

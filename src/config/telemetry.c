@@ -39,11 +39,48 @@ static void read_otlp(struct reader *r, struct yaml_node *map)
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "telemetry.otlp", r->diags);
 }
 
+static void read_owners(struct reader *r, struct yaml_node *map)
+{
+    struct quota_spec *q = &r->config->quotas;
+    struct quota_of *own = ARENA_ARRAY(r->arena, struct quota_of, map->n);
+    for (size_t i = 0; i < map->n; i++) {
+        struct yaml_pair *p = &map->pairs[i];
+        p->used = true;
+        own[i].owner = arena_cstr(r->arena, p->key);
+        if (p->value->kind != YAML_SCALAR || !num_parse_u64(p->value->scalar, &own[i].series))
+            yaml_error(p->value, r->diags,
+                       "telemetry.quotas.owners: '" STR_FMT "' needs a number of series",
+                       STR_ARG(p->key));
+    }
+    q->own = own;
+    q->n_own = map->n;
+}
+
+static void read_quotas(struct reader *r, struct yaml_node *map)
+{
+    static const char *const keys[] = {"label", "series", "owners"};
+    struct quota_spec *q = &r->config->quotas;
+    int64_t series = 0;
+    q->label = "job";
+    yaml_take_string(map, "label", r->arena, &q->label, r->diags);
+    yaml_take_i64(map, "series", 0, INT64_MAX, &series, r->diags);
+    q->series = (uint64_t)series;
+    struct yaml_node *owners = yaml_take_map(map, "owners", r->diags);
+    if (owners)
+        read_owners(r, owners);
+    if (q->label[0] == '\0' || (series == 0 && q->n_own == 0))
+        yaml_error(map, r->diags, "telemetry.quotas needs a label, and series or owners");
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "telemetry.quotas", r->diags);
+}
+
 void read_telemetry_in(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"otlp"};
+    static const char *const keys[] = {"otlp", "quotas"};
     struct yaml_node *otlp = yaml_take_map(map, "otlp", r->diags);
     if (otlp)
         read_otlp(r, otlp);
+    struct yaml_node *quotas = yaml_take_map(map, "quotas", r->diags);
+    if (quotas)
+        read_quotas(r, quotas);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "telemetry", r->diags);
 }

@@ -2,6 +2,7 @@
  * closing. */
 #include "daemon/daemon.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -87,6 +88,20 @@ static bool record_config(struct daemon *d, enum ledger_kind kind, const struct 
     return done;
 }
 
+/* What the process may hold and what each sender may send; of an open store, so that what is on
+ * disk is always read back. */
+static void apply_limits(struct daemon *d, const struct config *c)
+{
+    struct arena arena = ARENA_INIT;
+    struct store_quota *own = ARENA_ARRAY(&arena, struct store_quota, c->quotas.n_own);
+    for (size_t i = 0; i < c->quotas.n_own; i++)
+        own[i] = (struct store_quota){c->quotas.own[i].owner, c->quotas.own[i].series};
+    store_set_quotas(
+        d->store, &(struct store_quotas){c->quotas.label, c->quotas.series, own, c->quotas.n_own});
+    budget_set(c->memory_bytes);
+    arena_release(&arena);
+}
+
 /* --- Reload: all or nothing --- */
 
 struct exchange {
@@ -140,6 +155,7 @@ bool daemon_reload(struct daemon *d, struct err *err)
     slo_engine_free(x.old);
     d->config = next;
     store_set_retention(d->store, next->retention_ms, next->retention_bytes);
+    apply_limits(d, next);
     scrape_manager_apply(d->scrapes, next->scrapes, next->n_scrapes);
     if (!record_config(d, LEDGER_CONFIG, &old->digest, err))
         log_error("ledger", "the new configuration is not recorded: %s", err->message);
@@ -182,6 +198,7 @@ static bool open_telemetry(struct daemon *d, struct err *err)
                           err);
     if (!d->store)
         return false;
+    apply_limits(d, d->config);
     d->source = store_promql_source(d->store);
     d->metadata = metadata_store_new();
     d->scrapes = scrape_manager_new(d->loop, d->client, d->store, d->metadata);

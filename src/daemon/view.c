@@ -188,10 +188,11 @@ json_t *status_view(struct daemon *d, struct arena *arena)
     store_stats(d->store, &store);
     for (const struct rollout *r = d->rollouts; r; r = r->next)
         live += rollout_state_is_final(r->state.state) ? 0 : 1;
-    json_t *view = json_pack("{s:s, s:I, s:{s:I, s:s}, s:{s:I, s:I}, s:I, s:I}", "version",
+    json_t *view = json_pack("{s:s, s:I, s:{s:I, s:s}, s:{s:I, s:I, s:I}, s:I, s:I}", "version",
                              CQED_VERSION, "startedMs", (json_int_t)d->started_ms, "ledger", "size",
                              (json_int_t)ledger_size(d->ledger), "root", root.p, "targets", "up",
-                             (json_int_t)up, "total", (json_int_t)total, "series",
+                             (json_int_t)up, "total", (json_int_t)total, "skipped",
+                             (json_int_t)scrape_manager_skipped(d->scrapes), "series",
                              (json_int_t)store.series, "live", (json_int_t)live);
     buf_release(&root);
     return json_own(arena, view);

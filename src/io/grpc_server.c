@@ -5,6 +5,7 @@
  * A connection is freed when its socket is closed and none of its jobs is under way. */
 #include "io/grpc.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -161,7 +162,7 @@ static bool take(void *room, size_t bytes)
 {
     struct grpc_server *s = room;
     size_t before = atomic_fetch_add(&s->pending_bytes, bytes);
-    if (before + bytes <= s->o.max_pending_bytes)
+    if (before + bytes <= s->o.max_pending_bytes && budget_take(bytes))
         return true;
     atomic_fetch_sub(&s->pending_bytes, bytes);
     return false;
@@ -170,6 +171,7 @@ static bool take(void *room, size_t bytes)
 static void give(void *room, size_t bytes)
 {
     struct grpc_server *s = room;
+    budget_give(bytes);
     atomic_fetch_sub(&s->pending_bytes, bytes);
 }
 

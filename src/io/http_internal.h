@@ -18,6 +18,7 @@ struct exchange {
     struct arena arena;
     struct buf body;
     size_t max_body_bytes;
+    size_t reserved_bytes; /* of the budget, for a large body */
     bool too_big;
     struct http_request request;
     struct http_response response;

@@ -2,6 +2,7 @@
  * of its body, and when it is whole. Only then does a handler see it. */
 #include "io/http_server.h"
 
+#include "base/budget.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "codec/compress.h"
@@ -211,6 +212,7 @@ static const char *name_of_status(int status)
     case 404:
         return "not_found";
     case 413:
+    case 503:
         return "limit";
     default:
         return "bad_input";
@@ -255,8 +257,11 @@ static bool decode_body(struct exchange *x, struct err *err)
 static void refuse(struct exchange *x)
 {
     http_refusal *own = x->route ? x->server->options.refuse : NULL;
-    if (!own || !own(&x->request, &x->response, x->fault_status, x->fault))
-        put_error(&x->response, x->fault_status, name_of_status(x->fault_status), x->fault);
+    if (own && own(&x->request, &x->response, x->fault_status, x->fault))
+        return;
+    put_error(&x->response, x->fault_status, name_of_status(x->fault_status), x->fault);
+    if (x->fault_status == 503)
+        http_add_header(&x->response, "Retry-After", "1");
 }
 
 static void run_handler(struct exchange *x)
@@ -278,6 +283,21 @@ static void run_handler(struct exchange *x)
     x->route->handler(x->server->options.context, &x->request, &x->response);
 }
 
+/* Bodies that are large by the route's own limit share the process's budget; small ones, with which
+ * people act, always come through. */
+static bool reserve(struct exchange *x, size_t bytes)
+{
+    if (x->max_body_bytes <= DEFAULT_MAX_BODY)
+        return true;
+    if (x->fault_status || !budget_take(bytes)) {
+        if (!x->fault_status)
+            set_fault(x, 503, "too much telemetry is under way at once");
+        return false;
+    }
+    x->reserved_bytes += bytes;
+    return true;
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_bytes, void **state)
@@ -290,7 +310,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     }
     if (*upload_bytes > 0) {
         x->too_big |= x->body.n + *upload_bytes > x->max_body_bytes;
-        if (!x->too_big)
+        if (!x->too_big && reserve(x, *upload_bytes))
             buf_add(&x->body, upload, *upload_bytes);
         *upload_bytes = 0;
         return MHD_YES;
@@ -308,6 +328,7 @@ static void request_done(void *arg, struct MHD_Connection *connection, void **st
     (void)how;
     if (!x)
         return;
+    budget_give(x->reserved_bytes);
     buf_release(&x->body);
     buf_release(&x->response.body);
     arena_release(&x->arena);

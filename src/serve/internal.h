@@ -41,10 +41,24 @@ bool ask_control(struct serve *, const struct control_request *, struct arena *,
                  struct control_answer *, struct err *);
 void respond_json(struct http_response *, const json_t *);
 
+/* intake.c: whether a request of so many decoded bytes can be worked on now. False: the sender is
+ * to try again, and err says why; otherwise end_intake gives back what was reserved for it. */
+bool begin_intake(struct serve *, size_t size_bytes, struct err *);
+void end_intake(size_t size_bytes);
+
 /* prometheus.c */
 http_handler handle_query, handle_query_range, handle_labels, handle_label_values, handle_series,
     handle_metadata, handle_targets, handle_buildinfo, handle_delete_series,
     handle_clean_tombstones, handle_snapshot;
+
+/* In Prometheus's envelope. */
+void fail_prometheus(struct http_response *, int status, const char *type, const char *message);
+
+/* tsdb.c */
+http_handler handle_tsdb;
+
+/* intake_metrics.c: appended to /metrics; status is CONTROL_STATUS's answer. */
+void add_intake_metrics(struct buf *, struct serve *, struct arena *, const json_t *status);
 
 /* telemetry.c */
 http_handler handle_remote_write, handle_own_metrics;

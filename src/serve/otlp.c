@@ -3,7 +3,8 @@
  *     taken             200, Export*ServiceResponse         OK
  *     some refused      200, partial_success                OK, partial_success
  *     malformed         400, google.rpc.Status              INVALID_ARGUMENT
- *     not now           503, 429, Status, Retry-After       UNAVAILABLE, RetryInfo
+ *     not now           503, Status, Retry-After            UNAVAILABLE, RetryInfo
+ *     no room for any   429, Status, Retry-After            RESOURCE_EXHAUSTED, RetryInfo
  *     too large         413, Status                         RESOURCE_EXHAUSTED */
 #include "base/clock.h"
 #include "io/grpc_message.h"
@@ -59,9 +60,22 @@ static void add_json_response(struct buf *out, enum otlp_signal signal, const st
     json_writer_end(&w);
 }
 
-static enum grpc_status status_of(const struct err *err)
+/* Decode and append. GRPC_OK with a result, or the status of a refusal, which err explains: what is
+ * malformed, what has to wait, and what there is no room for at all. */
+static enum grpc_status take(struct serve *s, enum otlp_signal signal, enum otlp_encoding encoding,
+                             struct str body, struct otlp_result *result, struct err *err)
 {
-    return err->code == ERR_IO || err->code == ERR_LIMIT ? GRPC_UNAVAILABLE : GRPC_INVALID_ARGUMENT;
+    if (!begin_intake(s, body.n, err))
+        return GRPC_UNAVAILABLE;
+    bool done = otlp_take(s->otlp, signal, encoding, body, clock_wall_ms(), result, err);
+    end_intake(body.n);
+    if (!done)
+        return err->code == ERR_IO || err->code == ERR_LIMIT ? GRPC_UNAVAILABLE
+                                                             : GRPC_INVALID_ARGUMENT;
+    if (result->limited == 0 || result->limited < result->rejected || result->accepted > 0)
+        return GRPC_OK;
+    err_set(err, ERR_LIMIT, "%s", result->message);
+    return GRPC_RESOURCE_EXHAUSTED;
 }
 
 /* --- HTTP --- */
@@ -131,6 +145,11 @@ bool refuse_otlp(const struct http_request *request, struct http_response *respo
     return true;
 }
 
+static int http_status_of(enum grpc_status status)
+{
+    return status == GRPC_UNAVAILABLE ? 503 : status == GRPC_RESOURCE_EXHAUSTED ? 429 : 400;
+}
+
 static void take_http(struct serve *s, enum otlp_signal signal, struct http_request *request,
                       struct http_response *response)
 {
@@ -144,10 +163,10 @@ static void take_http(struct serve *s, enum otlp_signal signal, struct http_requ
         answer_refusal(request, response, 415, err.message);
         return;
     }
-    if (!otlp_take(s->otlp, signal, json ? OTLP_JSON : OTLP_PROTOBUF, request->body,
-                   clock_wall_ms(), &result, &err)) {
-        answer_refusal(request, response, status_of(&err) == GRPC_UNAVAILABLE ? 503 : 400,
-                       err.message);
+    enum grpc_status status =
+        take(s, signal, json ? OTLP_JSON : OTLP_PROTOBUF, request->body, &result, &err);
+    if (status != GRPC_OK) {
+        answer_refusal(request, response, http_status_of(status), err.message);
         return;
     }
     response->content_type = json ? "application/json" : "application/x-protobuf";
@@ -180,14 +199,13 @@ static void take_grpc(struct serve *s, enum otlp_signal signal, const struct grp
 {
     struct otlp_result result;
     struct err err = ERR_INIT;
-    if (otlp_take(s->otlp, signal, OTLP_PROTOBUF, request->message, clock_wall_ms(), &result,
-                  &err)) {
+    response->status = take(s, signal, OTLP_PROTOBUF, request->message, &result, &err);
+    if (response->status == GRPC_OK) {
         add_proto_response(&response->message, &result);
         return;
     }
-    response->status = status_of(&err);
     response->why = arena_strdup(request->arena, err.message);
-    response->retry_after_ms = response->status == GRPC_UNAVAILABLE ? RETRY_MS : 0;
+    response->retry_after_ms = response->status == GRPC_INVALID_ARGUMENT ? 0 : RETRY_MS;
 }
 
 static void export_metrics(void *context, const struct grpc_request *request,

@@ -20,6 +20,7 @@ static const struct http_route routes[] = {
     {"GET", "/api/v1/metadata", handle_metadata, 0},
     {"GET", "/api/v1/targets", handle_targets, 0},
     {"GET", "/api/v1/status/buildinfo", handle_buildinfo, 0},
+    {"GET", "/api/v1/status/tsdb", handle_tsdb, 0},
     {"POST", "/api/v1/admin/tsdb/delete_series", handle_delete_series, 0},
     {"PUT", "/api/v1/admin/tsdb/delete_series", handle_delete_series, 0},
     {"POST", "/api/v1/admin/tsdb/clean_tombstones", handle_clean_tombstones, 0},

@@ -15,7 +15,7 @@ static void answer_remote_write(struct http_response *response, int status, cons
 {
     response->status = status;
     response->content_type = "text/plain; charset=utf-8";
-    if (status == 503)
+    if (status == 503 || status == 429)
         http_add_header(response, "Retry-After", "1");
     if (why[0])
         buf_printf(&response->body, "%s\n", why);
@@ -57,7 +57,14 @@ void handle_remote_write(void *context, struct http_request *request,
     enum remote_write_message kind = REMOTE_WRITE_1;
     struct buf plain = BUF_INIT;
     struct err err = ERR_INIT;
-    int status;
+    int status = 503;
+    size_t size_bytes = snappy_decoded_bytes(request->body);
+    if (size_bytes > REMOTE_WRITE_MAX_BYTES)
+        size_bytes = 0; /* it will be refused */
+    if (!begin_intake(s, size_bytes, &err)) {
+        answer_remote_write(response, 503, err.message);
+        return;
+    }
     bool done = read_remote_write(request, &kind, &plain, &status, &err);
     if (done) {
         done = remote_write_append(s->remote_write, kind, buf_str(&plain), clock_wall_ms(), &result,
@@ -67,13 +74,15 @@ void handle_remote_write(void *context, struct http_request *request,
     if (done && !result.message[0])
         answer_remote_write(response, 204, "");
     else
-        answer_remote_write(response, status, done ? result.message : err.message);
+        answer_remote_write(response, done && result.limited ? 429 : status,
+                            done ? result.message : err.message);
     if (kind == REMOTE_WRITE_2) {
         add_written(response, "Samples", result.samples_written);
         add_written(response, "Histograms", result.histograms_written);
         add_written(response, "Exemplars", result.exemplars_written);
     }
     buf_release(&plain);
+    end_intake(size_bytes);
 }
 
 /* --- Ours --- */
@@ -158,4 +167,5 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
                CQED_VERSION);
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         add_metric(&response->body, &metrics[i]);
+    add_intake_metrics(&response->body, s, request->arena, answer.json);
 }

@@ -1,13 +1,12 @@
 // cqed serve with ports of their own for OTLP: the official SDK exports over gRPC, HTTP/protobuf and HTTP/JSON, and
 // @grpc/grpc-js calls what the SDK would not. CQED names the program.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
@@ -19,48 +18,16 @@ import { CompressionAlgorithm } from '@opentelemetry/otlp-exporter-base';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 
+import { startCqed } from './cqed.mjs';
+
+const ports = 'telemetry:\n  otlp:\n    grpc: 127.0.0.1:0\n    http: 127.0.0.1:0\n';
 const service = (signal, name) => `/opentelemetry.proto.collector.${signal}.v1.${name}Service/Export`;
 const METRICS = service('metrics', 'Metrics'), TRACES = service('trace', 'Trace'), LOGS = service('logs', 'Logs');
 
-// cqed serve in a folder of its own; ports as its log tells them.
-async function start(tls = '', env = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'cqed-ports-'));
-  writeFileSync(join(folder, 'cqed.yaml'),
-    `listen: 127.0.0.1:0\nstorage: { path: data }\ntelemetry:\n  otlp:\n    grpc: 127.0.0.1:0\n    http: 127.0.0.1:0\n${tls}`);
-  const child = spawn(process.env.CQED, ['serve', '-c', join(folder, 'cqed.yaml')],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
-  const exit = once(child, 'exit');
-  const lines = createInterface(child.stderr);
-  let log = '';
-  const ports = await new Promise((resolve, reject) => {
-    lines.on('line', line => {
-      log += line + '\n';
-      const own = /otlp_grpc_port=(\d+) otlp_http_port=(\d+)/.exec(line);
-      if (own) resolve({ api: +/address=http:\/\/127.0.0.1:(\d+)/.exec(log)[1], grpc: +own[1], http: +own[2] });
-    });
-    lines.on('close', () => reject(new Error(`cqed serve ended early: ${log}`)));
-  });
-  return {
-    ...ports,
-    async stop() {
-      child.kill('SIGTERM');
-      const [code] = await exit;
-      rmSync(folder, { recursive: true });
-      assert.equal(code, 0, log);
-      assert.doesNotMatch(log, /Sanitizer|runtime error:|CHECK failed/);
-    },
-  };
-}
-
 let cqed;
-before(async () => { cqed = await start(); });
+before(async () => { cqed = await startCqed(ports); });
 after(() => cqed.stop());
 
-async function valueOf(query) {
-  const answer = await (await fetch(`http://127.0.0.1:${cqed.api}/api/v1/query?query=${encodeURIComponent(query)}`)).json();
-  assert.equal(answer.status, 'success', JSON.stringify(answer));
-  return answer.data.result.map(r => +r.value[1]);
-}
 
 function clientOf(port, credentials = grpc.credentials.createInsecure(), options = {}) {
   return new grpc.Client(`127.0.0.1:${port}`, credentials, options);
@@ -97,8 +64,8 @@ for (const [name, exporterOf] of Object.entries(exporters)) {
     const latency = meter.createHistogram('latency', { unit: 's', advice: { explicitBucketBoundaries: [0.1, 1] } });
     for (let i = 0; i < 2000; i++) latency.record(0.5, { shard: `${i}`.padStart(40, 'x') });
     await provider.forceFlush();
-    assert.deepEqual(await valueOf(`orders_total{job="${name}"}`), [7]);
-    assert.deepEqual(await valueOf(`sum(latency_seconds_count{job="${name}"})`), [2000]);
+    assert.deepEqual(await cqed.valueOf(`orders_total{job="${name}"}`), [7]);
+    assert.deepEqual(await cqed.valueOf(`sum(latency_seconds_count{job="${name}"})`), [2000]);
     await provider.shutdown();
   });
 }
@@ -179,7 +146,7 @@ test('with TLS: only who knows the certificate and speaks h2', async () => {
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
     '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', keyFile, '-out', certFile],
     { stdio: 'ignore' });
-  const secure = await start(`    tls: { certFile: ${certFile}, keyFile: ${keyFile} }\n`);
+  const secure = await startCqed(`${ports}    tls: { certFile: ${certFile}, keyFile: ${keyFile} }\n`);
   const trusted = clientOf(secure.grpc, grpc.credentials.createSsl(readFileSync(certFile)));
   const big = Buffer.concat(Array.from({ length: 100000 }, () => twoRecords)); // many TLS records
   const { code, response } = await call(trusted, TRACES, big);
