@@ -81,6 +81,12 @@ uint64_t store_series(struct store_batch *batch, struct labels labels, bool *is_
     return ref_of(labels);
 }
 
+const char *store_series_refusal(const struct store_batch *b)
+{
+    (void)b;
+    return "limit";
+}
+
 enum store_result store_batch_add(struct store_batch *batch, uint64_t ref, int64_t t_ms, double v,
                                   enum store_origin origin)
 {
