@@ -14,8 +14,7 @@
 
 /* --- The envelope --- */
 
-void fail_prometheus(struct http_response *response, int status, const char *type,
-                     const char *message)
+static void fail(struct http_response *response, int status, const char *type, const char *message)
 {
     struct json_writer w;
     buf_clear(&response->body);
@@ -32,29 +31,35 @@ void fail_prometheus(struct http_response *response, int status, const char *typ
     json_writer_end(&w);
 }
 
+void fail_prometheus(struct http_response *response, int status, const char *type,
+                     const char *message)
+{
+    fail(response, status, type, message);
+}
+
 static void fail_query(struct http_response *response, const struct err *err)
 {
     switch (err->code) {
     case ERR_BAD_INPUT:
-        fail_prometheus(response, 400, "bad_data", err->message);
+        fail(response, 400, "bad_data", err->message);
         return;
     case ERR_TIMEOUT:
-        fail_prometheus(response, 503, "timeout", err->message);
+        fail(response, 503, "timeout", err->message);
         return;
     case ERR_NOT_FOUND:
-        fail_prometheus(response, 404, "not_found", err->message);
+        fail(response, 404, "not_found", err->message);
         return;
     case ERR_IO:
     case ERR_CORRUPT:
     case ERR_UNREACHABLE:
-        fail_prometheus(response, 500, "internal", err->message);
+        fail(response, 500, "internal", err->message);
         return;
     case ERR_NONE:
     case ERR_LIMIT:
     case ERR_CONFLICT:
     case ERR_DENIED:
     case ERR_NOT_IMPLEMENTED:
-        fail_prometheus(response, 422, "execution", err->message);
+        fail(response, 422, "execution", err->message);
         return;
     }
 }
@@ -116,7 +121,7 @@ static bool take(struct http_request *request, struct http_response *response, c
         return true;
     (void)snprintf(message, sizeof message, "invalid parameter \"%s\": %s \"%.100s\"", name,
                    text ? "cannot parse" : "it is missing;", text ? text : "");
-    fail_prometheus(response, 400, "bad_data", message);
+    fail(response, 400, "bad_data", message);
     return false;
 }
 
@@ -468,7 +473,7 @@ void handle_label_values(void *context, struct http_request *request,
 {
     const char *name = http_capture(request, "name");
     if (*name == '\0' || !str_is_utf8(str_from(name)))
-        fail_prometheus(response, 400, "bad_data", "invalid label name");
+        fail(response, 400, "bad_data", "invalid label name");
     else
         answer_strings(context, request, response, name);
 }
@@ -481,7 +486,7 @@ void handle_series(void *context, struct http_request *request, struct http_resp
     if (!take_selectors(request, response, &selectors))
         return;
     if (selectors.n == 0) {
-        fail_prometheus(response, 400, "bad_data", "no match[] parameter provided");
+        fail(response, 400, "bad_data", "no match[] parameter provided");
         return;
     }
     struct map *seen = map_new();
@@ -596,7 +601,7 @@ void handle_metadata(void *context, struct http_request *request, struct http_re
     uint64_t limit = 0;
     const char *text = http_param(request, "limit");
     if (text && !num_parse_u64(str_from(text), &limit)) {
-        fail_prometheus(response, 400, "bad_data", "limit must be a whole number");
+        fail(response, 400, "bad_data", "limit must be a whole number");
         return;
     }
     open_success(&w, response);
