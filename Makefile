@@ -7,7 +7,7 @@
 #   make fuzz     every fuzz target for FUZZ_SECONDS (60) each
 #   make tsan     the unit tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/html/index.html in colour
-#   make bench    cQED and Debian's Prometheus side by side: CPU seconds, memory, restarts; a table
+#   make bench    cQED, Prometheus and VictoriaMetrics side by side: CPU seconds, memory, restarts; a table; QUICK=1
 #   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
 .PHONY: all deps demo test conformance check fuzz tsan cover bench bench-judge clean
 

@@ -1,26 +1,28 @@
-// run.mjs -- `make bench`: cQED and Debian's Prometheus side by side on this machine, in one run of four to seven minutes.
-// Prints one table: what each costs, in CPU seconds of the server, and how many times that is. It says what it
-// measured and never fails for a time; it fails when something did not run or the two disagree.
-// How to read it: docs/manual/benchmarks.md.
+// run.mjs -- `make bench`: cQED and Debian's Prometheus and VictoriaMetrics side by side on this machine, in one run of
+// a quarter of an hour; QUICK=1 for fewer runs of less. Prints one table: what each costs, in CPU seconds of the server,
+// and how many times that is. It says what it measured and never fails for a time; it fails when something did not run
+// or they disagree. How to read it: docs/manual/benchmarks.md.
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PartFailed, Programs, sleep, tailOf } from '../demo/lib/programs.mjs'
 import { table, title } from '../demo/lib/say.mjs'
 import { machine, median, pin, residentBytes } from './lib/measure.mjs'
-import { Cqed, Prometheus, startExporter } from './lib/servers.mjs'
+import { writeSample } from './lib/remote_write.mjs'
+import { Cqed, Prometheus, VictoriaMetrics, startExporter } from './lib/servers.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const build = process.env.BUILD ?? join(root, 'build')
 const folder = process.env.BENCH_FOLDER ?? join(build, 'bench/run')
-const targets = Number(process.env.TARGETS ?? 100)
+const quick = process.env.QUICK === '1'
+const targets = Number(process.env.TARGETS ?? (quick ? 100 : 500))
 const only = process.env.ONLY?.split(',') // of the parts below
 
 const SERIES = 1000 // a target
-const RUNS = 5
+const RUNS = quick ? 3 : 5
 const WINDOW_MS = 5000
 const STEP_MS = 15_000
 const hours = Number(process.env.HOURS ?? 6) // of history
@@ -32,13 +34,20 @@ const binary = join(build, 'cqed')
 const apart = cpus().length > 1 // servers on core 0, the generator on core 1
 
 const rows = []
-/** A row of the table. `more` tells whether more is better; ratio = how many times better cQED is. */
-function row(what, unit, ours, theirs, { more = false, digits = 3, bar = '' } = {}) {
-  const times = more ? ours / theirs : theirs / ours
-  const ratio = theirs === null ? '-' : `${times >= 100 ? Math.round(times) : times.toPrecision(3)}x`
-  const show = x => (x === null ? '-' : x >= 1e6 ? `${(x / 1e6).toFixed(2)}M` : Number(x.toPrecision(digits)).toString())
-  rows.push([what, unit, show(ours), show(theirs), ratio, bar])
-  console.log(`  ${what}: ${show(ours)} / ${show(theirs)} ${unit}, ${ratio}`)
+/** A row of the table: of cQED, Prometheus, VictoriaMetrics, null where there is none. `more` tells whether more is
+ * better; the ratios = how many times better cQED is. */
+function row(what, unit, ours, theirs, { more = false, digits = 3, bar = '', vm = null } = {}) {
+  const ratio = other => {
+    if (other === null || Number.isNaN(other)) return '-'
+    const times = more ? ours / other : other / ours
+    return `${times >= 100 ? Math.round(times) : times.toPrecision(3)}x`
+  }
+  const show = x => {
+    if (x === null || Number.isNaN(x)) return '-'
+    return x >= 1e6 ? `${(x / 1e6).toFixed(2)}M` : Number(x.toPrecision(digits)).toString()
+  }
+  rows.push([what, unit, show(ours), show(theirs), show(vm), ratio(theirs), ratio(vm), bar])
+  console.log(`  ${what}: ${show(ours)} / ${show(theirs)} / ${show(vm)} ${unit}, ${ratio(theirs)}, ${ratio(vm)}`)
 }
 
 // --- Live: both scrape the same targets at the same time ---
@@ -78,11 +87,12 @@ function fleetScrape(port, client) {
 }
 
 async function live() {
-  title(`Scrape: ${targets} targets of ${SERIES} series, each second, by both at once`)
+  title(`Scrape: ${targets} targets of ${SERIES} series, each second, by all at once`)
   const exporter = await startExporter(programs, 'live-exporter', join(build, 'bench/bench_exporter'), [targets, SERIES])
   const servers = [
     new Cqed(programs, join(folder, 'live-cqed'), { binary, scrape: fleetScrape(exporter.port, 0), slos: [slo] }),
     new Prometheus(programs, join(folder, 'live-prometheus'), { scrape: fleetScrape(exporter.port, 1) }),
+    new VictoriaMetrics(programs, join(folder, 'live-vm'), { scrape: fleetScrape(exporter.port, 2) }),
   ]
   const idle = []
   for (const server of servers) {
@@ -91,15 +101,15 @@ async function live() {
     if (apart) pin(server.pid, '0')
   }
   if (apart) pin(exporter.program.pid, '1')
-  await programs.until('both hold every series', async () => {
+  await programs.until('all hold every series', async () => {
     const counts = await Promise.all(servers.map(s => s.value('count({job="fleet",__name__=~"http_.*"})')))
     return counts.every(n => n === targets * SERIES)
   }, { timeoutMs: 60_000, everyMs: 1000 })
   await sleep(3000)
   await scrapeWindows(exporter, servers)
-  const [ours, theirs] = servers.map((s, i) => (residentBytes(s.pid) - idle[i]) / (targets * SERIES))
-  row('scrape, resident above idle', 'B/series', ours, theirs, { bar: '500 at 1M series' })
-  row('scrape, resident in all', 'MiB', ...servers.map(s => residentBytes(s.pid) / 2 ** 20))
+  const [ours, theirs, vm] = servers.map((s, i) => (residentBytes(s.pid) - idle[i]) / (targets * SERIES))
+  row('scrape, resident above idle', 'B/series', ours, theirs, { vm })
+  await servers.pop().stop() // what follows is between the two whose answers are to be the same
   if (apart) for (const server of servers) pin(server.pid, '0-1')
   await sliWindows(servers)
   const seriesK = targets * SERIES / 1000
@@ -109,14 +119,15 @@ async function live() {
 }
 
 async function scrapeWindows(exporter, servers) {
-  const rates = [[], []]
+  const rates = servers.map(() => [])
   for (let run = 0; run < RUNS; run++) {
     const before = [(await exporter.stat()).live, servers.map(s => s.cpu())]
     await sleep(WINDOW_MS)
     const after = [(await exporter.stat()).live, servers.map(s => s.cpu())]
     servers.forEach((_, i) => rates[i].push((after[0][i] - before[0][i]) / (after[1][i] - before[1][i])))
   }
-  row('scrape', 'samples/CPU-s', ...rates.map(median), { more: true, bar: '3M at 500 targets' })
+  const [ours, theirs, vm] = rates.map(median)
+  row(`scrape, ${targets} x ${SERIES}`, 'samples/CPU-s', ours, theirs, { vm, more: true, bar: '3M at 500 targets' })
 }
 
 /** The error ratio of all targets over two windows: cQED subtracts its SLI counters, a rule sums every series. */
@@ -135,6 +146,130 @@ async function sliWindows(servers) {
     ])
     row(`SLI ratio, ${window}, of ${targets * SERIES / 5} series`, 'CPU-ms', ...costs.map(c => c.cpuMs))
   }
+}
+
+// --- Remote write: the same load to one after the other, each alone ---
+
+const atStart = () => Date.now() - 20 * 3_600_000
+const servers = name => [
+  new Cqed(programs, join(folder, `${name}-cqed`), { binary, scrape: [], slos: [] }),
+  new Prometheus(programs, join(folder, `${name}-prometheus`), { scrape: [], receive: true }),
+  new VictoriaMetrics(programs, join(folder, `${name}-vm`), { scrape: [] }),
+]
+
+/** Start the generator; `ended` gives what it said. */
+function generate(server, options) {
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const writer = programs.start(`to-${server.name}`, join(build, 'bench/bench_load'), [`${server.url}/api/v1/write`, ...args])
+  writer.ending = true // it may end by itself
+  if (apart) pin(writer.pid, '1')
+  const ended = writer.exited.then(({ code }) => {
+    const said = readFileSync(writer.log, 'utf8').trimEnd().split('\n').at(-1)
+    if (code !== 0) throw new PartFailed(writer.name, `ended with ${code}`, writer.log)
+    return JSON.parse(said)
+  })
+  return { writer, ended }
+}
+
+/** RUNS times more of the load, each after the one before: the median of samples a CPU second. */
+async function rate(server, options, from) {
+  const rates = []
+  for (let run = 0; run < RUNS; run++) {
+    const before = server.cpu()
+    const said = await generate(server, { ...options, start: from.ms }).ended
+    rates.push(said.samples / (server.cpu() - before))
+    from.ms = said.lastMs + 5000
+  }
+  return median(rates)
+}
+
+const perCpu = { more: true }
+
+async function write() {
+  const seconds = quick ? 2 : 4
+  title('Remote write 1.0: each server alone, on a core of its own')
+  const found = []
+  for (const server of servers('write')) {
+    const from = { ms: atStart() }
+    await server.start()
+    if (apart) pin(server.pid, '0')
+    from.ms = (await generate(server, { series: 100_000, passes: 2, start: from.ms }).ended).lastMs + 5000
+    const single = await rate(server, { series: 100_000, seconds }, from)
+    const many = await rate(server, { series: 20_000, samples: 20, 'a-request': 20_000, seconds }, from)
+    found.push([single, many, ...(await freshness(server, from))])
+    await server.stop()
+  }
+  const [ours, theirs, vm] = found
+  row('remote write, 100k series, 2,000 samples a request', 'samples/CPU-s', ours[0], theirs[0], { ...perCpu, vm: vm[0], bar: '3M (aim 6M)' })
+  row('remote write, 20k series, 20 samples a series', 'samples/CPU-s', ours[1], theirs[1], { ...perCpu, vm: vm[1], bar: '10M (aim 20M)' })
+  row('written to visible, p50, under 100k samples/s', 'ms', ours[2], theirs[2], { vm: vm[2] })
+  row('  the same, p99', 'ms', ours[3], theirs[3], { vm: vm[3], bar: '50 ms (aim 5)' })
+}
+
+/** From before a sample is sent until a query gives it back, while others write: the median and the 99th percentile. */
+async function freshness(server, from) {
+  const { writer, ended } = generate(server, { series: 100_000, seconds: 60, rate: 100_000, start: from.ms })
+  const times = []
+  for (let probe = 0; probe < (quick ? 50 : 150); probe++) {
+    const nowMs = Date.now()
+    const began = performance.now()
+    await writeSample(`${server.url}/api/v1/write`, { __name__: 'bench_probe' }, nowMs, probe)
+    while ((await server.value('bench_probe', nowMs / 1000)) !== probe)
+      if (performance.now() - began > 30_000) throw new Error(`${server.name} does not show what was written`)
+    times.push(performance.now() - began)
+    await sleep(20)
+  }
+  await programs.end(writer)
+  await ended.catch(() => {}) // it was ended
+  times.sort((a, b) => a - b)
+  return [median(times), times[Math.floor(times.length * 0.99)]]
+}
+
+async function million() {
+  const series = Number(process.env.MILLION ?? (quick ? 200_000 : 1_000_000))
+  const name = series === 1_000_000 ? '1M series' : `${series / 1000}k series`
+  title(`${name}, 5 s between samples`)
+  const found = []
+  for (const server of servers('million')) {
+    const from = { ms: atStart() }
+    await server.start()
+    const idle = residentBytes(server.pid)
+    if (apart) pin(server.pid, '0')
+    const before = server.cpu()
+    from.ms = (await generate(server, { series, passes: 1, start: from.ms }).ended).lastMs + 5000
+    const fresh = series / (server.cpu() - before)
+    const known = await rate(server, { series, passes: 2 }, from)
+    await quiet([server])
+    const bytes = (residentBytes(server.pid) - idle) / series
+    if (apart) pin(server.pid, '0-1')
+    const [seconds, cpu] = await restart(server, from, series)
+    found.push([fresh, known, bytes, seconds, cpu])
+    await server.stop()
+  }
+  const [ours, theirs, vm] = found
+  const samples = 1 + 2 * RUNS
+  row(`remote write, ${name}, none known`, 'samples/CPU-s', ours[0], theirs[0], { ...perCpu, vm: vm[0] })
+  row(`remote write, ${name}, all known`, 'samples/CPU-s', ours[1], theirs[1], { ...perCpu, vm: vm[1], bar: '2M (aim 4M) at 1M' })
+  row(`resident above idle, ${name} of ${samples} samples`, 'B/series', ours[2], theirs[2], { vm: vm[2], bar: '500 (aim 300) at 1M' })
+  row(`kill -9 to right answer, ${name}`, 's', ours[3], theirs[3], { vm: vm[3], bar: '3 s (aim 1) at 1M' })
+  row('  the same', 'CPU-s', ours[4], theirs[4], { vm: vm[4] })
+}
+
+/** Killed right after its last acknowledgement: wall and CPU seconds until what was acknowledged is there again. NaN
+ * when it is not. */
+async function restart(server, from, series) {
+  const said = await generate(server, { series, passes: 1, start: from.ms }).ended
+  await server.kill9()
+  const began = performance.now()
+  await server.start()
+  const atS = said.lastMs / 1000
+  const held = () => server.value('count(last_over_time({__name__=~"http_.*"}[4s]))', atS).catch(() => NaN)
+  while ((await held()) !== series)
+    if (performance.now() - began > 120_000) {
+      console.log(`  ${server.name} has lost something: ${await held()} of ${series} series have their last sample`)
+      return [NaN, NaN]
+    }
+  return [(performance.now() - began) / 1000, server.cpu()]
 }
 
 // --- History: both hold the same six hours ---
@@ -284,9 +419,22 @@ async function alone() {
   row('  all of it', 'CPU-us', of('cpuUs'), null)
 }
 
+// --- What the machine can do ---
+
+/** Tight loops without a server: the least that a sample can cost here. */
+function limits() {
+  const found = JSON.parse(execFileSync(join(build, 'bench/bench_limits'), quietly).toString())
+  title('This machine, in tight loops')
+  row('a load that waits for memory', 'ns', found.loadNs, null)
+  row('snappy, decompressed', 'MB/s', found.snappyMB, null, { more: true })
+  row('append to a chunk in the cache', 'M/s', found.hotAppends, null, { more: true })
+  row('append to 1M series in order of arrival', 'M/s', found.appendsInOrder, null, { more: true })
+  row('append to 1M series in no order', 'M/s', found.appendsInNone, null, { more: true })
+}
+
 // --- The run ---
 
-const parts = { live, history, alone }
+const parts = { write, million, live, history, alone }
 const stop = code => {
   programs.killAll()
   process.exit(code)
@@ -296,10 +444,12 @@ process.on('SIGTERM', () => stop(143))
 
 try {
   const version = /version (\S+)/.exec(execFileSync('prometheus', ['--version']).toString())[1].replace(/,$/, '')
+  const vmVersion = /v(\d[\w.]*)/.exec(execFileSync('victoria-metrics', ['--version']).toString())?.[1] ?? 'of Debian'
   const began = machine()
+  limits()
   for (const [name, part] of Object.entries(parts)) if (!only || only.includes(name)) await part()
-  title(`cQED and Prometheus ${version}, medians of ${RUNS}`)
-  table(['row', 'unit', 'cQED', 'Prometheus', 'better by', 'bar'], rows)
+  title(`cQED, Prometheus ${version} and VictoriaMetrics ${vmVersion}, medians of ${RUNS}`)
+  table(['row', 'unit', 'cQED', 'Prometheus', 'VictoriaMetrics', 'better by', 'and by', 'bar'], rows)
   console.log(`\nat the start: ${began}\nat the end:   ${machine()}`)
 } catch (error) {
   console.error(`\nbench: ${error.message}`)

@@ -1,4 +1,4 @@
-// servers.mjs -- the two that are compared, each with a port and a data folder of its own. Both are asked through the
+// servers.mjs -- those that are compared, each with a port and a data folder of its own. All are asked through the
 // same API with the same bytes.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -90,6 +90,21 @@ export class Prometheus extends Server {
     return [this.executable, [`--config.file=${this.config}`, `--storage.tsdb.path=${join(this.folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${this.port}`, '--storage.tsdb.retention.time=60d', '--log.level=warn',
       ...(this.receive ? ['--web.enable-remote-write-receiver'] : [])]]
+  }
+}
+
+export class VictoriaMetrics extends Server {
+  constructor(programs, folder, { scrape }) {
+    super(programs, 'victoria-metrics', folder)
+    this.config = join(folder, 'prometheus.yml')
+    write(this.config, { scrape_configs: scrape })
+  }
+
+  /** What it got is to be seen at once, without the answers of before. */
+  command() {
+    return ['victoria-metrics', [`-storageDataPath=${join(this.folder, 'data')}`, `-httpListenAddr=127.0.0.1:${this.port}`,
+      '-retentionPeriod=12', '-search.latencyOffset=0s', '-search.disableCache', '-loggerLevel=WARN',
+      '-search.maxUniqueTimeseries=2000000', `-promscrape.config=${this.config}`]]
   }
 }
 
