@@ -1,5 +1,7 @@
 #include "ingest/discovery.h"
 
+#include "ingest/discovery_poll.h"
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -37,6 +39,7 @@ struct discovery {
     struct map *files; /* path -> struct target_file */
     struct watched_folder *folders;
     struct refresh *refreshes;
+    struct polls *polls;
     struct loop_timer *settling; /* NULL = nothing is about to be told */
 };
 
@@ -48,13 +51,35 @@ static void *must_zalloc(size_t size_bytes)
     return p;
 }
 
-struct discovery *discovery_new(struct loop *loop, void (*changed)(void *arg), void *arg)
+static void settled(void *arg)
+{
+    struct discovery *d = arg;
+    loop_timer_stop(d->settling);
+    d->settling = NULL;
+    d->changed(d->arg);
+}
+
+/* Several changes at once are told once. */
+static void tell_soon(struct discovery *d)
+{
+    if (!d->settling)
+        d->settling = loop_timer_start(d->loop, SETTLE_MS, 0, settled, d);
+}
+
+static void polled(void *arg)
+{
+    tell_soon(arg);
+}
+
+struct discovery *discovery_new(struct loop *loop, struct http_client *client,
+                                void (*changed)(void *arg), void *arg)
 {
     struct discovery *d = must_zalloc(sizeof *d);
     d->loop = loop;
     d->changed = changed;
     d->arg = arg;
     d->files = map_new();
+    d->polls = polls_new(loop, client, polled, d);
     return d;
 }
 
@@ -92,18 +117,11 @@ void discovery_free(struct discovery *d)
         free(file);
     }
     map_free(d->files);
+    polls_free(d->polls);
     free(d);
 }
 
 /* --- Watching --- */
-
-static void settled(void *arg)
-{
-    struct discovery *d = arg;
-    loop_timer_stop(d->settling);
-    d->settling = NULL;
-    d->changed(d->arg);
-}
 
 static void folder_changed(uv_fs_event_t *uv, const char *name, int events, int status)
 {
@@ -112,8 +130,7 @@ static void folder_changed(uv_fs_event_t *uv, const char *name, int events, int 
     (void)name;
     (void)events;
     (void)status;
-    if (!d->settling)
-        d->settling = loop_timer_start(d->loop, SETTLE_MS, 0, settled, d);
+    tell_soon(d);
 }
 
 static void watch_folder(struct discovery *d, const char *path)
@@ -157,6 +174,7 @@ void discovery_watch(struct discovery *d, const struct scrape_config *configs, s
 {
     struct map *seen = map_new();
     stop_watching(d);
+    polls_watch(d->polls, configs, n);
     for (size_t i = 0; i < n; i++) {
         const struct scrape_config *c = &configs[i];
         for (size_t k = 0; k < c->n_file_sd; k++)
@@ -257,4 +275,5 @@ void discovery_targets(struct discovery *d, const struct scrape_config *c, struc
     }
     for (size_t i = 0; i < c->n_file_sd; i++)
         put_pattern(d, &to, c->file_sd[i]);
+    polls_targets(d->polls, c, arena, each, arg);
 }

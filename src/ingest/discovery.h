@@ -1,21 +1,25 @@
-/* discovery.h -- where targets come from: the static lists of a configuration, and files of targets
- * (Prometheus's file_sd, JSON or YAML), which are read again when they change and at each refresh.
+/* discovery.h -- where targets come from: the static lists of a configuration; what HTTP and DNS
+ * say (discovery_poll.h); and files of targets (Prometheus's file_sd, JSON or YAML), which are read
+ * again when they change and at each refresh.
  * A file that cannot be read, or is half written, leaves what it said last in force. Control
  * thread.
  */
 #ifndef CQED_INGEST_DISCOVERY_H
 #define CQED_INGEST_DISCOVERY_H
 
+#include "io/http_client.h"
 #include "io/loop.h"
 #include "model/scrape.h"
 
 struct discovery;
 
 /* changed(arg) runs on the loop when it is worth looking again. */
-struct discovery *discovery_new(struct loop *, void (*changed)(void *arg), void *arg);
+struct discovery *discovery_new(struct loop *, struct http_client *, void (*changed)(void *arg),
+                                void *arg);
 void discovery_free(struct discovery *);
 
-/* Watch the files of these configurations, borrowed for the call, instead of those of before. */
+/* Watch the files and ask the sources of these configurations, borrowed until the next call,
+ * instead of those of before. */
 void discovery_watch(struct discovery *, const struct scrape_config *, size_t n);
 
 /* All targets of one configuration, now: each(arg, labels) with __address__, the group's labels
@@ -31,5 +35,8 @@ struct target_group {
 };
 MUST_CHECK bool target_groups_parse(struct arena *, const char *path, struct str text,
                                     struct target_group **out, size_t *n, struct err *);
+/* JSON from anywhere; `where` is for messages. */
+MUST_CHECK bool target_groups_parse_json(struct arena *, const char *where, struct str text,
+                                         struct target_group **out, size_t *n, struct err *);
 
 #endif

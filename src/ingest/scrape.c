@@ -338,7 +338,7 @@ struct scrape_manager *scrape_manager_new(struct loop *loop, struct http_client 
     m->store = store;
     m->metadata = metadata;
     m->since_ms = clock_wall_ms();
-    m->discovery = discovery_new(loop, look_again, m);
+    m->discovery = discovery_new(loop, client, look_again, m);
     return m;
 }
 

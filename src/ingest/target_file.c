@@ -43,14 +43,14 @@ static bool json_group(struct arena *arena, const char *path, size_t index, cons
     return true;
 }
 
-static bool parse_json(struct arena *arena, const char *path, struct str text,
-                       struct target_group **out, size_t *n, struct err *err)
+bool target_groups_parse_json(struct arena *arena, const char *path, struct str text,
+                              struct target_group **out, size_t *n, struct err *err)
 {
     const json_t *list = json_parse(arena, text, err);
     if (!list)
         return err_prefix(err, "%s: ", path);
     if (!json_is_array(list))
-        return err_set(err, ERR_BAD_INPUT, "%s: a file of targets is a list of groups", path);
+        return err_set(err, ERR_BAD_INPUT, "%s: targets are a list of groups", path);
     *n = json_array_size(list);
     *out = ARENA_ARRAY(arena, struct target_group, *n);
     for (size_t i = 0; i < *n; i++) {
@@ -149,7 +149,7 @@ bool target_groups_parse(struct arena *arena, const char *path, struct str text,
 {
     struct str name = str_from(path);
     if (str_ends(name, STR(".json")) || str_ends(name, STR(".JSON")))
-        return parse_json(arena, path, text, out, n, err);
+        return target_groups_parse_json(arena, path, text, out, n, err);
     if (str_ends(name, STR(".yml")) || str_ends(name, STR(".yaml")) ||
         str_ends(name, STR(".YML")) || str_ends(name, STR(".YAML")))
         return parse_yaml(arena, path, text, out, n, err);

@@ -57,7 +57,7 @@ static void assert_groups_fail(const char *path, const char *text, const char *m
 static void wrong_files_of_targets_are_explained(void **state)
 {
     (void)state;
-    assert_groups_fail("a.json", "{}", "a.json: a file of targets is a list of groups");
+    assert_groups_fail("a.json", "{}", "a.json: targets are a list of groups");
     assert_groups_fail("a.json", "[1]", "a.json: group 1: it is an object with a list `targets`");
     assert_groups_fail("a.json", "[{\"targets\":[1]}]",
                        "a.json: group 1: a target is text, \"host:port\"");

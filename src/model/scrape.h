@@ -86,8 +86,9 @@ struct scrape_dns_sd {
     const char *const *names;
     size_t n_names;
     enum scrape_dns_type type;
-    uint16_t port;      /* of A and AAAA */
-    int64_t refresh_ms; /* 30 s */
+    uint16_t port;        /* of A and AAAA */
+    const char *resolver; /* "127.0.0.1:53"; NULL = those of the system */
+    int64_t refresh_ms;   /* 30 s */
 };
 
 struct scrape_config {
