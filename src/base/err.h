@@ -15,8 +15,9 @@
     X(ERR_BAD_INPUT, "bad_input") /* malformed or contradictory outside data */                    \
     X(ERR_LIMIT, "limit")         /* a stated bound was exceeded */                                \
     X(ERR_NOT_FOUND, "not_found")                                                                  \
-    X(ERR_CONFLICT, "conflict") /* the state does not allow it */                                  \
-    X(ERR_DENIED, "denied")     /* not authorised */                                               \
+    X(ERR_CONFLICT, "conflict")   /* the state does not allow it */                                \
+    X(ERR_DENIED, "denied")       /* not authorised */                                             \
+    X(ERR_CANCELLED, "cancelled") /* whoever asked has gone, or stops */                           \
     X(ERR_TIMEOUT, "timeout")                                                                      \
     X(ERR_UNREACHABLE, "unreachable") /* a peer does not answer */                                 \
     X(ERR_IO, "io")                   /* the operating system said no */                           \

@@ -28,6 +28,7 @@ int fail_with(struct cli *cli, const struct err *err)
         return EXIT_USAGE;
     case ERR_UNREACHABLE:
     case ERR_DENIED:
+    case ERR_CANCELLED:
     case ERR_TIMEOUT:
         return EXIT_UNREACHABLE;
     case ERR_NONE:

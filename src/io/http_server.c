@@ -44,6 +44,8 @@ static int status_of(enum err_code code)
         return 409;
     case ERR_DENIED:
         return 403;
+    case ERR_CANCELLED:
+        return 499;
     case ERR_TIMEOUT:
         return 504;
     case ERR_UNREACHABLE:

@@ -13,11 +13,23 @@
 
 /* --- Limits --- */
 
+/* What is about to be allocated counts too. */
+static bool check_memory(const struct query *q, uint64_t more_bytes, struct err *err)
+{
+    uint64_t limit = q->options.max_memory_bytes;
+    uint64_t used = q->arena->used_bytes - q->memory_before + more_bytes;
+    if (limit == 0 || used <= limit)
+        return true;
+    return err_set(err, ERR_LIMIT,
+                   "query needs over %llu bytes of memory, the limit (query.maxMemory)",
+                   (unsigned long long)limit);
+}
+
 bool touch_samples(struct query *q, uint64_t samples, struct err *err)
 {
     q->touched += samples;
     if (q->touched <= q->options.max_samples)
-        return true;
+        return check_memory(q, samples * sizeof(double), err);
     return err_set(err, ERR_LIMIT,
                    "query processing would load too many samples: over the limit of %llu",
                    (unsigned long long)q->options.max_samples);
@@ -26,9 +38,11 @@ bool touch_samples(struct query *q, uint64_t samples, struct err *err)
 bool spend_slow(struct query *q, struct err *err)
 {
     q->work = 0;
-    if (q->options.deadline_mono_ns == 0 || clock_mono_ns() < q->options.deadline_mono_ns)
-        return true;
-    return err_set(err, ERR_TIMEOUT, "query timed out in expression evaluation");
+    if (q->options.cancelled && q->options.cancelled(q->options.cancelled_self))
+        return err_set(err, ERR_CANCELLED, "query was canceled in expression evaluation");
+    if (q->options.deadline_mono_ns != 0 && clock_mono_ns() >= q->options.deadline_mono_ns)
+        return err_set(err, ERR_TIMEOUT, "query timed out in expression evaluation");
+    return check_memory(q, 0, err);
 }
 
 /* --- Notes --- */

@@ -73,6 +73,7 @@ struct query {
     int64_t start_ms, end_ms, step_ms; /* of the question; @ start() and @ end() */
     uint64_t touched;                  /* samples so far */
     uint64_t work;                     /* since the clock was read last */
+    uint64_t memory_before;            /* of the arena, at the beginning */
     struct note *notes;
     size_t n_notes, note_capacity;
     struct arena *scratch; /* scratch_room() */

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "codec/json.h"
 #include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
@@ -58,6 +59,17 @@ struct promql_expr *promql_parse(struct arena *, struct str text, struct err *);
 /* The canonical text of an expression (Prometheus's formatting on one line). */
 void promql_print(const struct promql_expr *, struct buf *);
 
+/* The tree of an expression as Prometheus's /api/v1/parse_query shows it. */
+void promql_tree(const struct promql_expr *, struct json_writer *);
+
+/* The matchers of every selector in it, in the order of the text. */
+struct promql_selector {
+    const struct matcher *matchers;
+    size_t n;
+};
+void promql_selectors(const struct promql_expr *, struct arena *, const struct promql_selector **,
+                      size_t *n);
+
 enum promql_type { PROMQL_SCALAR, PROMQL_STRING, PROMQL_VECTOR, PROMQL_MATRIX };
 enum promql_type promql_expr_type(const struct promql_expr *);
 
@@ -70,6 +82,11 @@ struct promql_options {
     int64_t lookback_ms;      /* 0 = 5 min */
     uint64_t max_samples;     /* 0 = 50,000,000 touched; more is ERR_LIMIT */
     int64_t deadline_mono_ns; /* 0 = none; past it ERR_TIMEOUT */
+    uint64_t
+        max_memory_bytes; /* of the arena, counted from the beginning; 0 = no limit; ERR_LIMIT */
+    /* Asked every few milliseconds; true ends the evaluation with ERR_CANCELLED. NULL = never. */
+    bool (*cancelled)(void *self);
+    void *cancelled_self;
 };
 
 struct promql_result {
