@@ -17,7 +17,12 @@ static struct config *config_new(void)
     struct config *c = calloc(1, sizeof *c);
     if (!c)
         check_no_memory(sizeof *c);
+    c->refs = 1;
     c->listen = default_listen;
+    c->query = (struct query_settings){.timeout_ms = 120000,
+                                       .max_samples = 50000000,
+                                       .max_memory_bytes = UINT64_C(1) << 30,
+                                       .max_concurrency = 8};
     c->data_path = "data";
     c->flush_ms = 100;
     c->exemplars = 100000;
@@ -30,9 +35,15 @@ static struct config *config_new(void)
     return c;
 }
 
+struct config *config_ref(struct config *c)
+{
+    (void)__atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+    return c;
+}
+
 void config_free(struct config *c)
 {
-    if (!c)
+    if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     arena_release(&c->arena);
     free(c);
@@ -206,9 +217,9 @@ static void read_storage(struct reader *r, struct yaml_node *map)
 
 static void read_main(struct reader *r, struct yaml_node *root)
 {
-    static const char *const keys[] = {"listen",      "storage",    "global",   "scrape_configs",
-                                       "policies",    "rule_files", "alerting", "rules",
-                                       "externalUrl", "telemetry",  "kayenta"};
+    static const char *const keys[] = {"listen",      "storage",    "global",    "scrape_configs",
+                                       "policies",    "rule_files", "alerting",  "rules",
+                                       "externalUrl", "query",      "telemetry", "kayenta"};
     static const char *const global_keys[] = {"scrape_interval", "scrape_timeout",
                                               "evaluation_interval", "rule_query_offset",
                                               "external_labels"};
@@ -237,11 +248,45 @@ static void read_main(struct reader *r, struct yaml_node *root)
     struct yaml_node *kayenta = yaml_take_map(root, "kayenta", r->diags);
     if (kayenta)
         read_kayenta(r, kayenta);
+    struct yaml_node *query = yaml_take_map(root, "query", r->diags);
+    if (query)
+        read_query_settings(r, query);
     read_alerting(r, root);
     const char **paths = read_strings(r, root, "policies", &n_paths);
     for (size_t i = 0; i < n_paths; i++)
         read_policy_path(r, resolve_path(r->arena, r->config->path, paths[i]));
     yaml_reject_unknown(root, keys, COUNT_OF(keys), "cqed.yaml", r->diags);
+}
+
+static void mask_secrets(json_t *value)
+{
+    static const char *const secrets[] = {"password", "credentials", "token", "secret"};
+    const char *key;
+    json_t *inner;
+    void *next;
+    json_object_foreach_safe(value, next, key, inner)
+    {
+        bool secret = false;
+        for (size_t i = 0; i < COUNT_OF(secrets); i++)
+            secret |= strcmp(key, secrets[i]) == 0;
+        if (secret)
+            (void)json_object_set_new(value, key, json_string("<secret>"));
+        else
+            mask_secrets(inner);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++)
+        mask_secrets(json_array_get(value, i));
+}
+
+static const char *masked_text(struct reader *r, const struct yaml_node *document)
+{
+    json_t *json = json_deep_copy(yaml_to_json(r->arena, document));
+    mask_secrets(json);
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    const char *copy = text ? arena_strdup(r->arena, text) : "";
+    free(text);
+    json_decref(json);
+    return copy;
 }
 
 static void read_main_file(struct reader *r)
@@ -252,6 +297,7 @@ static void read_main_file(struct reader *r)
         return;
     if (n > 1)
         yaml_error(documents[1], r->diags, "the main file holds one document; this is a second");
+    r->config->shown = masked_text(r, documents[0]);
     if (documents[0]->kind == YAML_MAP)
         read_main(r, documents[0]);
     else if (documents[0]->kind != YAML_NULL)

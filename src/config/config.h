@@ -41,9 +41,21 @@ struct quota_spec {
     size_t n_own;
 };
 
+/* The keys under `query`: what one query may take, and how many run at once. */
+struct query_settings {
+    int64_t timeout_ms;
+    uint64_t max_samples;
+    uint64_t max_memory_bytes;
+    int64_t max_concurrency;
+    int64_t slow_ms;       /* slowLog.threshold; 0 = none is logged */
+    const char *slow_path; /* slowLog.file; NULL = the program's log */
+};
+
 struct config {
+    unsigned refs;      /* atomic; see config_ref */
     struct arena arena; /* owns everything below */
     const char *path;   /* of cqed.yaml; NULL when there is none */
+    const char *shown;  /* what it says, as JSON (which is YAML), secrets masked */
     const char *listen;
     const char *data_path; /* storage.path */
     int64_t flush_ms;
@@ -66,6 +78,7 @@ struct config {
     size_t n_gates;
     const struct canary_config *canaries;
     size_t n_canaries;
+    struct query_settings query;
     const struct rule_group *rule_groups;
     size_t n_rule_groups;
     int64_t resend_ms;               /* rules.resendDelay */
@@ -83,7 +96,10 @@ struct config *config_load(const char *path, struct diag_list *);
  * rules. */
 struct config *config_load_policies(const char *const *paths, size_t n, struct diag_list *);
 
+/* Gives a reference back, the last of them frees it; NULL is fine. config_ref takes one more, for
+ * a thread that may still use it when the next configuration is there. */
 void config_free(struct config *);
+struct config *config_ref(struct config *);
 
 /* NULL when there is none of that name. */
 const struct slo_spec *config_find_slo(const struct config *, const char *name);

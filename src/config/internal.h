@@ -97,6 +97,9 @@ void read_discovery(struct reader *, struct yaml_node *map, struct scrape_config
 void read_rule_globals(struct reader *, struct yaml_node *global);
 void read_alerting(struct reader *, struct yaml_node *root);
 
+/* query.c: the mapping under `query`. */
+void read_query_settings(struct reader *, struct yaml_node *map);
+
 /* config.c: the documents of a file; its bytes go into the digest. */
 bool read_documents(struct reader *, const char *path, struct yaml_node ***documents, size_t *n);
 

@@ -115,6 +115,12 @@ static json_t *answer(struct daemon *d, struct arena *arena, const struct contro
         return gate_answer(d, arena, asked->id, err);
     case CONTROL_CANARIES:
         return canaries_view(d, arena);
+    case CONTROL_CONFIG:
+        return config_view(d, arena);
+    case CONTROL_FLAGS:
+        return flags_view(d, arena);
+    case CONTROL_RUNTIME:
+        return runtime_view(d, arena);
     case CONTROL_RELOAD:
         return reload(d, arena, err);
     }

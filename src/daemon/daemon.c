@@ -146,16 +146,20 @@ bool daemon_reload(struct daemon *d, struct err *err)
     struct config *old = d->config, *next = load_config(d, err);
     struct slo_engine *engine =
         next && settings_are_fixed(old, next, err) ? make_engine(next, err) : NULL;
+    d->reload_failed = !engine;
     if (!engine) {
         config_free(next);
         return false;
     }
+    d->configured_ms = clock_wall_ms();
     struct exchange x = {d, engine, NULL};
     store_set_tap(d->store, &d->tap, exchange_engines, &x);
     slo_engine_free(x.old);
     d->config = next;
     store_set_retention(d->store, next->retention_ms, next->retention_bytes);
     apply_limits(d, next);
+    notifier_apply(d->notifier, &next->alerting);
+    rule_runner_apply(d->rule_runner, next);
     scrape_manager_apply(d->scrapes, next->scrapes, next->n_scrapes);
     if (!record_config(d, LEDGER_CONFIG, &old->digest, err))
         log_error("ledger", "the new configuration is not recorded: %s", err->message);
@@ -205,6 +209,26 @@ static bool open_telemetry(struct daemon *d, struct err *err)
     return true;
 }
 
+static const char *address_of(const struct daemon *d, char *out, size_t size)
+{
+    const char *colon = strrchr(d->listen, ':');
+    (void)snprintf(out, size, "http://%.*s:%u", (int)(colon ? colon - d->listen : 0), d->listen,
+                   serve_port(d->serve));
+    return out;
+}
+
+static void start_rules(struct daemon *d)
+{
+    char address[128];
+    d->rule_runner = rule_runner_start(
+        &(struct rule_runner_options){.rules = d->rules,
+                                      .store = d->store,
+                                      .source = d->source,
+                                      .notifier = d->notifier,
+                                      .external_url = address_of(d, address, sizeof address)},
+        d->config);
+}
+
 static bool open_all(struct daemon *d, struct err *err)
 {
     d->loop = loop_new(err);
@@ -216,6 +240,9 @@ static bool open_all(struct daemon *d, struct err *err)
     d->ledger = ledger_open(d->data_path, err);
     if (!d->ledger || !record_config(d, LEDGER_START, NULL, err) || !rollouts_recover(d, err))
         return false;
+    d->rules = rules_new();
+    d->notifier = notifier_new(d->loop, d->client);
+    notifier_apply(d->notifier, &d->config->alerting);
     d->serve = serve_start(&(struct serve_options){.listen = d->listen,
                                                    .otlp = d->config->otlp,
                                                    .loop = d->loop,
@@ -223,12 +250,15 @@ static bool open_all(struct daemon *d, struct err *err)
                                                    .admin_api = d->config->admin_api,
                                                    .metadata = d->metadata,
                                                    .ledger = d->ledger,
+                                                   .rules = d->rules,
+                                                   .notifier = d->notifier,
                                                    .control = control,
                                                    .control_self = d},
                            err);
     if (!d->serve)
         return false;
     scrape_manager_apply(d->scrapes, d->config->scrapes, d->config->n_scrapes);
+    start_rules(d);
     d->ticker = loop_timer_start(d->loop, 0, TICK_MS, tick, d);
     return true;
 }
@@ -236,7 +266,10 @@ static bool open_all(struct daemon *d, struct err *err)
 static void close_all(struct daemon *d)
 {
     loop_timer_stop(d->ticker);
+    rule_runner_stop(d->rule_runner);
     serve_stop(d->serve);
+    notifier_free(d->notifier);
+    rules_free(d->rules);
     rollouts_free(d);
     if (d->scrapes)
         scrape_manager_free(d->scrapes);
@@ -253,14 +286,6 @@ static void close_all(struct daemon *d)
     arena_release(&d->arena);
 }
 
-static const char *address_of(const struct daemon *d, char *out, size_t size)
-{
-    const char *colon = strrchr(d->listen, ':');
-    (void)snprintf(out, size, "http://%.*s:%u", (int)(colon ? colon - d->listen : 0), d->listen,
-                   serve_port(d->serve));
-    return out;
-}
-
 static void log_otlp_ports(const struct daemon *d)
 {
     uint16_t grpc = serve_otlp_grpc_port(d->serve), http = serve_otlp_http_port(d->serve);
@@ -271,7 +296,7 @@ static void log_otlp_ports(const struct daemon *d)
 static bool run(struct daemon *d, struct err *err)
 {
     char address[128];
-    d->started_ms = clock_wall_ms();
+    d->started_ms = d->configured_ms = clock_wall_ms();
     int64_t begin_ns = clock_mono_ns();
     d->config = load_config(d, err);
     if (!d->config)

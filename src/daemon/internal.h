@@ -2,8 +2,10 @@
 #ifndef CQED_DAEMON_INTERNAL_H
 #define CQED_DAEMON_INTERNAL_H
 
+#include "alert/alert.h"
 #include "config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/rule_runner.h"
 #include "decide/decide.h"
 #include "enforce/enforce.h"
 #include "ingest/ingest.h"
@@ -66,10 +68,15 @@ struct daemon {
     struct scrape_manager *scrapes;
     struct ledger *ledger;
     struct serve *serve;
+    struct rules *rules;
+    struct notifier *notifier;
+    struct rule_runner *rule_runner;
     struct rollout *rollouts; /* newest first */
     struct loop_timer *ticker;
     int64_t started_ms;
-    int64_t published_ms; /* `services` events */
+    int64_t configured_ms; /* the configuration in force was read then */
+    bool reload_failed;    /* the last try to read another */
+    int64_t published_ms;  /* `services` events */
     struct promql_source source;
     const char *config_path;
     const char *listen, *data_path; /* the command line's word, else the file's */
@@ -156,6 +163,11 @@ json_t *slos_view(struct daemon *, struct arena *);
 json_t *slo_view(struct daemon *, struct arena *, const struct slo_spec *);
 json_t *status_view(struct daemon *, struct arena *);
 json_t *targets_view(struct daemon *, struct arena *);
+
+/* settings.c: the settings in force, as Prometheus's /api/v1/status/ shows them. */
+json_t *config_view(struct daemon *, struct arena *);
+json_t *flags_view(struct daemon *, struct arena *);
+json_t *runtime_view(struct daemon *, struct arena *);
 
 /* control.c: what serve/ asks. */
 control_fn control;

@@ -16,8 +16,9 @@ static bool query_for_template(void *self, struct arena *arena, struct str text,
 {
     const struct evaluation_place *e = ((struct query_at *)self)->place;
     struct promql_result result;
+    struct promql_options options = query_options(e);
     struct promql_expr *expr = promql_parse(arena, text, err);
-    if (!expr || !promql_instant(expr, &e->world->source, &e->world->options, e->query_ms, arena,
+    if (!expr || !promql_instant(expr, &e->world->source, &options, e->query_ms, arena,
                                  &result, err))
         return false;
     size_t most = result.n_series > 0 ? result.n_series : 1;

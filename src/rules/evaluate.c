@@ -115,11 +115,20 @@ static bool write_samples(struct evaluation_place *e, struct rule_samples *sampl
 
 /* --- One rule --- */
 
+struct promql_options query_options(const struct evaluation_place *e)
+{
+    struct promql_options options = e->world->options;
+    if (e->world->timeout_ms > 0)
+        options.deadline_mono_ns = clock_mono_ns() + e->world->timeout_ms * 1000000;
+    return options;
+}
+
 static bool ask(struct evaluation_place *e, struct promql_result *result, struct err *err)
 {
     const struct rule *rule = e->rule->rule;
-    if (!promql_instant(rule->expr, &e->world->source, &e->world->options, e->query_ms, e->arena,
-                        result, err))
+    struct promql_options options = query_options(e);
+    if (!promql_instant(rule->expr, &e->world->source, &options, e->query_ms, e->arena, result,
+                        err))
         return false;
     if (result->type == PROMQL_SCALAR) {
         struct sample *point = ARENA_NEW(e->arena, struct sample);

@@ -79,7 +79,8 @@ struct rule_sample {
 struct rule_world {
     void *self;
     struct promql_source source;
-    struct promql_options options;
+    struct promql_options options; /* the deadline is set for each query */
+    int64_t timeout_ms;            /* of a query; 0 = none */
     struct labels external_labels;
     const char *external_url;
     int64_t resend_ms;           /* a firing alert is told again after so long */

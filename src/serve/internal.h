@@ -46,13 +46,53 @@ void respond_json(struct http_response *, const json_t *);
 bool begin_intake(struct serve *, size_t size_bytes, struct err *);
 void end_intake(size_t size_bytes);
 
-/* prometheus.c */
-http_handler handle_query, handle_query_range, handle_labels, handle_label_values, handle_series,
-    handle_metadata, handle_targets, handle_buildinfo, handle_delete_series,
-    handle_clean_tombstones, handle_snapshot;
+/* --- envelope.c: Prometheus's answers and parameters --- */
 
-/* In Prometheus's envelope. */
 void fail_prometheus(struct http_response *, int status, const char *type, const char *message);
+/* With the status and type that fit. */
+void fail_prometheus_err(struct http_response *, const struct err *);
+/* {"status":"success","data": ... what the caller writes in between. */
+void open_success(struct json_writer *, struct http_response *);
+void close_success(struct json_writer *);
+void put_label_object(struct json_writer *, struct labels);
+
+typedef bool parse_param_fn(const char *, int64_t *);
+parse_param_fn parse_api_time;     /* seconds since 1970 with a fraction, or RFC 3339 */
+parse_param_fn parse_api_duration; /* seconds with a fraction, or a duration like 1m30s */
+/* False with an answered error when the parameter is there and wrong, or needed and absent. */
+bool take_param(struct http_request *, struct http_response *, const char *name, parse_param_fn *,
+                bool needed, int64_t *out);
+
+/* The envelope's warnings and infos; nothing when n is 0. */
+void put_notes(struct json_writer *, const char *key, const char *const *texts, size_t n);
+
+/* rules.c */
+http_handler handle_rules, handle_alerts, handle_alertmanagers;
+
+/* expression.c */
+http_handler handle_format_query, handle_parse_query;
+
+/* status.c */
+http_handler handle_buildinfo, handle_status_config, handle_status_flags, handle_runtimeinfo;
+
+/* admin.c */
+http_handler handle_delete_series, handle_clean_tombstones, handle_snapshot;
+
+/* series.c */
+struct selectors {
+    struct {
+        const struct matcher *matchers;
+        size_t n;
+    } v[64];
+    size_t n;
+};
+/* match[]; false with an answered error. */
+bool take_selectors(struct http_request *, struct http_response *, struct selectors *);
+http_handler handle_labels, handle_label_values, handle_series, handle_metadata,
+    handle_target_metadata, handle_targets, handle_query_exemplars;
+
+/* prometheus.c */
+http_handler handle_query, handle_query_range;
 
 /* tsdb.c */
 http_handler handle_tsdb;

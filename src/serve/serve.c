@@ -7,18 +7,31 @@
 
 #define KAYENTA_MAX_BYTES ((size_t)32 << 20)
 
+/* Grafana asks by POST and again by GET when that is refused: both answer alike. */
+#define BOTH_VERBS(path, handler)                                                                  \
+    {"GET", path, handler, 0},                                                                     \
+    {                                                                                              \
+        "POST", path, handler, 0                                                                   \
+    }
+
 static const struct http_route routes[] = {
-    {"GET", "/api/v1/query", handle_query, 0},
-    {"POST", "/api/v1/query", handle_query, 0},
-    {"GET", "/api/v1/query_range", handle_query_range, 0},
-    {"POST", "/api/v1/query_range", handle_query_range, 0},
-    {"GET", "/api/v1/labels", handle_labels, 0},
-    {"POST", "/api/v1/labels", handle_labels, 0},
+    BOTH_VERBS("/api/v1/query", handle_query),
+    BOTH_VERBS("/api/v1/query_range", handle_query_range),
+    BOTH_VERBS("/api/v1/query_exemplars", handle_query_exemplars),
+    BOTH_VERBS("/api/v1/format_query", handle_format_query),
+    BOTH_VERBS("/api/v1/parse_query", handle_parse_query),
+    BOTH_VERBS("/api/v1/labels", handle_labels),
+    BOTH_VERBS("/api/v1/series", handle_series),
     {"GET", "/api/v1/label/:name/values", handle_label_values, 0},
-    {"GET", "/api/v1/series", handle_series, 0},
-    {"POST", "/api/v1/series", handle_series, 0},
     {"GET", "/api/v1/metadata", handle_metadata, 0},
     {"GET", "/api/v1/targets", handle_targets, 0},
+    {"GET", "/api/v1/targets/metadata", handle_target_metadata, 0},
+    {"GET", "/api/v1/rules", handle_rules, 0},
+    {"GET", "/api/v1/alerts", handle_alerts, 0},
+    {"GET", "/api/v1/alertmanagers", handle_alertmanagers, 0},
+    {"GET", "/api/v1/status/config", handle_status_config, 0},
+    {"GET", "/api/v1/status/flags", handle_status_flags, 0},
+    {"GET", "/api/v1/status/runtimeinfo", handle_runtimeinfo, 0},
     {"GET", "/api/v1/status/buildinfo", handle_buildinfo, 0},
     {"GET", "/api/v1/status/tsdb", handle_tsdb, 0},
     {"POST", "/api/v1/admin/tsdb/delete_series", handle_delete_series, 0},

@@ -5,12 +5,14 @@
 #ifndef CQED_SERVE_SERVE_H
 #define CQED_SERVE_SERVE_H
 
+#include "alert/alert.h"
 #include "config/config.h"
 #include "ingest/ingest.h"
 #include "io/http_server.h"
 #include "io/loop.h"
 #include "ledger/ledger.h"
 #include "promql/promql.h"
+#include "rules/rules.h"
 #include "store/store.h"
 
 /* What can be asked of the control thread. */
@@ -29,6 +31,9 @@ enum control_op {
     CONTROL_GATES,
     CONTROL_GATE,     /* id = its name */
     CONTROL_CANARIES, /* [{"id", "config"}] of Kayenta's configurations */
+    CONTROL_CONFIG,   /* {"yaml"}: the main file, secrets masked */
+    CONTROL_FLAGS,    /* settings, under the names of Prometheus's flags */
+    CONTROL_RUNTIME,  /* the data of Prometheus's /status/runtimeinfo */
     CONTROL_RELOAD
 };
 
@@ -59,6 +64,8 @@ struct serve_options {
     bool admin_api; /* deletions and snapshots may be asked for */
     struct metadata_store *metadata;
     struct ledger *ledger;
+    struct rules *rules;
+    struct notifier *notifier;
     control_fn *control;
     void *control_self;
 };

@@ -124,6 +124,10 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
     }
     const json_t *targets = json_object_get(answer.json, "targets");
     store_stats(s->options.store, &st);
+    struct rules_stats rules;
+    struct notifier_stats alerts;
+    rules_stats(s->options.rules, &rules);
+    notifier_stats(s->options.notifier, &alerts);
     const struct own_metric metrics[] = {
         {"cqed_store_series", "gauge", "Series in the head.", (double)st.series},
         {"cqed_store_samples_appended_total", "counter", "Samples taken.",
@@ -155,6 +159,21 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
         {"cqed_targets", "gauge", "Scrape targets.", json_get_double(targets, "total", 0)},
         {"cqed_targets_up", "gauge", "Scrape targets whose last scrape succeeded.",
          json_get_double(targets, "up", 0)},
+        {"cqed_rule_evaluations_total", "counter", "Rules evaluated.", (double)rules.evaluations},
+        {"cqed_rule_failures_total", "counter", "Evaluations that failed.", (double)rules.failures},
+        {"cqed_rule_group_iterations_missed_total", "counter",
+         "Times of groups that went by unused.", (double)rules.missed},
+        {"cqed_rule_last_round_seconds", "gauge",
+         "What the last evaluation of every group took, added up.", rules.last_seconds},
+        {"cqed_alerts_firing", "gauge", "Alerts that fire.", (double)rules.alerts_firing},
+        {"cqed_alerts_sent_total", "counter", "Alerts that an Alertmanager took.",
+         (double)alerts.sent},
+        {"cqed_alerts_dropped_total", "counter",
+         "Alerts that a full queue or an Alertmanager refused.", (double)alerts.dropped},
+        {"cqed_alert_errors_total", "counter", "Requests to Alertmanagers that failed.",
+         (double)alerts.errors},
+        {"cqed_alerts_queued", "gauge", "Alerts that wait for an Alertmanager.",
+         (double)alerts.queued},
         {"process_resident_memory_bytes", "gauge", "Resident memory size in bytes.",
          resident_bytes()},
         {"process_start_time_seconds", "gauge", "Start time since 1970 in seconds.",
