@@ -167,13 +167,26 @@ static struct series *place_of(struct head *h, uint32_t ref)
     return &block->series[ref % HEAD_BLOCK];
 }
 
+/* Series come in families: most of their labels are those of the one before. */
+static uint32_t intern_after(struct head *h, struct label l, struct label_set before, size_t i)
+{
+    bool known;
+    if (i < before.n) {
+        const struct index_pair *p = index_pair_of(&h->index, before.v[i]);
+        if (str_eq(p->value, l.value) && str_eq(p->name->name, l.name))
+            return p->number;
+    }
+    return index_intern(&h->index, l, &known);
+}
+
 /* The index must be locked for writing. */
 static struct label_set intern(struct head *h, struct labels labels)
 {
     uint32_t *v = arena_alloc(&h->label_sets, labels.n * sizeof *v);
-    bool known;
+    uint32_t n = atomic_load(&h->n_series);
+    struct label_set before = n > 0 ? existing(h, n)->labels : (struct label_set){0};
     for (size_t i = 0; i < labels.n; i++)
-        v[i] = index_intern(&h->index, labels.v[i], &known);
+        v[i] = intern_after(h, labels.v[i], before, i);
     return (struct label_set){(uint32_t)labels.n, v};
 }
 

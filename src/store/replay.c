@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define GROUP_SAMPLES 64
+
 /* One segment while it is read. */
 struct reading {
     struct replay *replay;
@@ -66,42 +68,76 @@ static bool apply_float(struct reading *g, struct series *s, const struct record
     return true;
 }
 
-static bool apply_histogram(struct reading *g, struct series *s, const struct record_sample *r,
-                            struct arena *arena)
+static bool apply_histogram(struct reading *g, struct series *s, const struct record_sample *r)
 {
     const struct store_tap *tap = g->head->tap;
     const struct histogram *base;
-    if (!head_append_histogram(g->head, s, r->t_ms, r->h, r->origin_zero, arena, &base))
-        return false;
-    if (s->token && tap->feed_histogram)
+    struct arena arena = ARENA_INIT;
+    bool done = head_append_histogram(g->head, s, r->t_ms, r->h, r->origin_zero, &arena, &base);
+    if (done && s->token && tap->feed_histogram)
         tap->feed_histogram(tap->self, s->token, r->t_ms, r->h, base, true);
-    return true;
+    arena_release(&arena);
+    return done;
 }
 
-static bool apply_sample(struct reading *g, const struct record_sample *r, struct arena *arena)
+static bool apply_sample(struct reading *g, const struct record_sample *r)
 {
     if (r->id >= g->n_defined)
         return false;
     struct series *s = g->defined[r->id];
-    bool applied = r->h ? apply_histogram(g, s, r, arena) : apply_float(g, s, r);
+    bool applied = r->h ? apply_histogram(g, s, r) : apply_float(g, s, r);
     if (applied || (r->may_be_late && head_append_late(g->head, s, r->t_ms, r->v, r->h))) {
         g->replay->samples++;
         if (r->t_ms > g->segment.max_t_ms)
             g->segment.max_t_ms = r->t_ms;
     }
-    if (r->h)
-        arena_clear(arena);
     return true;
+}
+
+/* Samples that were taken from a record and wait to be applied together. */
+struct group {
+    struct record_sample v[GROUP_SAMPLES];
+    size_t n;
+};
+
+/* What appending will read first of each series: loads that do not wait for one another. */
+static void touch(const struct reading *g, const struct group *group)
+{
+    for (size_t i = 0; i < group->n; i++) {
+        if (group->v[i].id < g->n_defined)
+            (void)*(volatile const uint16_t *)&g->defined[group->v[i].id]->open.n_bits;
+    }
+    for (size_t i = 0; i < group->n; i++) {
+        if (group->v[i].id >= g->n_defined)
+            continue;
+        const struct chunk_open *open = &g->defined[group->v[i].id]->open;
+        if (open->bytes)
+            (void)*(volatile const uint8_t *)(open->bytes + open->n_bits / 8);
+    }
+}
+
+static bool apply_group(struct reading *g, struct group *group, struct arena *arena)
+{
+    bool known = true;
+    touch(g, group);
+    for (size_t i = 0; known && i < group->n; i++)
+        known = apply_sample(g, &group->v[i]);
+    arena_clear(arena);
+    group->n = 0;
+    return known;
 }
 
 static bool apply_samples(struct reading *g, struct str payload)
 {
-    struct arena arena = ARENA_INIT;
+    struct arena arena = ARENA_INIT; /* histograms of the group */
     struct record_cursor cursor = {0};
-    struct record_sample r;
+    struct group group = {.n = 0};
     bool bad, known = true;
-    while (known && record_take_sample(&payload, &cursor, &arena, &r, &bad))
-        known = apply_sample(g, &r, &arena);
+    while (known && record_take_sample(&payload, &cursor, &arena, &group.v[group.n], &bad)) {
+        if (++group.n == GROUP_SAMPLES)
+            known = apply_group(g, &group, &arena);
+    }
+    known = known && apply_group(g, &group, &arena);
     arena_release(&arena);
     return known && !bad;
 }
