@@ -262,6 +262,8 @@ struct ranger {
     size_t *falls, *chain;      /* of the series at hand; see struct mover */
     const struct histogram **h; /* of a result; made when there are histograms */
     struct range_call call;
+    struct window window; /* at the step at hand */
+    double parameters_now[MAX_PARAMETERS];
 };
 
 /* The window of each step moves on from that of the step before: both bounds only grow. */
@@ -368,34 +370,38 @@ static bool value_of_floats(const struct ranger *r, const struct window *w, doub
     return r->expr->function->range(w, out);
 }
 
-static bool value_of(const struct ranger *r, const struct mover *m, int64_t start_ms,
-                     int64_t end_ms, size_t step, struct value *out)
+static bool value_of_any(struct ranger *r, const struct mover *m, struct value *out)
 {
     const struct function *f = r->expr->function;
-    double parameters[MAX_PARAMETERS];
+    struct window *w = &r->window;
+    w->h = m->s->histograms + m->h_from;
+    w->n_h = m->h_to - m->h_from;
+    w->h_starts = m->s->h_starts ? m->s->h_starts + m->h_from : NULL;
+    return f->native ? f->native(w, out) : value_of_floats(r, w, &out->v);
+}
+
+/* Of the window only what moves is set: there are as many of these as there are points. */
+static bool value_of(struct ranger *r, const struct mover *m, int64_t start_ms, int64_t end_ms,
+                     size_t step, struct value *out)
+{
+    struct window *w = &r->window;
     if (r->look.expr->edges != EDGES_EXTRAPOLATED)
         return value_with_edges(r, m, start_ms, end_ms, out);
-    parameters_at(&r->parameters, step, parameters);
-    struct window w = {.v = m->s->samples + m->from,
-                       .n = m->to - m->from,
-                       .start_ms = start_ms,
-                       .end_ms = end_ms,
-                       .at_ms = step_time(r->e, step),
-                       .falls = m->falls + m->first_fall,
-                       .n_falls = m->end_fall - m->first_fall,
-                       .first = m->from,
-                       .parameters = parameters,
-                       .scratch = r->scratch,
-                       .starts = m->s->starts ? m->s->starts + m->from : NULL,
-                       .call = &r->call};
-    if (m->extreme && w.n > 0)
-        w.extreme = m->chain[m->first_link] - m->from;
-    if (m->h_to == m->h_from)
-        return w.n > 0 && f->range(&w, &out->v);
-    w.h = m->s->histograms + m->h_from;
-    w.n_h = m->h_to - m->h_from;
-    w.h_starts = m->s->h_starts ? m->s->h_starts + m->h_from : NULL;
-    return f->native ? f->native(&w, out) : value_of_floats(r, &w, &out->v);
+    parameters_at(&r->parameters, step, r->parameters_now);
+    w->v = m->s->samples + m->from;
+    w->n = m->to - m->from;
+    w->start_ms = start_ms;
+    w->end_ms = end_ms;
+    w->at_ms = step_time(r->e, step);
+    w->falls = m->falls + m->first_fall;
+    w->n_falls = m->end_fall - m->first_fall;
+    w->first = m->from;
+    w->starts = m->s->starts ? m->s->starts + m->from : NULL;
+    if (m->extreme && w->n > 0)
+        w->extreme = m->chain[m->first_link] - m->from;
+    if (m->h_to != m->h_from)
+        return value_of_any(r, m, out);
+    return w->n > 0 && r->expr->function->range(w, &out->v);
 }
 
 static bool has_falls(const struct matrix_series *s)
@@ -530,6 +536,8 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
     r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
     r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
     r.chain = ARENA_ARRAY(e->arena, size_t, longest(&m));
+    r.window =
+        (struct window){.parameters = r.parameters_now, .scratch = r.scratch, .call = &r.call};
     for (size_t i = 0; f->of_quantile && has_floats(&m) && i < e->n_steps; i++)
         note_quantile(e->query, r.parameters.v[0][i], expr->args[0]->position);
     for (size_t i = 0; i < m.n; i++) {
