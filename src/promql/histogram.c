@@ -109,8 +109,10 @@ static bool gather(struct histograms *hs, const struct promql_expr *expr, struct
         else
             note_bad_le(hs->e->query, &all.v[i], expr->position);
     }
-    for (size_t i = 0; i < hs->n; i++)
-        qsort(hs->v[i].columns, hs->v[i].n, sizeof *hs->v[i].columns, compare_columns);
+    for (size_t i = 0; i < hs->n; i++) {
+        if (hs->v[i].n > 1)
+            qsort(hs->v[i].columns, hs->v[i].n, sizeof *hs->v[i].columns, compare_columns);
+    }
     return true;
 }
 
