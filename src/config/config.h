@@ -22,6 +22,7 @@
 struct otlp_ports {
     const char *grpc, *http;
     const char *tls_cert_file, *tls_key_file; /* of both; both or neither */
+    bool classic_exponentials; /* exponential histograms as classic buckets, not native ones */
 };
 
 /* One of Kayenta's, from a file of its own; its id is the file's name without .json. */

@@ -29,8 +29,13 @@ static void read_tls(struct reader *r, struct yaml_node *map)
 
 static void read_otlp(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"grpc", "http", "tls"};
+    static const char *const keys[] = {"grpc", "http", "tls", "exponentialHistograms"};
+    static const char *const histograms[] = {"native", "classic"};
     struct otlp_ports *o = &r->config->otlp;
+    int classic = 0;
+    yaml_take_choice(map, "exponentialHistograms", histograms, COUNT_OF(histograms), &classic,
+                     r->diags);
+    o->classic_exponentials = classic == 1;
     read_address(r, map, "grpc", "telemetry.otlp.grpc", &o->grpc);
     read_address(r, map, "http", "telemetry.otlp.http", &o->http);
     struct yaml_node *tls = yaml_take_map(map, "tls", r->diags);

@@ -66,6 +66,7 @@ struct store_tap tap_of(struct slo_engine *engine)
     return (struct store_tap){.self = engine,
                               .bind = slo_engine_bind,
                               .feed = slo_engine_feed,
+                              .feed_histogram = slo_engine_feed_histogram,
                               .begin = slo_engine_begin,
                               .end = slo_engine_end};
 }

@@ -102,11 +102,15 @@ void exposition_check(enum exposition_format, const char *path, struct str text,
  * The resource's other attributes are labels of target_info. Delta temporality is added up into
  * cumulative series. A new counter counts from 0 when its start time lies in our watch, or two
  * earlier exports of its instance lacked it; a restarted one, told by its start time, does again.
- * ExponentialHistogram becomes classic buckets whose bounds are powers of two. */
+ * ExponentialHistogram becomes a native histogram; one that is delta and has another layout than
+ * the series meets it at the coarser one. */
 struct otlp;
 struct otlp *otlp_new(struct store *, struct metadata_store *,
                       int64_t now_ms); /* watches from now */
 void otlp_free(struct otlp *);
+/* ExponentialHistogram becomes classic buckets at the powers of two from 2^-14 to 2^30 instead;
+ * before the first request. */
+void otlp_keep_classic(struct otlp *);
 
 struct otlp_result {
     uint64_t accepted; /* data points */

@@ -17,6 +17,11 @@ struct otlp *otlp_new(struct store *store, struct metadata_store *metadata, int6
     return o;
 }
 
+void otlp_keep_classic(struct otlp *o)
+{
+    o->classic_exponentials = true;
+}
+
 void otlp_free(struct otlp *o)
 {
     if (!o)

@@ -133,25 +133,18 @@ static const char *reason_of(enum store_result result)
     return NULL;
 }
 
-struct timing {
-    int64_t start_ms; /* 0 = not said, or useless */
-    int64_t t_ms;
-    bool delta;
-};
-
-static struct timing timing_of(const struct otlp_intake *r, const struct otlp_point *p)
+static struct otlp_timing timing_of(const struct otlp_intake *r, const struct otlp_point *p)
 {
-    struct timing t = {(int64_t)(p->start_ns / 1000000), (int64_t)(p->t_ns / 1000000),
-                       r->family->delta};
+    struct otlp_timing t = {(int64_t)(p->start_ns / 1000000), (int64_t)(p->t_ns / 1000000),
+                            r->family->delta};
     if (t.start_ms >= t.t_ms)
         t.start_ms = 0;
     return t;
 }
 
-/* When a series that the store does not know stood at 0; 0 = that is not known. A difference stands
- * for itself. A sum is known to have begun when its process says it did, if we watched by then, and
- * after an export of its metric that lacked it. */
-static int64_t began_at(const struct otlp_intake *r, const struct timing *t)
+/* A difference stands for itself. A sum is known to have begun when its process says it did, if we
+ * watched by then, and after an export of its metric that lacked it. */
+int64_t otlp_began_at(const struct otlp_intake *r, const struct otlp_timing *t)
 {
     int64_t began = t->start_ms;
     if (!t->delta && began < r->otlp->since_ms)
@@ -169,15 +162,15 @@ static void put_zero(struct otlp_intake *r, uint64_t ref, int64_t t_ms)
 
 /* A counter's sample. Where the counter (re)started, a sample of 0 says so: without it, a restarted
  * process that counted past its predecessor would look like one that went on. */
-static enum store_result put_counter(struct otlp_intake *r, uint64_t ref, const struct timing *t,
-                                     double v)
+static enum store_result put_counter(struct otlp_intake *r, uint64_t ref,
+                                     const struct otlp_timing *t, double v)
 {
     struct sample newest;
     enum store_origin origin = STORE_ORIGIN_UNKNOWN;
     if (t->t_ms > r->now_ms && t->t_ms - r->now_ms > STORE_AHEAD_MAX_MS)
         return STORE_TOO_FAR_AHEAD;
     if (!store_batch_newest(r->batch, ref, &newest)) {
-        int64_t began_ms = began_at(r, t);
+        int64_t began_ms = otlp_began_at(r, t);
         if (began_ms > 0)
             put_zero(r, ref, began_ms);
         else if (t->delta)
@@ -194,7 +187,7 @@ static enum store_result put_counter(struct otlp_intake *r, uint64_t ref, const 
     return store_batch_add(r->batch, ref, t->t_ms, t->delta && !ended ? newest.v + v : v, origin);
 }
 
-static enum store_result put_gauge(struct otlp_intake *r, uint64_t ref, const struct timing *t,
+static enum store_result put_gauge(struct otlp_intake *r, uint64_t ref, const struct otlp_timing *t,
                                    double v)
 {
     struct sample newest;
@@ -207,16 +200,18 @@ static enum store_result put_gauge(struct otlp_intake *r, uint64_t ref, const st
 }
 
 /* What adding to one series would say. */
-static enum store_result judge(const struct otlp_intake *r, uint64_t ref, const struct timing *t,
-                               double v)
+static enum store_result judge(const struct otlp_intake *r, uint64_t ref,
+                               const struct otlp_timing *t, double v)
 {
     struct sample newest;
     if (t->t_ms > r->now_ms && t->t_ms - r->now_ms > STORE_AHEAD_MAX_MS)
         return STORE_TOO_FAR_AHEAD;
     if (!store_batch_newest(r->batch, ref, &newest) || t->t_ms > newest.t_ms)
         return STORE_OK;
-    if (t->t_ms < newest.t_ms || t->delta)
+    if (t->delta)
         return STORE_OUT_OF_ORDER;
+    if (t->t_ms < newest.t_ms)
+        return store_may_be_late(r->otlp->store, t->t_ms) ? STORE_OK : STORE_OUT_OF_ORDER;
     return memcmp(&v, &newest.v, sizeof v) == 0 ? STORE_DUPLICATE : STORE_CONFLICTING;
 }
 
@@ -226,10 +221,12 @@ static bool is_fine(enum store_result result)
 }
 
 static enum store_result put(struct otlp_intake *r, const struct otlp_point *p, uint64_t ref,
-                             size_t i, const struct timing *t)
+                             size_t i, const struct otlp_timing *t)
 {
     if (p->flags & OTLP_NO_RECORDED_VALUE)
         return store_batch_add(r->batch, ref, t->t_ms, stale_nan(), STORE_ORIGIN_UNKNOWN);
+    if (r->family->native)
+        return otlp_put_native(r, ref, t);
     if (otlp_component_of(r->family, p, i).counter)
         return put_counter(r, ref, t, r->values[i]);
     return put_gauge(r, ref, t, r->values[i]);
@@ -239,7 +236,7 @@ static enum store_result put(struct otlp_intake *r, const struct otlp_point *p, 
 static enum store_result put_point(struct otlp_intake *r, const struct otlp_point *p,
                                    const struct otlp_stream *s)
 {
-    struct timing t = timing_of(r, p);
+    struct otlp_timing t = timing_of(r, p);
     enum store_result result = STORE_OK;
     bool ends = p->flags & OTLP_NO_RECORDED_VALUE;
     for (size_t i = 0; s->n > 1 && is_fine(result) && i < s->n; i++)
@@ -271,6 +268,9 @@ static const char *check_point(struct otlp_intake *r, const struct otlp_point *p
         return "the request holds more than 4000000 samples";
     if (p->flags & OTLP_NO_RECORDED_VALUE)
         return NULL;
+    arena_clear(&r->points);
+    if (r->family->native)
+        return otlp_native_histogram(&r->points, p, &r->native);
     return otlp_point_values(r->family, p, r->values, &n);
 }
 

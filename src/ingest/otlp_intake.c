@@ -23,6 +23,7 @@ struct otlp_intake *otlp_intake_begin(struct otlp *o, int64_t now_ms, struct otl
     r->now_ms = now_ms;
     arena_init(&r->arena);
     arena_init(&r->labels);
+    arena_init(&r->points);
     buf_init(&r->key);
     *result = (struct otlp_result){0};
     return r;
@@ -35,6 +36,7 @@ static void end(struct otlp_intake *r)
     key_cache_unref(r->cache);
     arena_release(&r->arena);
     arena_release(&r->labels);
+    arena_release(&r->points);
     buf_release(&r->key);
     free(r);
 }
@@ -204,6 +206,7 @@ static const char *fill_family(struct otlp_intake *r, const struct otlp_metric *
     out->scope = r->scope;
     out->kind = m->kind;
     out->counter = m->kind != OTLP_GAUGE && !(m->kind == OTLP_SUM && !m->monotonic);
+    out->native = m->kind == OTLP_EXPONENTIAL && !r->otlp->classic_exponentials;
     out->delta = adds && m->temporality == OTLP_DELTA;
     if (r->scope->refused)
         return r->scope->refused;

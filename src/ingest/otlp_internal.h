@@ -3,7 +3,8 @@
  *     otlp_proto*.c, otlp_json.c --points--> otlp_intake.c (resource, scope, metric)
  *                                                         otlp_append.c (point) --> the store
  *
- * with otlp_labels.c for the labels of what is new and otlp_values.c for a point's numbers.
+ * with otlp_labels.c for the labels of what is new, otlp_values.c for a point's numbers and
+ * otlp_native.c for native histograms.
  *
  * Locks, in this order: `adding` > a cache's > the store's. */
 #ifndef CQED_INGEST_OTLP_INTERNAL_H
@@ -26,7 +27,8 @@
 struct otlp {
     struct store *store;
     struct metadata_store *metadata;
-    int64_t since_ms;       /* when it began to watch */
+    int64_t since_ms; /* when it began to watch */
+    bool classic_exponentials;
     pthread_mutex_t adding; /* held by a request with differences, from the first to its commit */
     pthread_mutex_t swap_lock; /* guards cache */
     struct key_cache *cache;
@@ -54,6 +56,7 @@ struct otlp_family {
     const char *refused; /* why none of its points can be taken */
     enum otlp_kind kind;
     bool counter, delta;
+    bool native; /* its points are one histogram each, not counters */
     /* The times of the last two exports with points of it, 0 = none: a series that was in neither
      * began after the newer one. Guarded by the cache's lock. */
     int64_t newest_ms, before_ms;
@@ -119,7 +122,24 @@ struct otlp_intake {
     struct otlp_seen *seen;
     size_t n_seen, seen_capacity;
     double values[OTLP_MAX_VALUES];
+    struct arena points;            /* histograms of the point under way */
+    const struct histogram *native; /* it, when its family is native */
 };
+
+/* Of a point. */
+struct otlp_timing {
+    int64_t start_ms; /* 0 = not said, or useless */
+    int64_t t_ms;
+    bool delta;
+};
+
+/* When a series that the store does not know stood at 0; 0 = that is not known. */
+int64_t otlp_began_at(const struct otlp_intake *, const struct otlp_timing *);
+
+/* NULL or why the point is no native histogram; it lives in the arena. */
+const char *otlp_native_histogram(struct arena *, const struct otlp_point *,
+                                  const struct histogram **);
+enum store_result otlp_put_native(struct otlp_intake *, uint64_t ref, const struct otlp_timing *);
 
 /* Keys of the cache: every string has its length in front, so that no two inputs make the same
  * bytes. */

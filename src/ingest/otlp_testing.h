@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "codec/digest.h"
 #include "codec/json.h"
+#include "ingest/histogram_testing.h"
 #include "model/labels.h"
 #include "store/store.h"
 
@@ -241,6 +242,8 @@ static inline void otlp_dump(struct store *store, struct buf *out)
             else
                 num_add_double(out, series[i].samples[k].v);
         }
+        for (size_t k = 0; k < series[i].n_histograms; k++)
+            test_dump_histogram(out, &series[i].histograms[k]);
         buf_add_char(out, '\n');
     }
     arena_release(&arena);

@@ -17,7 +17,7 @@ static size_t n_bounds(const struct otlp_family *f, const struct otlp_point *p)
 
 size_t otlp_n_components(const struct otlp_family *f, const struct otlp_point *p)
 {
-    if (f->kind == OTLP_GAUGE || f->kind == OTLP_SUM)
+    if (f->kind == OTLP_GAUGE || f->kind == OTLP_SUM || f->native)
         return 1;
     if (f->kind == OTLP_SUMMARY)
         return 2 + p->n_bounds;
@@ -27,7 +27,7 @@ size_t otlp_n_components(const struct otlp_family *f, const struct otlp_point *p
 struct otlp_component otlp_component_of(const struct otlp_family *f, const struct otlp_point *p,
                                         size_t i)
 {
-    if (f->kind == OTLP_GAUGE || f->kind == OTLP_SUM)
+    if (f->kind == OTLP_GAUGE || f->kind == OTLP_SUM || f->native)
         return (struct otlp_component){"", NULL, 0, f->counter};
     if (i == 0)
         return (struct otlp_component){"_count", NULL, 0, true};

@@ -90,6 +90,20 @@ bool histogram_identical(const struct histogram *, const struct histogram *);
  * coarse already or has custom bounds. Its schema may be over 8, else it must be sound. */
 const struct histogram *histogram_reduce(struct arena *, const struct histogram *, int32_t schema);
 
+/* The two together: at the coarser schema, with the wider zero bucket, the hint of a. NULL when one
+ * has custom bounds that are not the other's. */
+const struct histogram *histogram_add(struct arena *, const struct histogram *a,
+                                      const struct histogram *b);
+
+/* The buckets of one side, by rising index; begin with the side alone set. */
+struct histogram_walk {
+    const struct histogram_side *side;
+    int64_t index; /* of the current bucket */
+    double count;  /* in it */
+    uint32_t span, within, at;
+};
+bool histogram_next(struct histogram_walk *);
+
 /* The upper bound of bucket i of the positive side: exact powers of two where the schema has them,
  * +Inf from the first bound over DBL_MAX on. The lower one is that of bucket i - 1. Custom bounds:
  * i up to n_custom. */

@@ -61,7 +61,7 @@ struct serve_options {
     struct otlp_ports otlp; /* besides `listen`, which takes OTLP/HTTP too */
     struct loop *loop;
     struct store *store;
-    bool admin_api; /* deletions and snapshots may be asked for */
+    bool admin_api;            /* deletions and snapshots may be asked for */
     struct metadata_store *metadata;
     struct ledger *ledger;
     struct rules *rules;

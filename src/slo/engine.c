@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/num.h"
+#include "slo/native.h"
 #include "slo/selectors.h"
 
 #include <math.h>
@@ -16,7 +17,10 @@
 #define BUCKET_METRIC "cqed_sli_bucket_total"
 #define REPEAT_MS 10000 /* an unchanged sum is still written this often */
 #define MAX_EDGES 64
-#define MAX_ARMS 200 /* a version label with more values than this is not a cohort */
+#define OCTAVE_MIN (-14) /* edges that native histograms are read at: powers of two */
+#define OCTAVE_MAX 30
+#define CLASSIC_MS 300000 /* classic series stand for native ones of the same name this long */
+#define MAX_ARMS 200      /* a version label with more values than this is not a cohort */
 
 /* One cumulative sum and when it was last written. */
 struct sum {
@@ -37,7 +41,8 @@ struct arm {
     struct sum good, bad, total;
     struct bucket buckets[MAX_EDGES]; /* ascending by edge */
     size_t n_buckets;
-    bool lacks_edges; /* there are more than MAX_EDGES */
+    bool lacks_edges; /* there are more than MAX_EDGES, or both kinds of histograms */
+    bool has_native, has_classic;
     int64_t newest_ms;
     uint64_t impossible;
 };
@@ -50,12 +55,23 @@ struct slo {
     size_t n_arms;
 };
 
+/* One histogram, by the labels that its classic series have in common with its native one. */
+struct twin {
+    int64_t classic_ms; /* newest sample of a classic series */
+};
+
+/* What of a series is counted: its floats, or of native histograms the count, what is at most the
+ * SLI's threshold, or what is at most each of the arm's edges. */
+enum link_kind { LINK_FLOAT, LINK_COUNT, LINK_GOOD, LINK_EDGES };
+
 /* What one series feeds. `restores` links are our own series, read back from the log. */
 struct link {
     struct slo *slo;
     struct arm *arm;
     enum sli_role role;
     double edge; /* SLI_BUCKET */
+    enum link_kind kind;
+    struct twin *twin; /* of latency SLIs; else NULL */
     bool restores;
     struct link *next;
 };
@@ -65,6 +81,8 @@ struct slo_engine {
     struct arena arena; /* selectors, arms and links */
     struct slo *slos;
     size_t n_slos;
+    struct map *twins;    /* by what labels_print makes of the native one's labels */
+    struct arena scratch; /* for as long as one histogram is counted */
     struct link **tokens; /* tokens[token - 1] */
     size_t n_tokens, token_capacity;
 };
@@ -79,6 +97,8 @@ struct slo_engine *slo_engine_new(const struct slo_setup *setups, size_t n, stru
     (void)pthread_mutex_init(&e->whole, NULL);
     (void)pthread_mutex_init(&e->lock, NULL);
     arena_init(&e->arena);
+    arena_init(&e->scratch);
+    e->twins = map_new();
     e->slos = ARENA_ARRAY(&e->arena, struct slo, n);
     for (size_t i = 0; i < n; i++) {
         struct slo *s = &e->slos[e->n_slos++];
@@ -100,6 +120,8 @@ void slo_engine_free(struct slo_engine *e)
     (void)pthread_mutex_destroy(&e->lock);
     (void)pthread_mutex_destroy(&e->whole);
     arena_release(&e->arena);
+    arena_release(&e->scratch);
+    map_free(e->twins);
     free(e);
 }
 
@@ -244,8 +266,87 @@ static void bind_own(struct slo_engine *e, struct labels labels, struct str metr
     add_link(e, list, link);
 }
 
+/* The labels with another name, and without `le` or with this one. */
+static struct labels renamed(struct arena *arena, struct labels labels, struct str name,
+                             const char *suffix, const char *le)
+{
+    struct labels_builder b;
+    labels_builder_from(&b, arena, labels);
+    labels_builder_set(&b, STR(LABEL_NAME),
+                       str_from(arena_printf(arena, STR_FMT "%s", STR_ARG(name), suffix)));
+    labels_builder_set(&b, STR("le"), str_from(le));
+    return labels_build(&b);
+}
+
+static struct twin *twin_of(struct slo_engine *e, const struct slo *s, struct labels labels)
+{
+    struct buf key = BUF_INIT;
+    labels_print(renamed(&e->scratch, labels, s->selectors.native, "", ""), &key);
+    struct twin *t = map_get(e->twins, buf_str(&key));
+    if (!t) {
+        t = ARENA_NEW(&e->arena, struct twin);
+        (void)map_set(e->twins, buf_str(&key), t);
+    }
+    buf_release(&key);
+    return t;
+}
+
+static void add_octaves(struct slo_engine *e, const struct slo *s, struct arm *arm)
+{
+    arm->lacks_edges |= arm->has_classic;
+    arm->has_native = true;
+    for (int i = OCTAVE_MIN; i <= OCTAVE_MAX + 2; i++) {
+        double edge = i <= OCTAVE_MAX       ? ldexp(1, i)
+                      : i == OCTAVE_MAX + 1 ? s->selectors.edge
+                                            : (double)INFINITY;
+        struct buf le = BUF_INIT;
+        num_add_double(&le, edge);
+        (void)bucket_of(e, arm, buf_str(&le), edge);
+        buf_release(&le);
+    }
+}
+
+static bool selects(const struct slo *s, enum sli_role role, struct labels labels)
+{
+    const struct sli_selector *selector = &s->selectors.by_role[role];
+    return selector->matchers && matchers_match(selector->matchers, selector->n, labels);
+}
+
+/* A series that may hold native histograms is asked for as its classic ones would be. */
+static void bind_native(struct slo_engine *e, struct slo *s, struct labels labels,
+                        struct link **list)
+{
+    struct arena *scratch = &e->scratch;
+    struct str name = s->selectors.native;
+    bool good = selects(s, SLI_BUCKET, renamed(scratch, labels, name, "_bucket", ""));
+    bool total = selects(s, SLI_TOTAL, renamed(scratch, labels, name, "_count", "")) ||
+                 selects(s, SLI_TOTAL, renamed(scratch, labels, name, "_bucket", "+Inf"));
+    struct link link = {.slo = s, .arm = NULL};
+    if (good || total)
+        link.arm = arm_of(e, s, labels_get(labels, s->cohort_label));
+    if (!link.arm)
+        return;
+    link.twin = twin_of(e, s, labels);
+    link.kind = LINK_COUNT;
+    link.role = SLI_TOTAL;
+    if (total)
+        add_link(e, list, link);
+    if (!good)
+        return;
+    add_octaves(e, s, link.arm);
+    link.kind = LINK_GOOD;
+    link.role = SLI_GOOD;
+    add_link(e, list, link);
+    link.kind = LINK_EDGES;
+    link.role = SLI_BUCKET;
+    add_link(e, list, link);
+}
+
 static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, struct link **list)
 {
+    struct str native = s->selectors.native, name = labels_get(labels, LABEL_NAME);
+    if (native.n > 0 && str_eq(name, native))
+        bind_native(e, s, labels, list);
     for (int role = 0; role < SLI_N_ROLES; role++) {
         const struct sli_selector *selector = &s->selectors.by_role[role];
         if (!selector->matchers || !matchers_match(selector->matchers, selector->n, labels))
@@ -258,7 +359,11 @@ static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, 
             struct str le = labels_get(labels, "le");
             if (!edge_of(le, &link.edge) || !bucket_of(e, link.arm, le, link.edge))
                 continue;
+            link.arm->has_classic = true;
+            link.arm->lacks_edges |= link.arm->has_native;
         }
+        if (native.n > 0 && str_starts(name, native))
+            link.twin = twin_of(e, s, labels);
         add_link(e, list, link);
     }
 }
@@ -275,6 +380,7 @@ uint32_t slo_engine_bind(void *self, struct labels labels)
     } else {
         for (size_t i = 0; i < e->n_slos; i++)
             bind_slo(e, &e->slos[i], labels, &list);
+        arena_clear(&e->scratch);
     }
     if (list) {
         e->tokens = arena_grow(&e->arena, e->tokens, e->n_tokens, &e->token_capacity,
@@ -344,6 +450,47 @@ static void feed_link(const struct link *l, int64_t t_ms, double v, double incre
     }
     if (!isnan(v) && t_ms > arm->newest_ms)
         arm->newest_ms = t_ms;
+    if (!isnan(v) && l->twin && t_ms > l->twin->classic_ms)
+        l->twin->classic_ms = t_ms;
+}
+
+/* All of them or none: what was counted is there or impossible. */
+static void add_increases(struct arm *arm, struct sum *const *sums, const double *increases,
+                          size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(increases[i]) || increases[i] < 0) {
+            arm->impossible++;
+            return;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        sums[i]->value += increases[i];
+}
+
+static void feed_native(struct slo_engine *e, const struct link *l, int64_t t_ms,
+                        const struct histogram *h, const struct histogram *base)
+{
+    struct arm *arm = l->arm;
+    double edges[MAX_EDGES], increases[MAX_EDGES], count;
+    struct sum *sums[MAX_EDGES];
+    size_t n = 0;
+    if (l->kind == LINK_EDGES) {
+        for (; n < arm->n_buckets; n++) {
+            edges[n] = arm->buckets[n].edge;
+            sums[n] = &arm->buckets[n].sum;
+        }
+    } else {
+        edges[n] = l->kind == LINK_GOOD ? l->slo->selectors.edge : (double)INFINITY;
+        sums[n++] = sum_of(l);
+    }
+    if (base && slo_native_increase(&e->scratch, h, base, edges, n, increases, &count)) {
+        if (l->kind == LINK_COUNT)
+            increases[0] = count;
+        add_increases(arm, sums, increases, n);
+    }
+    if (t_ms > arm->newest_ms)
+        arm->newest_ms = t_ms;
 }
 
 /* What our own series said is the sum. The bad events are not written: they follow from the two. */
@@ -377,11 +524,32 @@ void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double 
     (void)pthread_mutex_lock(&e->lock);
     CHECK(token > 0 && token <= e->n_tokens);
     for (const struct link *l = e->tokens[token - 1]; l; l = l->next) {
+        if (l->kind != LINK_FLOAT)
+            continue;
         if (!l->restores)
             feed_link(l, t_ms, v, increase);
         else if (recovering && isfinite(v))
             restore(l, t_ms, v);
     }
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+void slo_engine_feed_histogram(void *self, uint32_t token, int64_t t_ms, const struct histogram *h,
+                               const struct histogram *base, bool recovering)
+{
+    struct slo_engine *e = self;
+    (void)recovering;
+    if (h->hint == HISTOGRAM_HINT_GAUGE)
+        return;
+    (void)pthread_mutex_lock(&e->lock);
+    CHECK(token > 0 && token <= e->n_tokens);
+    for (const struct link *l = e->tokens[token - 1]; l; l = l->next) {
+        bool classic =
+            l->twin && l->twin->classic_ms > 0 && t_ms - l->twin->classic_ms < CLASSIC_MS;
+        if (l->kind != LINK_FLOAT && !classic)
+            feed_native(e, l, t_ms, h, base);
+    }
+    arena_clear(&e->scratch);
     (void)pthread_mutex_unlock(&e->lock);
 }
 

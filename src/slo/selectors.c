@@ -20,6 +20,12 @@ static bool parse_part(struct arena *arena, const struct slo_spec *spec, const c
     return true;
 }
 
+static bool cut_suffix(struct str s, struct str suffix, struct str *out)
+{
+    *out = str_make(s.p, s.n < suffix.n ? 0 : s.n - suffix.n);
+    return str_ends(s, suffix);
+}
+
 /* A good selector of the form x_bucket{...,le="0.25"} counts a histogram's buckets: the same
  * selector without `le` then feeds one counter a bucket. */
 static void find_buckets(struct arena *arena, struct sli_selectors *s)
@@ -32,15 +38,17 @@ static void find_buckets(struct arena *arena, struct sli_selectors *s)
         const struct matcher *m = &good->matchers[i];
         bool equal = m->type == MATCH_EQUAL;
         if (equal && str_is(m->name, LABEL_NAME))
-            is_bucket = str_ends(m->value, STR("_bucket"));
+            is_bucket = cut_suffix(m->value, STR("_bucket"), &s->native);
         if (equal && str_is(m->name, "le") && num_parse_double(m->value, &s->edge))
             continue;
         without_le[n++] = *m;
     }
-    if (is_bucket && !isnan(s->edge))
+    if (is_bucket && !isnan(s->edge)) {
         s->by_role[SLI_BUCKET] = (struct sli_selector){without_le, n};
-    else
+    } else {
         s->edge = (double)NAN;
+        s->native = str_make("", 0);
+    }
 }
 
 bool sli_selectors_parse(struct arena *arena, const struct slo_spec *spec,

@@ -18,7 +18,8 @@ struct sli_selector {
 
 struct sli_selectors {
     struct sli_selector by_role[SLI_N_ROLES];
-    double edge; /* SLI_BUCKET: the `le` that good events stay within, in seconds; else NaN */
+    double edge;       /* SLI_BUCKET: the `le` that good events stay within, in seconds; else NaN */
+    struct str native; /* SLI_BUCKET: the histogram's name, which native ones have alone */
 };
 
 /* ERR_BAD_INPUT naming the SLO, the part and the query when a part is not a counter selector under

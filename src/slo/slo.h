@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/slo.h"
 #include "promql/promql.h"
@@ -45,6 +46,13 @@ void slo_engine_adopt(struct slo_engine *, struct slo_engine *old);
 uint32_t slo_engine_bind(void *self, struct labels);
 void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double increase,
                      bool recovering);
+/* A latency SLI (good: x_bucket{...,le="0.25"}, total: x_count or x_bucket{...,le="+Inf"}) counts
+ * the native histograms named x as well, unless their classic series came in the last 5 minutes: a
+ * target may expose both. Good is what lies at or below the threshold: exact where it is a bound of
+ * their buckets, else as histogram_fraction says. The arm's edges are then the powers of two from
+ * 2^-14 to 2^30; an arm with both kinds has none. */
+void slo_engine_feed_histogram(void *self, uint32_t token, int64_t t_ms, const struct histogram *,
+                               const struct histogram *base, bool recovering);
 void slo_engine_begin(void *self);
 void slo_engine_end(void *self);
 

@@ -228,6 +228,11 @@ void store_set_tap(struct store *s, const struct store_tap *tap, void (*swap)(vo
     head_set_tap(&s->head, tap, swap, arg);
 }
 
+bool store_may_be_late(struct store *s, int64_t t_ms)
+{
+    return t_ms >= head_late_limit(&s->head);
+}
+
 bool store_flush(struct store *s, struct err *err)
 {
     return wal_sync(s->wal, err);

@@ -232,6 +232,9 @@ MUST_CHECK bool store_clean(struct store *, struct err *);
 MUST_CHECK bool store_snapshot(struct store *, struct arena *, bool head, const char **name,
                                struct err *);
 
+/* Whether a sample of this time may be late. */
+bool store_may_be_late(struct store *, int64_t t_ms);
+
 /* Wait until everything committed so far is on disk. */
 MUST_CHECK bool store_flush(struct store *, struct err *);
 

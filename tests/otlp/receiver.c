@@ -42,6 +42,26 @@ static void receive(void *context, struct http_request *request, struct http_res
     }
 }
 
+static void write_histogram(struct json_writer *w, const struct histogram *h)
+{
+    struct histogram_walk walk = {.side = &h->positive};
+    json_open_object(w);
+    json_key(w, "count");
+    json_put_double(w, h->count);
+    json_key(w, "sum");
+    json_put_double(w, h->sum);
+    json_key(w, "zero");
+    json_put_double(w, h->zero_count);
+    json_key(w, "bounds"); /* upper ones of the buckets that count */
+    json_open_array(w);
+    while (histogram_next(&walk)) {
+        for (double n = walk.count; n > 0; n--)
+            json_put_double(w, histogram_bound(h, (int32_t)walk.index));
+    }
+    json_close_array(w);
+    json_close_object(w);
+}
+
 static void write_series(struct json_writer *w, const struct store_series_data *series)
 {
     json_open_object(w);
@@ -56,6 +76,8 @@ static void write_series(struct json_writer *w, const struct store_series_data *
     json_open_array(w);
     for (size_t i = 0; i < series->n; i++)
         json_put_double(w, series->samples[i].v);
+    for (size_t i = 0; i < series->n_histograms; i++)
+        write_histogram(w, series->histograms[i].h);
     json_close_array(w);
     json_close_object(w);
 }

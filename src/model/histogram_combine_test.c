@@ -87,11 +87,74 @@ static void the_finest_schemas_end_in_two_buckets(void **state)
     arena_release(&arena);
 }
 
+static void the_sum_has_the_buckets_of_both(void **state)
+{
+    (void)state;
+    const struct histogram_span x_spans[] = {{-1, 2}, {2, 1}}, y_spans[] = {{0, 1}, {0, 0}, {1, 3}};
+    const double x_counts[] = {1, 2, 4}, y_counts[] = {8, 16, 32, 64}; /* -1 0 3; 0 2 3 4 */
+    struct histogram x = {
+        .zero_count = 1, .count = 8, .sum = 0.5, .positive = {2, 3, x_spans, x_counts}};
+    struct histogram y = {.zero_count = 2,
+                          .count = 122,
+                          .sum = 7,
+                          .positive = {3, 4, y_spans, y_counts},
+                          .negative = {1, 2, x_spans, x_counts}};
+    struct arena arena = ARENA_INIT;
+    struct err err = ERR_INIT;
+    const struct histogram *sum = histogram_add(&arena, &x, &y);
+    const struct histogram *back = histogram_add(&arena, &y, &x);
+    const double expected[] = {1, 10, 16, 36, 64}; /* -1 0, 2 3 4 */
+    assert_true(histogram_validate(sum, &err) && histogram_identical(sum, back));
+    assert_int_equal(sum->positive.n_spans, 2);
+    assert_int_equal(sum->positive.spans[1].offset, 1);
+    assert_int_equal(sum->positive.n_buckets, 5);
+    assert_memory_equal(sum->positive.buckets, expected, sizeof expected);
+    assert_int_equal(sum->negative.n_buckets, 2);
+    assert_true(sum->count == 130 && sum->sum == 7.5 && sum->zero_count == 3);
+
+    y.zero_threshold = 0.5; /* bucket -1 ends there */
+    sum = histogram_add(&arena, &x, &y);
+    assert_true(sum->zero_threshold == 0.5 && sum->zero_count == 3 + 1 + 1);
+    assert_int_equal(sum->positive.n_buckets, 4);
+    assert_int_equal(sum->negative.n_buckets, 1);
+
+    y.zero_threshold = 0;
+    y.schema = 1; /* its 0 2 3 4 are 0 1 2 2 of schema 0 */
+    sum = histogram_add(&arena, &y, &x);
+    const double reduced[] = {1, 10, 16, 96, 4};
+    assert_int_equal(sum->schema, 0);
+    assert_memory_equal(sum->positive.buckets, reduced, sizeof reduced);
+    arena_release(&arena);
+}
+
+static void other_bounds_do_not_add(void **state)
+{
+    (void)state;
+    const double bounds[] = {1, 2}, others[] = {1, 3}, counts[] = {1, 2};
+    const struct histogram_span span[] = {{1, 2}};
+    struct histogram x = {.schema = HISTOGRAM_SCHEMA_CUSTOM,
+                          .count = 3,
+                          .positive = {1, 2, span, counts},
+                          .n_custom = 2,
+                          .custom = bounds};
+    struct histogram y = x, plain = {0};
+    struct arena arena = ARENA_INIT;
+    const struct histogram *sum = histogram_add(&arena, &x, &y);
+    assert_true(sum->positive.n_spans == 1 && sum->positive.buckets[1] == 4 && sum->n_custom == 2);
+    y.custom = others;
+    assert_null(histogram_add(&arena, &x, &y));
+    assert_null(histogram_add(&arena, &x, &plain));
+    assert_null(histogram_add(&arena, &plain, &x));
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(neighbours_become_one),
         cmocka_unit_test(counts_below_common_bounds_stay),
+        cmocka_unit_test(the_sum_has_the_buckets_of_both),
+        cmocka_unit_test(other_bounds_do_not_add),
         cmocka_unit_test(the_finest_schemas_end_in_two_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
