@@ -125,6 +125,13 @@ static bool is_same(const char *a, const char *b)
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+static bool same_query_settings(const struct query_settings *a, const struct query_settings *b)
+{
+    return a->timeout_ms == b->timeout_ms && a->max_samples == b->max_samples &&
+           a->max_memory_bytes == b->max_memory_bytes && a->max_concurrency == b->max_concurrency &&
+           a->slow_ms == b->slow_ms && is_same(a->slow_path, b->slow_path);
+}
+
 static bool settings_are_fixed(const struct config *now, const struct config *next, struct err *err)
 {
     if (strcmp(now->data_path, next->data_path) != 0)
@@ -139,6 +146,8 @@ static bool settings_are_fixed(const struct config *now, const struct config *ne
         return err_set(err, ERR_CONFLICT, "telemetry.otlp changed: restart cQED for it");
     if (now->admin_api != next->admin_api)
         return err_set(err, ERR_CONFLICT, "storage.adminApi changed: restart cQED for it");
+    if (!same_query_settings(&now->query, &next->query))
+        return err_set(err, ERR_CONFLICT, "query changed: restart cQED for it");
     return true;
 }
 
@@ -251,6 +260,7 @@ static bool open_all(struct daemon *d, struct err *err)
                                                    .admin_api = d->config->admin_api,
                                                    .metadata = d->metadata,
                                                    .ledger = d->ledger,
+                                                   .query = d->config->query,
                                                    .rules = d->rules,
                                                    .notifier = d->notifier,
                                                    .control = control,

@@ -33,6 +33,8 @@ struct exchange {
     int fault_status;           /* found before the handler; 0 = none */
     const char *fault;
     char peer[64];
+    bool was_queued; /* for a worker, which has run it when we are called again */
+    struct exchange *next_waiting;
 };
 
 struct http_server {
@@ -45,7 +47,20 @@ struct http_server {
     pthread_t heart;
     struct http_stream *streams;
     bool stopping;
+    struct http_workers *workers;
 };
+
+/* http_server.c: for http_workers.c */
+void exchange_run(struct exchange *);
+void exchange_fault(struct exchange *, int status, const char *why);
+
+/* http_workers.c */
+struct http_workers *workers_start(unsigned n_threads);
+/* Ends what is under way, and answers what waits with 503; from then on everything is refused. */
+void workers_stop(struct http_workers *);
+void workers_free(struct http_workers *);
+/* Suspends the connection. False: refused, the fault is set. */
+bool workers_put(struct http_workers *, struct exchange *);
 
 /* http_route.c */
 const struct http_route *route_find(struct exchange *, const char *method, const char *path);

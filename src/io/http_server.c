@@ -139,7 +139,7 @@ static enum MHD_Result send_answer(struct exchange *x)
 
 /* --- Requests --- */
 
-static void set_fault(struct exchange *x, int status, const char *why)
+void exchange_fault(struct exchange *x, int status, const char *why)
 {
     x->fault_status = status;
     x->fault = why;
@@ -193,12 +193,13 @@ static struct exchange *begin(struct http_server *server, struct MHD_Connection 
     if (x->route && x->route->max_body_bytes)
         x->max_body_bytes = x->route->max_body_bytes;
     if (x->route && strcmp(x->route->method, "GET") != 0 && is_foreign(x)) {
-        set_fault(x, 403, "requests from pages of another origin are refused");
+        exchange_fault(x, 403, "requests from pages of another origin are refused");
     } else if (!x->route && route_allows(x, path, allow, sizeof allow)) {
         http_add_header(&x->response, "Allow", allow);
-        set_fault(x, 405, arena_printf(&x->arena, "%s is not allowed here; %s is", method, allow));
+        exchange_fault(x, 405,
+                       arena_printf(&x->arena, "%s is not allowed here; %s is", method, allow));
     } else if (!x->route) {
-        set_fault(x, 404, arena_printf(&x->arena, "there is nothing at '%.200s'", path));
+        exchange_fault(x, 404, arena_printf(&x->arena, "there is nothing at '%.200s'", path));
     }
     const char *content_type = http_header(&x->request, "Content-Type");
     if (content_type)
@@ -231,11 +232,11 @@ static void check_encoding(struct exchange *x)
             return;
     }
     if (encoding)
-        set_fault(x, 415,
-                  arena_printf(&x->arena,
-                               "Content-Encoding '%.40s' is not known; gzip, zstd, snappy and "
-                               "identity are",
-                               encoding));
+        exchange_fault(x, 415,
+                       arena_printf(&x->arena,
+                                    "Content-Encoding '%.40s' is not known; gzip, zstd, snappy and "
+                                    "identity are",
+                                    encoding));
 }
 
 static bool decode_body(struct exchange *x, struct err *err)
@@ -266,14 +267,15 @@ static void refuse(struct exchange *x)
         http_add_header(&x->response, "Retry-After", "1");
 }
 
-static void run_handler(struct exchange *x)
+void exchange_run(struct exchange *x)
 {
     struct err err = ERR_INIT;
     if (x->too_big)
-        set_fault(x, 413, arena_printf(&x->arena, "the body is over %zu bytes", x->max_body_bytes));
+        exchange_fault(x, 413,
+                       arena_printf(&x->arena, "the body is over %zu bytes", x->max_body_bytes));
     check_encoding(x);
     if (!x->fault_status && !decode_body(x, &err))
-        set_fault(x, status_of(err.code), err.message);
+        exchange_fault(x, status_of(err.code), err.message);
     if (x->fault_status) {
         refuse(x);
         return;
@@ -293,11 +295,17 @@ static bool reserve(struct exchange *x, size_t bytes)
         return true;
     if (x->fault_status || !budget_take(bytes)) {
         if (!x->fault_status)
-            set_fault(x, 503, "too much telemetry is under way at once");
+            exchange_fault(x, 503, "too much telemetry is under way at once");
         return false;
     }
     x->reserved_bytes += bytes;
     return true;
+}
+
+static bool is_slow(const struct exchange *x)
+{
+    const struct http_server_options *o = &x->server->options;
+    return x->route && x->route < o->routes + o->n_slow_routes;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *path,
@@ -317,7 +325,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         *upload_bytes = 0;
         return MHD_YES;
     }
-    run_handler(x);
+    if (is_slow(x) && !x->fault_status && !x->was_queued) {
+        x->was_queued = true;
+        if (workers_put(x->server->workers, x))
+            return MHD_YES;
+        exchange_run(x);
+    } else if (!x->was_queued) {
+        exchange_run(x);
+    }
     return send_answer(x);
 }
 
@@ -384,6 +399,14 @@ static struct MHD_Daemon *start_daemon(struct http_server *s, int fd, const stru
         IDLE_TIMEOUT_S, MHD_OPTION_ARRAY, cert->n ? tls : none, MHD_OPTION_END);
 }
 
+static void end_workers(struct http_server *s)
+{
+    if (!s->workers)
+        return;
+    workers_stop(s->workers);
+    workers_free(s->workers);
+}
+
 static void free_server(struct http_server *s)
 {
     free(s->listen);
@@ -406,10 +429,13 @@ struct http_server *http_server_start(const struct http_server_options *options,
     if (fd < 0)
         goto out;
     streams_start(s);
+    if (options->n_slow_routes > 0)
+        s->workers = workers_start(options->workers);
     s->daemon = start_daemon(s, fd, &cert, &key);
     done = s->daemon != NULL;
     if (!done) {
         streams_stop(s);
+        end_workers(s);
         (void)close(fd);
         err_set(err, ERR_IO, "the HTTP server on %s does not start", options->listen);
     }
@@ -427,7 +453,11 @@ void http_server_stop(struct http_server *s)
     if (!s)
         return;
     streams_stop(s);
+    if (s->workers)
+        workers_stop(s->workers);
     MHD_stop_daemon(s->daemon);
+    if (s->workers)
+        workers_free(s->workers);
     (void)pthread_cond_destroy(&s->stop);
     (void)pthread_mutex_destroy(&s->lock);
     free_server(s);

@@ -65,13 +65,20 @@ struct http_route {
     size_t max_body_bytes; /* 0 = 1 MiB; more is 413, before and after decoding */
 };
 
+/* For the handler of a slow route: nobody waits for the answer any more, or the server stops. */
+bool http_client_gone(const struct http_request *);
+
 struct http_server_options {
     const char *listen; /* "127.0.0.1:9797", "[::1]:0"; port 0 takes a free one */
     const struct http_route *routes;
     size_t n_routes;
+    /* So many routes, from the first on, are slow: their handlers run on workers, one request after
+     * another, and hold up no other request. */
+    size_t n_slow_routes;
     void *context;                            /* handed to every handler */
     http_refusal *refuse;                     /* of what has a route; NULL = none */
     unsigned threads;                         /* 0 = one a core, at most 8 */
+    unsigned workers;                         /* of slow routes; 0 = 4, at most 64 */
     const char *tls_cert_file, *tls_key_file; /* both or neither */
     unsigned max_connections;                 /* 0 = 1024 */
 };

@@ -98,6 +98,7 @@ struct promql_result {
      * in evaluation order (sort(), topk()) in instant ones. */
     struct promql_series *series;
     size_t n_series;
+    uint64_t touched; /* samples, as they count against max_samples */
     const char **warnings;
     size_t n_warnings;
     const char **infos;

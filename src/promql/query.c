@@ -48,6 +48,7 @@ static void list_notes(const struct query *q, enum note_kind kind, const char *n
 
 static void finish(const struct query *q, struct promql_result *out)
 {
+    out->touched = q->touched;
     list_notes(q, NOTE_WARNING, "warning", &out->warnings, &out->n_warnings);
     list_notes(q, NOTE_INFO, "info", &out->infos, &out->n_infos);
 }

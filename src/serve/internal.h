@@ -26,7 +26,8 @@ struct serve {
     struct remote_write *remote_write;
     struct http_server *server, *otlp_http; /* the second, and the next, may be NULL */
     struct grpc_server *otlp_grpc;
-    pthread_mutex_t lock; /* guards what follows */
+    struct slow_log *slow_log; /* NULL = none */
+    pthread_mutex_t lock;      /* guards what follows */
     struct http_stream *listeners[MAX_LISTENERS];
     size_t n_listeners;
     struct canary_execution executions[MAX_EXECUTIONS]; /* a ring */
@@ -65,6 +66,31 @@ bool take_param(struct http_request *, struct http_response *, const char *name,
 
 /* The envelope's warnings and infos; nothing when n is 0. */
 void put_notes(struct json_writer *, const char *key, const char *const *texts, size_t n);
+
+/* source.c: the store within the limits of one query. */
+struct bounded_source {
+    struct store *store;
+    uint64_t max_samples, max_memory_bytes;
+    uint64_t memory_before; /* of the query's arena */
+};
+struct promql_source bounded_promql_source(struct bounded_source *);
+
+/* --- slow_log.c: queries that took long --- */
+
+struct slow_log;
+/* NULL with err when the file cannot be opened. path NULL: the program's log. */
+struct slow_log *slow_log_open(int64_t threshold_ms, const char *path, struct err *);
+void slow_log_close(struct slow_log *);
+struct slow_query {
+    const char *kind; /* "instant" or "range" */
+    const char *query, *peer;
+    int64_t start_ms, end_ms, step_ms;
+    int64_t took_ns;
+    uint64_t samples, bytes;
+    const char *error; /* NULL = answered */
+};
+/* Any thread; log NULL: nothing. */
+void slow_log_note(struct slow_log *, const struct slow_query *);
 
 /* rules.c */
 http_handler handle_rules, handle_alerts, handle_alertmanagers;

@@ -9,53 +9,38 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MAX_TIMEOUT_MS 120000
-
 /* The expression and the limits that every query has. */
 struct asked {
+    struct http_request *request;
+    struct serve *serve;
+    struct bounded_source store;
+    const char *kind, *text;
+    int64_t start_ms, end_ms, step_ms;
+    int64_t began_ns;
     struct promql_expr *expr;
     struct promql_options options;
     struct promql_source source;
 };
 
-static struct promql_series *as_promql(struct arena *arena, const struct store_series_data *found,
-                                       size_t n)
+static bool is_gone(void *self)
 {
-    struct promql_series *series = ARENA_ARRAY(arena, struct promql_series, n);
-    for (size_t i = 0; i < n; i++)
-        series[i] = (struct promql_series){.labels = found[i].labels,
-                                           .n = found[i].n,
-                                           .samples = found[i].samples,
-                                           .n_histograms = found[i].n_histograms,
-                                           .histograms = found[i].histograms};
-    return series;
+    return http_client_gone(self);
 }
 
-bool store_promql_select(void *store, struct arena *arena, const struct matcher *matchers,
-                         size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                         struct promql_series **out, size_t *n, struct err *err)
+static void set_limits(struct asked *a, int64_t timeout_ms)
 {
-    struct store_series_data *found;
-    if (!store_select(store, arena, matchers, n_matchers, mint_ms, maxt_ms, 0, &found, n, err))
-        return false;
-    *out = as_promql(arena, found, *n);
-    return true;
-}
-
-static bool store_promql_first(void *store, struct arena *arena, const struct matcher *matchers,
-                               size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                               struct promql_series **out, size_t *n, struct err *err)
-{
-    struct store_series_data *found;
-    if (!store_select_first(store, arena, matchers, n_matchers, mint_ms, maxt_ms, &found, n, err))
-        return false;
-    *out = as_promql(arena, found, *n);
-    return true;
-}
-
-struct promql_source store_promql_source(struct store *store)
-{
-    return (struct promql_source){store, store_promql_select, store_promql_first};
+    const struct query_settings *q = &a->serve->options.query;
+    if (timeout_ms > q->timeout_ms)
+        timeout_ms = q->timeout_ms;
+    a->began_ns = clock_mono_ns();
+    a->options.deadline_mono_ns = a->began_ns + timeout_ms * 1000000;
+    a->options.max_samples = q->max_samples;
+    a->options.max_memory_bytes = q->max_memory_bytes;
+    a->options.cancelled = is_gone;
+    a->options.cancelled_self = a->request;
+    a->store = (struct bounded_source){a->serve->options.store, q->max_samples, q->max_memory_bytes,
+                                       a->request->arena->used_bytes};
+    a->source = bounded_promql_source(&a->store);
 }
 
 static bool take_query(struct serve *s, struct http_request *request,
@@ -63,16 +48,16 @@ static bool take_query(struct serve *s, struct http_request *request,
 {
     const char *text = http_param(request, "query");
     struct err err = ERR_INIT;
-    int64_t timeout_ms = MAX_TIMEOUT_MS;
-    *out = (struct asked){.source = store_promql_source(s->options.store)};
+    int64_t timeout_ms = s->options.query.timeout_ms;
+    out->serve = s;
+    out->request = request;
+    out->text = text ? text : "";
     if (!take_param(request, response, "timeout", parse_api_duration, false, &timeout_ms) ||
         !take_param(request, response, "lookback_delta", parse_api_duration, false,
                     &out->options.lookback_ms))
         return false;
-    if (timeout_ms > MAX_TIMEOUT_MS)
-        timeout_ms = MAX_TIMEOUT_MS;
-    out->options.deadline_mono_ns = clock_mono_ns() + timeout_ms * 1000000;
-    out->expr = promql_parse(request->arena, str_from(text ? text : ""), &err);
+    set_limits(out, timeout_ms);
+    out->expr = promql_parse(request->arena, str_from(out->text), &err);
     if (out->expr)
         return true;
     err_prefix(&err, "invalid parameter \"query\": ");
@@ -159,11 +144,13 @@ static void put_histograms(struct json_writer *w, struct arena *arena,
         json_close_array(w);
 }
 
-static void put_series(struct json_writer *w, struct arena *arena, const struct promql_result *r)
+/* The answer's text counts against query.maxMemory too. False: over it. */
+static bool put_series(struct json_writer *w, const struct asked *a, const struct promql_result *r)
 {
-    bool matrix = r->type == PROMQL_MATRIX;
+    bool matrix = r->type == PROMQL_MATRIX, fits = true;
+    struct arena *arena = a->request->arena;
     json_open_array(w);
-    for (size_t i = 0; i < r->n_series; i++) {
+    for (size_t i = 0; i < r->n_series && fits; i++) {
         const struct promql_series *series = &r->series[i];
         json_open_object(w);
         json_key(w, "metric");
@@ -173,12 +160,16 @@ static void put_series(struct json_writer *w, struct arena *arena, const struct 
         if (series->n_histograms > 0)
             put_histograms(w, arena, series, matrix);
         json_close_object(w);
+        fits =
+            w->out->n + arena->used_bytes - a->store.memory_before <= a->options.max_memory_bytes;
     }
     json_close_array(w);
+    return fits;
 }
 
-static void put_result(struct json_writer *w, struct arena *arena, const struct promql_result *r)
+static bool put_result(struct json_writer *w, const struct asked *a, const struct promql_result *r)
 {
+    bool fits = true;
     static const char *const types[] = {"scalar", "string", "vector", "matrix"};
     json_open_object(w);
     json_key(w, "resultType");
@@ -192,54 +183,74 @@ static void put_result(struct json_writer *w, struct arena *arena, const struct 
         json_put_str(w, r->string);
         json_close_array(w);
     } else {
-        put_series(w, arena, r);
+        fits = put_series(w, a, r);
     }
     json_close_object(w);
+    return fits;
 }
 
-static void respond_result(struct http_response *response, struct arena *arena,
-                           const struct promql_result *r)
+static bool respond_result(struct http_response *response, const struct asked *a,
+                           const struct promql_result *r, struct err *err)
 {
     struct json_writer w;
     open_success(&w, response);
-    put_result(&w, arena, r);
+    bool fits = put_result(&w, a, r);
     put_notes(&w, "warnings", r->warnings, r->n_warnings);
     put_notes(&w, "infos", r->infos, r->n_infos);
     close_success(&w);
+    return fits || err_set(err, ERR_LIMIT,
+                           "the answer needs over %llu bytes of memory, the limit "
+                           "(query.maxMemory)",
+                           (unsigned long long)a->options.max_memory_bytes);
 }
 
 /* --- Queries --- */
 
+static void answer_query(struct asked *a, struct http_response *response, bool good,
+                         const struct promql_result *result, struct err *err)
+{
+    good = good && respond_result(response, a, result, err);
+    if (!good) {
+        buf_release(&response->body);
+        fail_prometheus_err(response, err);
+    }
+    slow_log_note(a->serve->slow_log, &(struct slow_query){.kind = a->kind,
+                                                           .query = a->text,
+                                                           .peer = a->request->peer,
+                                                           .start_ms = a->start_ms,
+                                                           .end_ms = a->end_ms,
+                                                           .step_ms = a->step_ms,
+                                                           .took_ns = clock_mono_ns() - a->began_ns,
+                                                           .samples = result->touched,
+                                                           .bytes = a->request->arena->used_bytes,
+                                                           .error = good ? NULL : err->message});
+}
+
 void handle_query(void *context, struct http_request *request, struct http_response *response)
 {
-    struct asked asked;
-    struct promql_result result;
+    struct asked a = {.kind = "instant", .end_ms = clock_wall_ms()};
+    struct promql_result result = {0};
     struct err err = ERR_INIT;
-    int64_t t_ms = clock_wall_ms();
-    if (!take_param(request, response, "time", parse_api_time, false, &t_ms) ||
-        !take_query(context, request, response, &asked))
+    if (!take_param(request, response, "time", parse_api_time, false, &a.end_ms) ||
+        !take_query(context, request, response, &a))
         return;
-    if (promql_instant(asked.expr, &asked.source, &asked.options, t_ms, request->arena, &result,
-                       &err))
-        respond_result(response, request->arena, &result);
-    else
-        fail_prometheus_err(response, &err);
+    a.start_ms = a.end_ms;
+    bool good =
+        promql_instant(a.expr, &a.source, &a.options, a.end_ms, request->arena, &result, &err);
+    answer_query(&a, response, good, &result, &err);
 }
 
 void handle_query_range(void *context, struct http_request *request, struct http_response *response)
 {
-    struct asked asked;
-    struct promql_result result;
+    struct asked a = {.kind = "range"};
+    struct promql_result result = {0};
     struct err err = ERR_INIT;
-    int64_t start_ms, end_ms, step_ms;
-    if (!take_param(request, response, "start", parse_api_time, true, &start_ms) ||
-        !take_param(request, response, "end", parse_api_time, true, &end_ms) ||
-        !take_param(request, response, "step", parse_api_duration, true, &step_ms) ||
-        !take_query(context, request, response, &asked))
+    if (!take_param(request, response, "start", parse_api_time, true, &a.start_ms) ||
+        !take_param(request, response, "end", parse_api_time, true, &a.end_ms) ||
+        !take_param(request, response, "step", parse_api_duration, true, &a.step_ms) ||
+        !take_query(context, request, response, &a))
         return;
-    if (promql_range(asked.expr, &asked.source, &asked.options, start_ms, end_ms, step_ms,
-                     request->arena, &result, &err))
-        respond_result(response, request->arena, &result);
-    else
-        fail_prometheus_err(response, &err);
+    bool good = promql_range(a.expr, &a.source, &a.options, a.start_ms, a.end_ms, a.step_ms,
+                             request->arena, &result, &err);
+    answer_query(&a, response, good, &result, &err);
 }

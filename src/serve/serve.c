@@ -14,16 +14,22 @@
         "POST", path, handler, 0                                                                   \
     }
 
+#define FIRST_QUICK_ROUTE                                                                          \
+    {                                                                                              \
+        "GET", "/api/v1/metadata", handle_metadata, 0                                              \
+    }
+
+/* Those that read much of the store come first: they run on workers. */
 static const struct http_route routes[] = {
     BOTH_VERBS("/api/v1/query", handle_query),
     BOTH_VERBS("/api/v1/query_range", handle_query_range),
     BOTH_VERBS("/api/v1/query_exemplars", handle_query_exemplars),
-    BOTH_VERBS("/api/v1/format_query", handle_format_query),
-    BOTH_VERBS("/api/v1/parse_query", handle_parse_query),
     BOTH_VERBS("/api/v1/labels", handle_labels),
     BOTH_VERBS("/api/v1/series", handle_series),
     {"GET", "/api/v1/label/:name/values", handle_label_values, 0},
-    {"GET", "/api/v1/metadata", handle_metadata, 0},
+    FIRST_QUICK_ROUTE,
+    BOTH_VERBS("/api/v1/format_query", handle_format_query),
+    BOTH_VERBS("/api/v1/parse_query", handle_parse_query),
     {"GET", "/api/v1/targets", handle_targets, 0},
     {"GET", "/api/v1/targets/metadata", handle_target_metadata, 0},
     {"GET", "/api/v1/rules", handle_rules, 0},
@@ -79,11 +85,20 @@ static void free_serve(struct serve *s)
 {
     stop_otlp_ports(s);
     http_server_stop(s->server);
+    slow_log_close(s->slow_log);
     executions_release(s);
     otlp_free(s->otlp);
     remote_write_free(s->remote_write);
     (void)pthread_mutex_destroy(&s->lock);
     free(s);
+}
+
+static size_t count_slow_routes(void)
+{
+    size_t n = 0;
+    while (routes[n].handler != handle_metadata)
+        n++;
+    return n;
 }
 
 struct serve *serve_start(const struct serve_options *options, struct err *err)
@@ -97,9 +112,18 @@ struct serve *serve_start(const struct serve_options *options, struct err *err)
     if (options->otlp.classic_exponentials)
         otlp_keep_classic(s->otlp);
     s->remote_write = remote_write_new(options->store, options->metadata, clock_wall_ms());
+    if (options->query.slow_ms > 0) {
+        s->slow_log = slow_log_open(options->query.slow_ms, options->query.slow_path, err);
+        if (!s->slow_log) {
+            free_serve(s);
+            return NULL;
+        }
+    }
     struct http_server_options http = {.listen = options->listen,
                                        .routes = routes,
                                        .n_routes = sizeof routes / sizeof *routes,
+                                       .n_slow_routes = count_slow_routes(),
+                                       .workers = (unsigned)options->query.max_concurrency,
                                        .context = s,
                                        .refuse = refuse_otlp};
     s->server = http_server_start(&http, err);

@@ -64,6 +64,7 @@ struct serve_options {
     bool admin_api;            /* deletions and snapshots may be asked for */
     struct metadata_store *metadata;
     struct ledger *ledger;
+    struct query_settings query; /* slow_path is copied */
     struct rules *rules;
     struct notifier *notifier;
     control_fn *control;
