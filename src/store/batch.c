@@ -131,16 +131,18 @@ static enum store_result judge_late(struct store_batch *b, const struct pending 
     return result;
 }
 
-/* Against the newest sample as this batch sees it: its own, or what is committed. */
-static enum store_result judge(struct store_batch *b, const struct pending *p)
+/* Against the newest sample as this batch sees it: its own, or what is committed. *in_order says
+ * that there is none at its time or later. */
+static enum store_result judge(struct store_batch *b, const struct pending *p, bool *in_order)
 {
     struct series *s = p->series;
     int64_t t_ms = p->t_ms;
     const struct pending *own = own_newest(b, s);
+    int64_t last_t_ms = own ? own->t_ms : atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
+    *in_order = t_ms > last_t_ms;
     if (is_too_far_ahead(b, t_ms))
         return STORE_TOO_FAR_AHEAD;
-    int64_t last_t_ms = own ? own->t_ms : atomic_load_explicit(&s->last_t_ms, memory_order_relaxed);
-    if (t_ms > last_t_ms)
+    if (*in_order)
         return STORE_OK;
     if (t_ms < last_t_ms)
         return judge_late(b, p);
@@ -197,14 +199,12 @@ bool store_batch_newest_histogram(const struct store_batch *b, uint64_t ref, str
 }
 
 /* The hint is for the newest: a late one leaves it alone. */
-static void put(struct store_batch *b, const struct pending *p)
+static void put(struct store_batch *b, const struct pending *p, bool in_order)
 {
-    const struct pending *own = own_newest(b, p->series);
-    int64_t last_t_ms =
-        own ? own->t_ms : atomic_load_explicit(&p->series->last_t_ms, memory_order_relaxed);
-    if (p->t_ms > last_t_ms)
+    if (in_order)
         atomic_store_explicit(&p->series->pending, (uint32_t)b->n, memory_order_relaxed);
-    b->v = mem_grow(b->v, b->n, &b->capacity, sizeof *b->v);
+    if (b->n == b->capacity)
+        b->v = mem_grow(b->v, b->n, &b->capacity, sizeof *b->v);
     b->v[b->n++] = *p;
     if (b->seen.n > 0)
         see(b, b->n - 1);
@@ -214,16 +214,17 @@ static enum store_result add(struct store_batch *b, uint64_t ref, struct pending
                              enum store_origin origin)
 {
     enum store_result result = STORE_LIMIT;
+    bool in_order;
     if (ref != 0) {
         p->series = head_at(&b->store->head, ref);
         CHECK(p->series && b->n < UINT32_MAX);
         p->may_be_late = p->t_ms >= head_late_limit(&b->store->head);
-        result = judge(b, p);
+        result = judge(b, p, &in_order);
         if (result == STORE_OK) {
             p->origin_zero = origin == STORE_ORIGIN_ZERO;
             if (p->is_histogram)
                 p->h = histogram_copy(&b->arena, p->h);
-            put(b, p);
+            put(b, p, in_order);
         }
     }
     if (result != STORE_OK && result != STORE_DUPLICATE)
