@@ -18,6 +18,8 @@ static bool check_memory(const struct query *q, uint64_t more_bytes, struct err 
 {
     uint64_t limit = q->options.max_memory_bytes;
     uint64_t used = q->arena->used_bytes - q->memory_before + more_bytes;
+    for (size_t i = 0; i < q->n_rooms; i++)
+        used += q->rooms[i]->used_bytes;
     if (limit == 0 || used <= limit)
         return true;
     return err_set(err, ERR_LIMIT,
@@ -49,7 +51,7 @@ bool spend_slow(struct query *q, struct err *err)
 
 void add_note(struct query *q, enum note_kind kind, size_t position, const char *format, ...)
 {
-    char message[400];
+    char message[400], text[500];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args);
@@ -57,15 +59,14 @@ void add_note(struct query *q, enum note_kind kind, size_t position, const char 
     if (q->n_notes == MAX_NOTES)
         return;
     struct place place = place_of(q->text, position);
-    const char *text =
-        arena_printf(q->arena, "PromQL %s: %s (%zu:%zu)", kind == NOTE_WARNING ? "warning" : "info",
-                     message, place.line, place.column);
+    (void)snprintf(text, sizeof text, "PromQL %s: %s (%zu:%zu)",
+                   kind == NOTE_WARNING ? "warning" : "info", message, place.line, place.column);
     for (size_t i = 0; i < q->n_notes; i++) {
         if (strcmp(q->notes[i].text, text) == 0)
             return;
     }
     q->notes = arena_grow(q->arena, q->notes, q->n_notes, &q->note_capacity, sizeof *q->notes);
-    q->notes[q->n_notes++] = (struct note){kind, text};
+    q->notes[q->n_notes++] = (struct note){kind, arena_strdup(q->arena, text)};
 }
 
 /* --- Columns --- */
@@ -151,23 +152,25 @@ static void release_room(void *arena)
     arena_release(arena);
 }
 
-static struct arena *room_in(struct arena *owner)
+static struct arena *room_of(struct query *q)
 {
-    struct arena *room = ARENA_NEW(owner, struct arena);
+    struct arena *room = ARENA_NEW(q->arena, struct arena);
     arena_init(room);
-    arena_on_release(owner, release_room, room);
+    arena_on_release(q->arena, release_room, room);
+    q->rooms = arena_grow(q->arena, q->rooms, q->n_rooms, &q->room_capacity, sizeof *q->rooms);
+    q->rooms[q->n_rooms++] = room;
     return room;
 }
 
 struct arena *new_room(struct evaluation *e)
 {
-    return room_in(e->arena);
+    return room_of(e->query);
 }
 
 struct arena *scratch_room(struct query *q)
 {
     if (!q->scratch)
-        q->scratch = room_in(q->arena);
+        q->scratch = room_of(q);
     arena_clear(q->scratch);
     return q->scratch;
 }

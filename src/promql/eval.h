@@ -77,6 +77,8 @@ struct query {
     struct note *notes;
     size_t n_notes, note_capacity;
     struct arena *scratch; /* scratch_room() */
+    struct arena **rooms;  /* that and all of new_room(): they count as the query's memory */
+    size_t n_rooms, room_capacity;
 };
 
 /* Warnings and infos; each text once. `position` is that of what they are about. */

@@ -425,6 +425,12 @@ static bool all_at_once(struct ranger *r, const struct matrix_series *s, double 
     return true;
 }
 
+/* What is made takes memory, which is looked at now and then, too. */
+static uint64_t work_of(const struct mover *m, const struct value *v)
+{
+    return m->to - m->from + 20 * (m->h_to - m->h_from) + (v->h ? 16 * native_size(v->h) : 0);
+}
+
 static bool range_column(struct ranger *r, const struct matrix_series *s, struct column *out,
                          struct err *err)
 {
@@ -448,7 +454,7 @@ static bool range_column(struct ranger *r, const struct matrix_series *s, struct
         out->v[i] = v.v;
         if (out->h)
             out->h[i] = v.h;
-        if (!spend(r->e->query, m.to - m.from + 20 * (m.h_to - m.h_from), err))
+        if (!spend(r->e->query, work_of(&m, &v), err))
             return false;
     }
     return true;

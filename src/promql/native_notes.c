@@ -5,6 +5,13 @@ struct wording {
     const char *text;
 };
 
+/* As much of it as there is room for. */
+static struct str name_of(struct labels labels)
+{
+    struct str name = labels_get(labels, LABEL_NAME);
+    return str_make(name.p, name.n < 200 ? name.n : 200);
+}
+
 void note_metric(struct query *q, enum metric_note note, struct labels labels, size_t position)
 {
     static const struct wording words[] = {
@@ -12,8 +19,8 @@ void note_metric(struct query *q, enum metric_note note, struct labels labels, s
         METRIC_NOTES(X)
 #undef X
     };
-    add_note(q, words[note].kind, position, "%s \"%.200s\"", words[note].text,
-             arena_cstr(q->arena, labels_get(labels, LABEL_NAME)));
+    struct str name = name_of(labels);
+    add_note(q, words[note].kind, position, "%s \"" STR_FMT "\"", words[note].text, STR_ARG(name));
 }
 
 void note_optional(struct query *q, enum optional_note note, struct labels labels, size_t position)
@@ -23,10 +30,10 @@ void note_optional(struct query *q, enum optional_note note, struct labels label
         OPTIONAL_NOTES(X)
 #undef X
     };
-    struct str name = labels_get(labels, LABEL_NAME);
+    struct str name = name_of(labels);
     if (name.n > 0)
-        add_note(q, words[note].kind, position, "%s for metric name \"%.200s\"", words[note].text,
-                 arena_cstr(q->arena, name));
+        add_note(q, words[note].kind, position, "%s for metric name \"" STR_FMT "\"",
+                 words[note].text, STR_ARG(name));
     else
         add_note(q, words[note].kind, position, "%s", words[note].text);
 }

@@ -14,10 +14,8 @@ static void begin(struct query *q, const struct promql_expr *expr,
                   const struct promql_source *source, const struct promql_options *options,
                   struct arena *arena)
 {
-    *q = (struct query){.source = source,
-                        .arena = arena,
-                        .text = expr->text,
-                        .memory_before = arena->used_bytes};
+    *q = (struct query){
+        .source = source, .arena = arena, .text = expr->text, .memory_before = arena->used_bytes};
     if (options)
         q->options = *options;
     if (q->options.lookback_ms <= 0)
