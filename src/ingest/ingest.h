@@ -28,6 +28,52 @@ void metadata_store_put(struct metadata_store *, struct str family, struct str t
 void metadata_store_json(struct metadata_store *, const char *name, size_t limit,
                          struct json_writer *);
 
+/* --- Freshness: how long after its event a sample can be seen, and up to when all is, by source: a
+ * target, a service that sends OTLP, a sender of remote write. Any thread. --- */
+struct freshness;
+
+/* X(enumerator, name) */
+#define FRESHNESS_KINDS(X)                                                                         \
+    X(FRESHNESS_SCRAPE, "scrape")                                                                  \
+    X(FRESHNESS_OTLP, "otlp")                                                                      \
+    X(FRESHNESS_REMOTE_WRITE, "remote_write")
+
+enum freshness_kind {
+#define X(code, name) code,
+    FRESHNESS_KINDS(X)
+#undef X
+};
+const char *freshness_kind_name(enum freshness_kind);
+
+struct freshness *freshness_new(void);
+void freshness_free(struct freshness *);
+
+/* Something of a source has become visible at visible_ms, its newest event being of newest_ms.
+ * interval_ms: between two such; 0 = it is learned. Only 10,000 sources are known at a time; one
+ * that was not heard for an hour makes room. */
+void freshness_note(struct freshness *, enum freshness_kind, struct str job, struct str instance,
+                    int64_t newest_ms, int64_t visible_ms, int64_t interval_ms);
+/* It is not expected any more: its target was removed. */
+void freshness_forget(struct freshness *, enum freshness_kind, struct str job, struct str instance);
+
+/* The time of its newest visible event, of whatever kind it is; 0 = no such source. */
+int64_t freshness_newest(struct freshness *, struct str job, struct str instance);
+
+#define FRESHNESS_BOUNDS 13
+extern const double freshness_bounds[FRESHNESS_BOUNDS]; /* seconds, ascending, without +Inf */
+
+struct freshness_source {
+    enum freshness_kind kind;
+    struct str job, instance;
+    int64_t newest_ms, visible_ms, interval_ms;
+    int64_t watermark_ms; /* everything up to here is visible, as far as one can know: a target's
+                             last good scrape; what is pushed: newest less an interval */
+    double sum_seconds;
+    uint64_t count, buckets[FRESHNESS_BOUNDS]; /* of each bucket alone */
+};
+/* All of them, ordered by kind, job and instance. */
+void freshness_list(struct freshness *, struct arena *, struct freshness_source **out, size_t *n);
+
 /* --- Scraping (control thread). --- */
 struct scrape_manager;
 struct scrape_manager *scrape_manager_new(struct loop *, struct http_client *, struct store *,
@@ -51,6 +97,8 @@ struct target_status {
 };
 void scrape_manager_targets(struct scrape_manager *, struct arena *, struct target_status **out,
                             size_t *n);
+/* Say there when a scrape becomes visible; NULL = nowhere. */
+void scrape_manager_set_freshness(struct scrape_manager *, struct freshness *);
 /* Scrapes that were left out because the store could not take more (store_accepts). */
 uint64_t scrape_manager_skipped(const struct scrape_manager *);
 
@@ -108,6 +156,7 @@ struct otlp;
 struct otlp *otlp_new(struct store *, struct metadata_store *,
                       int64_t now_ms); /* watches from now */
 void otlp_free(struct otlp *);
+void otlp_set_freshness(struct otlp *, struct freshness *); /* before the first request */
 /* ExponentialHistogram becomes classic buckets at the powers of two from 2^-14 to 2^30 instead;
  * before the first request. */
 void otlp_keep_classic(struct otlp *);
@@ -159,7 +208,8 @@ bool remote_write_message_of(const char *content_type, enum remote_write_message
 struct remote_write_result {
     uint64_t samples, histograms, exemplars;                         /* in the request */
     uint64_t samples_written, histograms_written, exemplars_written; /* taken or there already */
-    bool limited; /* all that was refused was for lack of room, which may be there later */
+    int64_t newest_ms; /* of what was written; 0 = nothing */
+    bool limited;      /* all that was refused was for lack of room, which may be there later */
     char message[640]; /* how much was refused and why, naming the first; "" when nothing was */
 };
 /* Append a message that is decompressed already. now_ms is the receive time. False: nothing was

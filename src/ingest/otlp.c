@@ -32,6 +32,11 @@ void otlp_free(struct otlp *o)
     free(o);
 }
 
+void otlp_set_freshness(struct otlp *o, struct freshness *freshness)
+{
+    o->freshness = freshness;
+}
+
 void otlp_point_reset(struct otlp_point *p)
 {
     p->start_ns = p->t_ns = 0;

@@ -1,4 +1,5 @@
 /* One request under way: points find their series and are added to one batch. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ingest/otlp_internal.h"
 #include "ingest/otlp_names.h"
@@ -102,6 +103,11 @@ static void end_resource(struct otlp_intake *r)
     struct sample newest;
     int64_t t_ms = r->resource_newest_ms;
     r->resource_newest_ms = 0;
+    if (resource && t_ms != 0 && r->otlp->freshness) {
+        r->heard =
+            arena_grow(&r->arena, r->heard, r->n_heard, &r->heard_capacity, sizeof *r->heard);
+        r->heard[r->n_heard++] = (struct otlp_heard){resource, t_ms};
+    }
     if (!resource || resource->info_ref == 0 || t_ms == 0)
         return;
     if (store_batch_newest(r->batch, resource->info_ref, &newest) && newest.t_ms >= t_ms)
@@ -276,13 +282,25 @@ static void note_exports(struct otlp_intake *r)
     key_cache_unlock(r->cache);
 }
 
+static void note_freshness(const struct otlp_intake *r)
+{
+    int64_t now_ms = clock_wall_ms();
+    for (size_t i = 0; i < r->n_heard; i++) {
+        struct labels who = r->heard[i].resource->identity;
+        freshness_note(r->otlp->freshness, FRESHNESS_OTLP, labels_get(who, "job"),
+                       labels_get(who, "instance"), r->heard[i].newest_ms, now_ms, 0);
+    }
+}
+
 bool otlp_intake_commit(struct otlp_intake *r, struct err *err)
 {
     end_family(r);
     end_resource(r);
     bool done = store_batch_commit(r->batch, err);
-    if (done)
+    if (done) {
         note_exports(r);
+        note_freshness(r);
+    }
     end(r);
     return done;
 }

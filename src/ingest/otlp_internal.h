@@ -27,7 +27,8 @@
 struct otlp {
     struct store *store;
     struct metadata_store *metadata;
-    int64_t since_ms; /* when it began to watch */
+    struct freshness *freshness; /* or NULL */
+    int64_t since_ms;            /* when it began to watch */
     bool classic_exponentials;
     pthread_mutex_t adding; /* held by a request with differences, from the first to its commit */
     pthread_mutex_t swap_lock; /* guards cache */
@@ -97,6 +98,12 @@ struct otlp_seen {
     int64_t t_ms;
 };
 
+/* A resource that is known to be visible once the request is committed. */
+struct otlp_heard {
+    const struct otlp_resource *resource;
+    int64_t newest_ms;
+};
+
 struct otlp_intake {
     struct otlp *otlp;
     struct key_cache *cache;
@@ -119,6 +126,8 @@ struct otlp_intake {
     int64_t absent_ms;        /* a series that is new was not there at this time; 0 = unknown */
     char name[101];           /* of the metric, for messages */
 
+    struct otlp_heard *heard; /* resources with points that were taken */
+    size_t n_heard, heard_capacity;
     struct otlp_seen *seen;
     size_t n_seen, seen_capacity;
     double values[OTLP_MAX_VALUES];

@@ -231,6 +231,8 @@ static bool is_written(struct rw_intake *r, enum store_result result, int64_t t_
     bool written = result == STORE_OK || result == STORE_DUPLICATE;
     if (!written)
         refuse_sample(r, result, t_ms);
+    else if (t_ms > r->result->newest_ms)
+        r->result->newest_ms = t_ms;
     return written;
 }
 

@@ -37,7 +37,8 @@ struct scrape_manager {
     struct arena dropped_arena;
     struct dropped_target *dropped; /* by relabeling, in the order of the configuration */
     size_t n_dropped, dropped_capacity, dropped_total;
-    uint64_t skipped; /* scrapes */
+    uint64_t skipped;            /* scrapes */
+    struct freshness *freshness; /* or NULL */
 };
 
 /* --- One scrape --- */
@@ -51,6 +52,10 @@ static void answered(void *arg, const struct http_answer *http, const struct err
     struct scrape_answer answer = {http, err, t->stamp_ms};
     t->transfer = NULL;
     target_take(t, m->store, m->metadata, &answer);
+    if (t->up)
+        freshness_note(m->freshness, FRESHNESS_SCRAPE, labels_get(t->labels, "job"),
+                       labels_get(t->labels, "instance"), t->stamp_ms, clock_wall_ms(),
+                       t->interval_ms);
     t->due_ms = schedule_next(t->due_ms, clock_wall_ms(), t->interval_ms);
     wait_for_turn(t);
 }
@@ -296,6 +301,8 @@ static void end_unwanted(struct scrape_manager *m)
         if (t->wanted)
             continue;
         target_end(t, batch, now_ms);
+        freshness_forget(m->freshness, FRESHNESS_SCRAPE, labels_get(t->labels, "job"),
+                         labels_get(t->labels, "instance"));
         free_target(t);
     }
     if (!store_batch_commit(batch, &err))
@@ -392,6 +399,11 @@ void scrape_manager_dropped(const struct scrape_manager *m, const struct dropped
 {
     *out = m->dropped;
     *n = m->n_dropped;
+}
+
+void scrape_manager_set_freshness(struct scrape_manager *m, struct freshness *freshness)
+{
+    m->freshness = freshness;
 }
 
 uint64_t scrape_manager_skipped(const struct scrape_manager *m)

@@ -3,6 +3,10 @@
 #include "base/num.h"
 #include "serve/internal.h"
 
+#include <math.h>
+
+#define MAX_SHOWN 1000 /* sources */
+
 static void begin_family(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -23,11 +27,8 @@ static void add_plain(struct buf *out, const char *name, const char *type, const
     add_value(out, v);
 }
 
-/* name{label="value"} v, with the value escaped. */
-static void add_labelled(struct buf *out, const char *name, const char *label, struct str value,
-                         double v)
+static void add_escaped(struct buf *out, struct str value)
 {
-    buf_printf(out, "%s{%s=\"", name, label);
     for (size_t i = 0; i < value.n; i++) {
         if (value.p[i] == '\\' || value.p[i] == '"')
             buf_add_char(out, '\\');
@@ -36,6 +37,14 @@ static void add_labelled(struct buf *out, const char *name, const char *label, s
         else
             buf_add_char(out, value.p[i]);
     }
+}
+
+/* name{label="value"} v */
+static void add_labelled(struct buf *out, const char *name, const char *label, struct str value,
+                         double v)
+{
+    buf_printf(out, "%s{%s=\"", name, label);
+    add_escaped(out, value);
     buf_add_cstr(out, "\"}");
     add_value(out, v);
 }
@@ -92,6 +101,55 @@ static void add_otlp(struct buf *out, const struct otlp *otlp)
         add_labelled(out, refused, "signal", str_from(signals[i]), (double)rejected[i]);
 }
 
+/* --- Freshness --- */
+
+static void add_names(struct buf *out, const char *metric, const struct freshness_source *s)
+{
+    buf_printf(out, "%s{kind=\"%s\",job=\"", metric, freshness_kind_name(s->kind));
+    add_escaped(out, s->job);
+    buf_add_cstr(out, "\",instance=\"");
+    add_escaped(out, s->instance);
+}
+
+static void add_histogram(struct buf *out, const struct freshness_source *s)
+{
+    uint64_t below = 0;
+    for (size_t i = 0; i <= FRESHNESS_BOUNDS; i++) {
+        add_names(out, "cqed_freshness_seconds_bucket", s);
+        buf_add_cstr(out, "\",le=\"");
+        num_add_double(out, i < FRESHNESS_BOUNDS ? freshness_bounds[i] : (double)INFINITY);
+        below = i < FRESHNESS_BOUNDS ? below + s->buckets[i] : s->count;
+        buf_add_cstr(out, "\"}");
+        add_value(out, (double)below);
+    }
+    add_names(out, "cqed_freshness_seconds_sum", s);
+    buf_add_cstr(out, "\"}");
+    add_value(out, s->sum_seconds);
+    add_names(out, "cqed_freshness_seconds_count", s);
+    buf_add_cstr(out, "\"}");
+    add_value(out, (double)s->count);
+}
+
+static void add_freshness(struct buf *out, struct freshness *f, struct arena *arena)
+{
+    static const char watermark[] = "cqed_watermark_timestamp_seconds";
+    struct freshness_source *v;
+    size_t n;
+    freshness_list(f, arena, &v, &n);
+    n = n < MAX_SHOWN ? n : MAX_SHOWN;
+    begin_family(out, "cqed_freshness_seconds", "histogram",
+                 "From the newest event of a scrape or a request to when it could be seen.");
+    for (size_t i = 0; i < n; i++)
+        add_histogram(out, &v[i]);
+    begin_family(out, watermark, "gauge",
+                 "Everything of the source up to this time is visible, as far as one can know.");
+    for (size_t i = 0; i < n; i++) {
+        add_names(out, watermark, &v[i]);
+        buf_add_cstr(out, "\"}");
+        add_value(out, (double)v[i].watermark_ms / 1000);
+    }
+}
+
 void add_intake_metrics(struct buf *out, struct serve *s, struct arena *arena, const json_t *status)
 {
     const json_t *targets = json_object_get(status, "targets");
@@ -99,6 +157,7 @@ void add_intake_metrics(struct buf *out, struct serve *s, struct arena *arena, c
     add_refusals(out, s->options.store);
     add_owners(out, s->options.store, arena);
     add_otlp(out, s->otlp);
+    add_freshness(out, s->options.freshness, arena);
     add_plain(out, "cqed_scrapes_skipped_total", "counter",
               "Scrapes left out because the store could not keep up.",
               json_get_double(targets, "skipped", 0));

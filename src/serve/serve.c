@@ -109,6 +109,7 @@ struct serve *serve_start(const struct serve_options *options, struct err *err)
     s->options = *options;
     (void)pthread_mutex_init(&s->lock, NULL);
     s->otlp = otlp_new(options->store, options->metadata, clock_wall_ms());
+    otlp_set_freshness(s->otlp, options->freshness);
     if (options->otlp.classic_exponentials)
         otlp_keep_classic(s->otlp);
     s->remote_write = remote_write_new(options->store, options->metadata, clock_wall_ms());

@@ -63,6 +63,7 @@ struct serve_options {
     struct store *store;
     bool admin_api;            /* deletions and snapshots may be asked for */
     struct metadata_store *metadata;
+    struct freshness *freshness; /* borrowed; NULL = nobody asks */
     struct ledger *ledger;
     struct query_settings query; /* slow_path is copied */
     struct rules *rules;

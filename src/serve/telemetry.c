@@ -40,6 +40,17 @@ static bool read_remote_write(const struct http_request *request, enum remote_wr
     return done;
 }
 
+/* A sender is known by its address alone: its series have the names of their own targets. */
+static void note_sender(struct serve *s, const struct http_request *request,
+                        const struct remote_write_result *result)
+{
+    const char *colon = strrchr(request->peer, ':');
+    struct str host = str_make(request->peer, colon ? (size_t)(colon - request->peer) : 0);
+    if (result->newest_ms > 0)
+        freshness_note(s->options.freshness, FRESHNESS_REMOTE_WRITE, STR(""), host,
+                       result->newest_ms, clock_wall_ms(), 0);
+}
+
 static void add_written(struct http_response *response, const char *what, uint64_t n)
 {
     char name[64], value[24];
@@ -71,6 +82,8 @@ void handle_remote_write(void *context, struct http_request *request,
                                    &err);
         status = err.code == ERR_IO ? 503 : err.code == ERR_LIMIT ? 413 : 400;
     }
+    if (done)
+        note_sender(s, request, &result);
     if (done && !result.message[0])
         answer_remote_write(response, 204, "");
     else

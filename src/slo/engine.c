@@ -17,6 +17,7 @@
 #define BUCKET_METRIC "cqed_sli_bucket_total"
 #define REPEAT_MS 10000 /* an unchanged sum is still written this often */
 #define MAX_EDGES 64
+#define MAX_SOURCES 1000 /* of an arm */
 #define OCTAVE_MIN (-14) /* edges that native histograms are read at: powers of two */
 #define OCTAVE_MAX 30
 #define CLASSIC_MS 300000 /* classic series stand for native ones of the same name this long */
@@ -35,6 +36,13 @@ struct bucket {
     struct sum sum;
 };
 
+/* Of an arm: where its series come from. */
+struct source {
+    struct source *next;
+    struct str job, instance;
+    int64_t newest_ms;
+};
+
 struct arm {
     struct arm *next;
     struct str version;
@@ -45,6 +53,9 @@ struct arm {
     bool has_native, has_classic;
     int64_t newest_ms;
     uint64_t impossible;
+    struct source *sources; /* newest first */
+    size_t n_sources;
+    struct map *by_name; /* job, 0, instance -> struct source */
 };
 
 struct slo {
@@ -68,6 +79,7 @@ enum link_kind { LINK_FLOAT, LINK_COUNT, LINK_GOOD, LINK_EDGES };
 struct link {
     struct slo *slo;
     struct arm *arm;
+    struct source *source; /* NULL when the arm has too many */
     enum sli_role role;
     double edge; /* SLI_BUCKET */
     enum link_kind kind;
@@ -134,6 +146,11 @@ static struct slo *find_slo(const struct slo_engine *e, struct str name)
     return NULL;
 }
 
+static void free_map(void *map)
+{
+    map_free(map);
+}
+
 /* The arm of a version, made when it is new; NULL when there are too many. */
 static struct arm *arm_of(struct slo_engine *e, struct slo *s, struct str version)
 {
@@ -147,6 +164,8 @@ static struct arm *arm_of(struct slo_engine *e, struct slo *s, struct str versio
         return NULL;
     struct arm *arm = ARENA_NEW(&e->arena, struct arm);
     arm->version = arena_str(&e->arena, version);
+    arm->by_name = map_new();
+    arena_on_release(&e->arena, free_map, arm->by_name);
     arm->next = *at;
     *at = arm;
     s->n_arms++;
@@ -176,9 +195,13 @@ static void adopt_arm(struct slo_engine *e, struct slo *into, const struct arm *
         return;
     struct arm *next = arm->next;
     struct str version = arm->version;
+    struct map *names = arm->by_name;
     *arm = *from;
     arm->next = next;
     arm->version = version;
+    arm->sources = NULL; /* they come anew when the series are bound */
+    arm->n_sources = 0;
+    arm->by_name = names;
     for (size_t i = 0; i < arm->n_buckets; i++)
         arm->buckets[i].le = arena_str(&e->arena, arm->buckets[i].le);
 }
@@ -266,6 +289,28 @@ static void bind_own(struct slo_engine *e, struct labels labels, struct str metr
     add_link(e, list, link);
 }
 
+/* NULL when there are too many. */
+static struct source *source_of(struct slo_engine *e, struct arm *arm, struct labels labels)
+{
+    struct buf name = BUF_INIT;
+    struct str job = labels_get(labels, "job"), instance = labels_get(labels, "instance");
+    buf_add_str(&name, job);
+    buf_add_char(&name, '\0');
+    buf_add_str(&name, instance);
+    struct source *s = map_get(arm->by_name, buf_str(&name));
+    if (!s && arm->n_sources < MAX_SOURCES) {
+        s = ARENA_NEW(&e->arena, struct source);
+        s->job = arena_str(&e->arena, job);
+        s->instance = arena_str(&e->arena, instance);
+        s->next = arm->sources;
+        arm->sources = s;
+        arm->n_sources++;
+        (void)map_set(arm->by_name, buf_str(&name), s);
+    }
+    buf_release(&name);
+    return s;
+}
+
 /* The labels with another name, and without `le` or with this one. */
 static struct labels renamed(struct arena *arena, struct labels labels, struct str name,
                              const char *suffix, const char *le)
@@ -327,6 +372,7 @@ static void bind_native(struct slo_engine *e, struct slo *s, struct labels label
     if (!link.arm)
         return;
     link.twin = twin_of(e, s, labels);
+    link.source = source_of(e, link.arm, labels);
     link.kind = LINK_COUNT;
     link.role = SLI_TOTAL;
     if (total)
@@ -364,6 +410,7 @@ static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, 
         }
         if (native.n > 0 && str_starts(name, native))
             link.twin = twin_of(e, s, labels);
+        link.source = source_of(e, link.arm, labels);
         add_link(e, list, link);
     }
 }
@@ -450,6 +497,8 @@ static void feed_link(const struct link *l, int64_t t_ms, double v, double incre
     }
     if (!isnan(v) && t_ms > arm->newest_ms)
         arm->newest_ms = t_ms;
+    if (!isnan(v) && l->source && t_ms > l->source->newest_ms)
+        l->source->newest_ms = t_ms;
     if (!isnan(v) && l->twin && t_ms > l->twin->classic_ms)
         l->twin->classic_ms = t_ms;
 }
@@ -491,6 +540,8 @@ static void feed_native(struct slo_engine *e, const struct link *l, int64_t t_ms
     }
     if (t_ms > arm->newest_ms)
         arm->newest_ms = t_ms;
+    if (l->source && t_ms > l->source->newest_ms)
+        l->source->newest_ms = t_ms;
 }
 
 /* What our own series said is the sum. The bad events are not written: they follow from the two. */
@@ -659,6 +710,10 @@ static void copy_arm(struct arena *arena, const struct slo *s, const struct arm 
         edges[i] = arm->buckets[i].edge;
         cumulative[i] = arm->buckets[i].sum.value;
     }
+    struct slo_source *sources = ARENA_ARRAY(arena, struct slo_source, arm->n_sources);
+    size_t n = 0;
+    for (const struct source *from = arm->sources; from; from = from->next)
+        sources[n++] = (struct slo_source){from->job, from->instance, from->newest_ms};
     double good = good_of(s, arm);
     *out = (struct slo_arm){.version = arena_str(arena, arm->version),
                             .good = good,
@@ -668,7 +723,9 @@ static void copy_arm(struct arena *arena, const struct slo *s, const struct arm 
                             .n_edges = arm->lacks_edges ? 0 : arm->n_buckets,
                             .edges = edges,
                             .cumulative = cumulative,
-                            .impossible = arm->impossible};
+                            .impossible = arm->impossible,
+                            .sources = sources,
+                            .n_sources = n};
 }
 
 bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name,

@@ -61,6 +61,12 @@ void slo_engine_end(void *self);
 void slo_engine_flush(struct slo_engine *, int64_t t_ms,
                       void (*emit)(void *arg, struct labels, int64_t t_ms, double v), void *arg);
 
+/* Who an arm's series come from, as `job` and `instance` tell. */
+struct slo_source {
+    struct str job, instance;
+    int64_t newest_ms; /* of its samples in this arm; 0 = none came yet */
+};
+
 /* What an arm's counters say now. */
 struct slo_arm {
     struct str version;
@@ -72,6 +78,8 @@ struct slo_arm {
     const double *edges;
     const double *cumulative;
     uint64_t impossible; /* samples that made good > total, or negative */
+    const struct slo_source *sources; /* the first 1,000; their strings are the engine's */
+    size_t n_sources;
 };
 
 /* Every arm of an SLO, ordered by version; copied into the arena at one instant. False: no such
