@@ -109,6 +109,10 @@ struct evidence judge_split(const struct rollout *, struct arena *, int64_t now_
 bool is_controlled(const struct check_spec *);
 void add_point(struct check *, int64_t t_ms);
 
+/* sources.c: what some of an arm's sources are late for is no pass, and as old as they are. */
+void check_sources(struct daemon *, const struct rollout *, struct evidence *,
+                   const struct slo_arm *, int64_t now_ms, struct arena *);
+
 /* gauges.c */
 struct evidence compare_gauge(struct daemon *, struct rollout *, struct check *, struct arena *,
                               int64_t now_ms);

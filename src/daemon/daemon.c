@@ -215,7 +215,9 @@ static bool open_telemetry(struct daemon *d, struct err *err)
     apply_limits(d, d->config);
     d->source = store_promql_source(d->store);
     d->metadata = metadata_store_new();
+    d->freshness = freshness_new();
     d->scrapes = scrape_manager_new(d->loop, d->client, d->store, d->metadata);
+    scrape_manager_set_freshness(d->scrapes, d->freshness);
     return true;
 }
 
@@ -259,6 +261,7 @@ static bool open_all(struct daemon *d, struct err *err)
                                                    .store = d->store,
                                                    .admin_api = d->config->admin_api,
                                                    .metadata = d->metadata,
+                                                   .freshness = d->freshness,
                                                    .ledger = d->ledger,
                                                    .query = d->config->query,
                                                    .rules = d->rules,
@@ -293,6 +296,7 @@ static void close_all(struct daemon *d)
     slo_engine_free(d->engine);
     if (d->metadata)
         metadata_store_free(d->metadata);
+    freshness_free(d->freshness);
     config_free(d->config);
     arena_release(&d->arena);
 }

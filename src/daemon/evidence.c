@@ -183,6 +183,9 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
     if (e.state != EVIDENCE_FAIL) {
         check_clocks(r, &e, stable, canary, now_ms, arena);
         check_freshness(r, &e, stable_ms, canary_ms, arena);
+        check_sources(d, r, &e, stable, now_ms, arena);
+        if (exposed)
+            check_sources(d, r, &e, canary, now_ms, arena);
     } else {
         e.fresh_ms = stable_ms > canary_ms ? stable_ms : canary_ms;
     }

@@ -65,6 +65,7 @@ struct daemon {
     struct store_tap tap;
     struct store *store;
     struct metadata_store *metadata;
+    struct freshness *freshness; /* NULL in tests: then nothing is known of it */
     struct scrape_manager *scrapes;
     struct ledger *ledger;
     struct serve *serve;
@@ -145,7 +146,7 @@ const struct notice *start_notices(struct daemon *, struct rollout *, struct are
 
 /* questions.c: evidence that has no arms. */
 struct evidence answer_query(struct daemon *, struct arena *, const struct check_spec *,
-                             const char *query, int64_t now_ms);
+                             const char *query, int64_t max_age_ms, int64_t now_ms);
 struct evidence answer_slo(struct daemon *, struct arena *, const struct check_spec *,
                            int64_t window_ms, int64_t now_ms);
 /* Age of the newest sample of any arm; -1 = none was ever seen. */

@@ -61,24 +61,59 @@ static double worst_value(const struct check_spec *spec, const struct promql_res
     return worst;
 }
 
-static bool ask(struct daemon *d, struct arena *arena, const char *query, int64_t now_ms,
-                struct promql_result *out, struct err *err)
+/* A source that notes how old what a query reads is: of each selector the newest sample, counted
+ * back from the end of what it asks for, and of several selectors the oldest. */
+struct noting {
+    const struct promql_source *of;
+    int64_t age_ms; /* -1 = no series was read */
+};
+
+static bool note_select(void *self, struct arena *arena, const struct matcher *m, size_t n_matchers,
+                        int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
+                        struct err *err)
 {
-    struct promql_options options = {.deadline_mono_ns =
+    struct noting *noting = self;
+    int64_t newest_ms = INT64_MIN;
+    if (!noting->of->select(noting->of->self, arena, m, n_matchers, mint_ms, maxt_ms, out, n, err))
+        return false;
+    for (size_t i = 0; i < *n; i++) {
+        const struct promql_series *s = &(*out)[i];
+        if (s->n > 0 && s->samples[s->n - 1].t_ms > newest_ms)
+            newest_ms = s->samples[s->n - 1].t_ms;
+        if (s->n_histograms > 0 && s->histograms[s->n_histograms - 1].t_ms > newest_ms)
+            newest_ms = s->histograms[s->n_histograms - 1].t_ms;
+    }
+    if (newest_ms != INT64_MIN && maxt_ms - newest_ms > noting->age_ms)
+        noting->age_ms = maxt_ms - newest_ms;
+    return true;
+}
+
+/* What is older than the policy's limit is no value, where PromQL would look back 5 minutes; a
+ * range in brackets reaches as far as it says, and age_ms tells. */
+static bool ask(struct daemon *d, struct arena *arena, const char *query, int64_t max_age_ms,
+                int64_t now_ms, struct promql_result *out, int64_t *age_ms, struct err *err)
+{
+    struct promql_options options = {.lookback_ms = max_age_ms,
+                                     .deadline_mono_ns =
                                          clock_mono_ns() + QUERY_MS * INT64_C(1000000)};
+    struct noting noting = {&d->source, -1};
+    struct promql_source source = {.self = &noting, .select = note_select};
     const struct promql_expr *expr = promql_parse(arena, str_from(query), err);
-    return expr && promql_instant(expr, &d->source, &options, now_ms, arena, out, err);
+    bool done = expr && promql_instant(expr, &source, &options, now_ms, arena, out, err);
+    *age_ms = noting.age_ms;
+    return done;
 }
 
 struct evidence answer_query(struct daemon *d, struct arena *arena, const struct check_spec *spec,
-                             const char *query, int64_t now_ms)
+                             const char *query, int64_t max_age_ms, int64_t now_ms)
 {
     struct evidence e = new_evidence(spec, EVIDENCE_QUERY);
     struct promql_result result;
     struct err err = ERR_INIT;
+    int64_t age_ms;
     e.query = query;
     e.would_change = arena_printf(arena, "a value %s", limits_of(arena, spec));
-    if (!ask(d, arena, query, now_ms, &result, &err)) {
+    if (!ask(d, arena, query, max_age_ms, now_ms, &result, &age_ms, &err)) {
         e.state = EVIDENCE_ERROR;
         e.code = "query_failed";
         e.sentence = arena_printf(arena, "the query cannot be answered: %s", err.message);
@@ -87,11 +122,19 @@ struct evidence answer_query(struct daemon *d, struct arena *arena, const struct
     e.effect = worst_value(spec, &result);
     e.tolerate = !isnan(spec->below) ? spec->below : spec->above;
     if (isnan(e.effect)) {
-        e.sentence = "the query has no value: no series matches, or it is NaN";
+        e.sentence = arena_printf(
+            arena, "the query has no value: no series has a sample of the last %g s, or it is NaN",
+            (double)max_age_ms / 1000);
         return e;
     }
     bool good = keeps_limits(spec, e.effect);
-    e.fresh_ms = 0;
+    e.fresh_ms = age_ms > 0 ? age_ms : 0;
+    if (e.fresh_ms > max_age_ms) {
+        e.code = "stale";
+        e.sentence = arena_printf(arena, "what the query reads is %lld s old; the limit is %lld s",
+                                  (long long)(e.fresh_ms / 1000), (long long)(max_age_ms / 1000));
+        return e;
+    }
     e.state = good ? EVIDENCE_PASS : EVIDENCE_FAIL;
     e.code = good ? "within_limit" : "over_limit";
     if (good)
@@ -231,8 +274,9 @@ static struct snapshot look(struct daemon *d, struct arena *arena, const struct 
                                          .error = "a gate moves no traffic"}};
     for (size_t i = 0; i < gate->n_checks; i++) {
         const struct check_spec *spec = &gate->checks[i];
-        checks[i] = spec->query ? answer_query(d, arena, spec, spec->query, now_ms)
-                                : answer_slo(d, arena, spec, gate->window_ms, now_ms);
+        checks[i] = spec->query
+                        ? answer_query(d, arena, spec, spec->query, gate->max_age_ms, now_ms)
+                        : answer_slo(d, arena, spec, gate->window_ms, now_ms);
     }
     seen.budget_remaining =
         gate->budget_slo ? budget_remaining(d, arena, gate->budget_slo, now_ms) : (double)NAN;

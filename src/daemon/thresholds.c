@@ -10,13 +10,15 @@ static struct evidence answer_relative(struct daemon *d, struct rollout *r, stru
 {
     struct check_spec any = *spec, limited = *spec;
     any.below = (double)INFINITY;
-    struct evidence stable = answer_query(
-        d, arena, &any, fill_in(arena, r, spec->query, r->state.stable_version), now_ms);
+    struct evidence stable =
+        answer_query(d, arena, &any, fill_in(arena, r, spec->query, r->state.stable_version),
+                     r->policy->max_age_ms, now_ms);
     if (stable.state == EVIDENCE_ERROR || isnan(stable.effect))
         return stable;
     limited.below = spec->factor * stable.effect;
-    struct evidence e = answer_query(
-        d, arena, &limited, fill_in(arena, r, spec->query, r->state.canary_version), now_ms);
+    struct evidence e =
+        answer_query(d, arena, &limited, fill_in(arena, r, spec->query, r->state.canary_version),
+                     r->policy->max_age_ms, now_ms);
     if (!isnan(e.effect))
         e.sentence = arena_printf(arena, "%s, %g times stable's %.10g", e.sentence, spec->factor,
                                   stable.effect);
@@ -49,10 +51,10 @@ struct evidence hold_against_limit(struct daemon *d, struct rollout *r, struct c
                                    struct arena *arena, int64_t now_ms)
 {
     const struct check_spec *spec = check->spec;
-    struct evidence e =
-        spec->factor > 0
-            ? answer_relative(d, r, arena, spec, now_ms)
-            : answer_query(d, arena, spec, fill_in(arena, r, spec->query, NULL), now_ms);
+    struct evidence e = spec->factor > 0
+                            ? answer_relative(d, r, arena, spec, now_ms)
+                            : answer_query(d, arena, spec, fill_in(arena, r, spec->query, NULL),
+                                           r->policy->max_age_ms, now_ms);
     count_failures(r, check, arena, now_ms, &e);
     return e;
 }

@@ -137,7 +137,7 @@ describe('the command line', () => {
     [['gate', 'impossible'], 1, /must be under 0/],
     [['gate', 'pre-deply'], 2, /no gate 'pre-deply'/],
     [['gate'], 2, /NAME is missing/],
-    [['gate', 'unheard-of'], 3, /no series matches/],
+    [['gate', 'unheard-of'], 3, /no series has a sample/],
     [['gate', 'unheard-of', '--wait', '2s', '--every', '1s'], 4, /after 2\.\d+ ?s/],
     [['gate', 'pre-deploy', '--server', 'http://127.0.0.1:1'], 5, /127\.0\.0\.1:1/],
   ])

@@ -70,6 +70,14 @@ for (const [name, exporterOf] of Object.entries(exporters)) {
   });
 }
 
+test('how fresh each service is, and up to when all of it is there', async () => {
+  const text = await (await fetch(`${cqed.url}/metrics`)).text();
+  assert.match(text, /^cqed_freshness_seconds_count\{kind="otlp",job="grpc",instance=""\} [1-9]/m);
+  assert.match(text, /^cqed_freshness_seconds_bucket\{kind="otlp",job="json",instance="",le="\+Inf"\} [1-9]/m);
+  const [, watermark] = /^cqed_watermark_timestamp_seconds\{kind="otlp",job="protobuf",instance=""\} (\S+)$/m.exec(text);
+  assert.ok(Math.abs(watermark - Date.now() / 1000) < 60);
+});
+
 test('traces and logs are read, and the answer says that they are not stored', async () => {
   const client = clientOf(cqed.grpc);
   for (const [path, what] of [[TRACES, 'spans'], [LOGS, 'log records']]) {
