@@ -108,6 +108,7 @@ static void a_threshold_fails_after_so_many_times_in_a_row(void **state)
     assert_string_equal(at(w, r, t_ms + 1200).code, "failing"); /* the same bucket */
     assert_string_equal(at(w, r, t_ms + 2200).code, "failing");
     assert_int_equal(at(w, r, t_ms + 3300).state, EVIDENCE_FAIL);
+    set_gauge(w, "v1", "a", t_ms + 4000, 10); /* heard lately enough to be a limit */
     set_gauge(w, "v2", "b", t_ms + 4000, 9);
     assert_int_equal(at(w, r, t_ms + 4100).state, EVIDENCE_PASS);
     set_gauge(w, "v2", "b", t_ms + 5000, 13);

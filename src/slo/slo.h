@@ -77,7 +77,7 @@ struct slo_arm {
     size_t n_edges;
     const double *edges;
     const double *cumulative;
-    uint64_t impossible; /* samples that made good > total, or negative */
+    uint64_t impossible;              /* samples that made good > total, or negative */
     const struct slo_source *sources; /* the first 1,000; their strings are the engine's */
     size_t n_sources;
 };
