@@ -238,9 +238,10 @@ bool block_snapshot(struct store *s, struct arena *arena, bool head, const _Atom
     const char *temporary = arena_printf(arena, "%s" BLOCK_TEMPORARY, path);
     bool done = file_make_folders(parent, 0700, err) &&
                 file_list(parent, remove_unfinished, parent, err) &&
-                file_make_folders(temporary, 0700, err) && link_blocks(s, temporary, err) &&
-                (!head || copy_head(s, temporary, stop, err)) && file_sync_folder(temporary, err) &&
-                block_rename(temporary, path, err) && file_sync_folder(parent, err);
+                file_make_folders(arena_printf(arena, "%s/wal", temporary), 0700, err) &&
+                link_blocks(s, temporary, err) && (!head || copy_head(s, temporary, stop, err)) &&
+                file_sync_folder(temporary, err) && block_rename(temporary, path, err) &&
+                file_sync_folder(parent, err);
     if (!done)
         block_remove_folder(temporary);
     *name = own;

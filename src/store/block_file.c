@@ -26,7 +26,7 @@ bool block_file_create(struct block_file *f, const char *path, struct err *err)
     buf_clear(&f->pending);
     buf_add_cstr(&f->path, path);
     f->offset = 0;
-    f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    f->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return f->fd >= 0 || err_errno(err, "cannot make %s", path);
 }
 
@@ -82,6 +82,23 @@ static bool write_pending(struct block_file *f, struct err *err)
     }
     buf_clear(&f->pending);
     return true;
+}
+
+bool block_file_has(struct block_file *f, uint64_t offset, struct str bytes)
+{
+    uint64_t written = f->offset - f->pending.n;
+    char there[4096];
+    if (offset >= written)
+        return offset + bytes.n <= f->offset &&
+               memcmp(f->pending.p + (offset - written), bytes.p, bytes.n) == 0;
+    while (bytes.n > 0 && offset < written) {
+        size_t n = bytes.n < sizeof there ? bytes.n : sizeof there;
+        if (pread(f->fd, there, n, (off_t)offset) != (ssize_t)n || memcmp(there, bytes.p, n) != 0)
+            return false;
+        bytes = str_make(bytes.p + n, bytes.n - n);
+        offset += n;
+    }
+    return bytes.n == 0;
 }
 
 bool block_file_drain(struct block_file *f, struct err *err)

@@ -27,6 +27,9 @@ void block_file_uvarint(struct block_file *, uint64_t);
 void block_file_zeros(struct block_file *, size_t n);
 void block_file_align(struct block_file *, size_t bytes);
 
+/* Whether these bytes stand there already; false also when that cannot be told. */
+bool block_file_has(struct block_file *, uint64_t offset, struct str bytes);
+
 /* Hand the pending bytes to the system when there are many. */
 MUST_CHECK bool block_file_drain(struct block_file *, struct err *);
 MUST_CHECK bool block_file_finish(struct block_file *, struct err *); /* all, sync, close */

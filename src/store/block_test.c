@@ -109,6 +109,43 @@ static void all_four_matchers_are_answered(void **state)
     arena_release(&arena);
 }
 
+/* Three series of the same samples: one chunk, referred to three times. */
+static void the_same_chunk_is_written_once(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct err err = ERR_INIT;
+    struct points p = {.arena = &arena}, read = p;
+    size_t n_symbols;
+    struct str *symbols = block_test_symbols(&arena, 3, &n_symbols);
+    struct block_writer *w =
+        block_writer_new(block_folder, ulid_new(1), symbols, n_symbols, 2000, &err);
+    for (int i = 0; i < 2000; i++)
+        points_add(&p, (struct sample){i * 100, i * 0.1});
+    for (int i = 0; i < 3; i++)
+        assert_true(block_writer_add(w, block_test_labels(&arena, i), &p, &err));
+    struct block_meta meta = {.max_ms = 200000, .level = 1};
+    assert_true(block_writer_finish(w, &meta, &err));
+    block_writer_free(w);
+    assert_int_equal(meta.n_chunks, 3);
+    struct block *b = block_test_open(&meta);
+    struct block_series s[3];
+    uint32_t *refs;
+    assert_int_equal(select_n(b, &arena, NULL, 0, &refs), 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(block_index_series(b->index, &arena, refs[i], &s[i], &err));
+        assert_int_equal(s[i].chunks[0].ref, s[0].chunks[0].ref);
+        points_clear(&read);
+        assert_true(block_read(b, refs[i], &s[i], 0, INT64_MAX, &read, &err));
+        assert_int_equal(read.n, 2000);
+    }
+    points_release(&p);
+    points_release(&read);
+    block_unref(b);
+    block_meta_release(&meta);
+    arena_release(&arena);
+}
+
 static void mixed_kinds_do_not_overlap(void **state)
 {
     (void)state;
@@ -277,13 +314,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, block_make_folder, block_drop_folder)
-        TEST(what_was_written_is_read),
-        TEST(all_four_matchers_are_answered),
-        TEST(mixed_kinds_do_not_overlap),
-        TEST(tombstones_hide_samples),
-        TEST(damage_is_found),
-        TEST(a_failed_write_leaves_nothing),
-        cmocka_unit_test(names_sort_by_age),
+        TEST(what_was_written_is_read),       TEST(all_four_matchers_are_answered),
+        TEST(the_same_chunk_is_written_once), TEST(mixed_kinds_do_not_overlap),
+        TEST(tombstones_hide_samples),        TEST(damage_is_found),
+        TEST(a_failed_write_leaves_nothing),  cmocka_unit_test(names_sort_by_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

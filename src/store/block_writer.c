@@ -13,12 +13,19 @@
 #define CHUNKS_MAGIC UINT32_C(0x85bd40dd)
 #define CHUNKS_VERSION 1
 #define SERIES_ALIGN 16
+#define KNOWN_CHUNKS 524288 /* that are remembered; half a power of two */
 
 /* A label as two numbers of the symbol table, and in how many series it is. */
 struct pair {
     uint32_t name, value;
     uint32_t n;
     uint32_t begin; /* of its refs, once they are gathered */
+};
+
+/* Where a chunk stands: whoever has the same one refers to it. */
+struct known_chunk {
+    uint64_t hash; /* of its bytes; 0 = none */
+    uint64_t ref;
 };
 
 struct block_writer {
@@ -30,6 +37,8 @@ struct block_writer {
 
     struct block_file chunks;
     uint32_t n_segments;
+    struct known_chunk *known; /* open addressing, at most half full */
+    size_t n_known, n_known_slots;
 
     struct block_file index;
     const struct str *symbols;
@@ -50,7 +59,7 @@ struct block_writer {
     size_t n_labels, label_capacity;
 
     struct bit_writer bits;
-    struct buf entry; /* of one series */
+    struct buf entry; /* one chunk, then one series */
     uint64_t n_samples, n_chunks;
     struct labels before; /* of the last series; borrowed: only DCHECKed */
 };
@@ -74,22 +83,77 @@ static bool next_segment(struct block_writer *w, struct err *err)
     return true;
 }
 
+/* Counters that stand still, and a histogram's count beside its last bucket, give the same chunks
+ * over and over. One of this file is written once. */
+static struct known_chunk *known_slot(const struct block_writer *w, uint64_t hash)
+{
+    size_t i = hash & (w->n_known_slots - 1);
+    while (w->known[i].hash != 0 && w->known[i].hash != hash)
+        i = (i + 1) & (w->n_known_slots - 1);
+    return &w->known[i];
+}
+
+static void grow_known(struct block_writer *w)
+{
+    struct known_chunk *old = w->known;
+    size_t n_old = w->n_known_slots;
+    w->n_known_slots = n_old ? n_old * 2 : 1024;
+    w->known = mem_array(w->n_known_slots, sizeof *w->known);
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i].hash != 0)
+            *known_slot(w, old[i].hash) = old[i];
+    }
+    free(old);
+}
+
+static void know_chunk(struct block_writer *w, uint64_t hash, uint64_t ref)
+{
+    if (w->n_known >= KNOWN_CHUNKS && known_slot(w, hash)->hash == 0)
+        return;
+    if (2 * w->n_known >= w->n_known_slots)
+        grow_known(w);
+    struct known_chunk *known = known_slot(w, hash);
+    w->n_known += known->hash == 0;
+    *known = (struct known_chunk){hash, ref};
+}
+
+static bool is_known(struct block_writer *w, uint64_t hash, struct str bytes, uint64_t *ref)
+{
+    if (w->n_known_slots == 0)
+        return false;
+    *ref = known_slot(w, hash)->ref;
+    return known_slot(w, hash)->hash != 0 && *ref >> 32 == w->n_segments - 1 &&
+           block_file_has(&w->chunks, *ref & UINT32_MAX, bytes);
+}
+
+/* The chunk as it stands in a file, in w->entry. */
+static void frame_chunk(struct block_writer *w, enum block_encoding encoding)
+{
+    struct str data = bit_writer_str(&w->bits);
+    uint32_t crc;
+    buf_clear(&w->entry);
+    buf_add_uvarint(&w->entry, data.n);
+    buf_add_char(&w->entry, (char)encoding);
+    buf_add_str(&w->entry, data);
+    crc = htobe32(crc32c(0, w->entry.p + w->entry.n - data.n - 1, data.n + 1));
+    buf_add(&w->entry, &crc, sizeof crc);
+}
+
 /* The chunk in w->bits; *ref is where it stands: segment and offset. */
 static bool write_chunk(struct block_writer *w, enum block_encoding encoding, uint64_t *ref,
                         struct err *err)
 {
-    struct str data = bit_writer_str(&w->bits);
-    uint8_t code = (uint8_t)encoding;
-    if (w->n_segments == 0 || w->chunks.offset + data.n + 16 > BLOCK_SEGMENT_BYTES) {
-        if (!next_segment(w, err))
-            return false;
-    }
-    *ref = (uint64_t)(w->n_segments - 1) << 32 | w->chunks.offset;
-    block_file_uvarint(&w->chunks, data.n);
-    block_file_u8(&w->chunks, code);
-    block_file_add(&w->chunks, data);
-    block_file_u32(&w->chunks, crc32c(crc32c(0, &code, 1), data.p, data.n));
+    frame_chunk(w, encoding);
+    struct str bytes = buf_str(&w->entry);
+    uint64_t hash = hash64(bytes.p, bytes.n, 0) | 1;
     w->n_chunks++;
+    if (is_known(w, hash, bytes, ref))
+        return true;
+    if (w->chunks.offset + bytes.n > BLOCK_SEGMENT_BYTES && !next_segment(w, err))
+        return false;
+    *ref = (uint64_t)(w->n_segments - 1) << 32 | w->chunks.offset;
+    block_file_add(&w->chunks, bytes);
+    know_chunk(w, hash, *ref);
     return block_file_drain(&w->chunks, err);
 }
 
@@ -525,6 +589,7 @@ void block_writer_free(struct block_writer *w)
     buf_release(&w->path);
     buf_release(&w->entry);
     bit_writer_release(&w->bits);
+    free(w->known);
     free(w->pairs);
     free(w->pair_slots);
     free(w->refs);

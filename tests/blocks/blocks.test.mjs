@@ -147,7 +147,6 @@ test('promtool and Prometheus read what cQED kept', { timeout: 60_000 }, async (
   assert.equal(answer.status, 200)
   const { name } = (await answer.json()).data
   const snapshot = join(folder, 'data', 'snapshots', name)
-  mkdirSync(join(snapshot, 'wal')) // which promtool wants
 
   const ids = blocks(snapshot)
   assert.ok(ids.length >= 2, 'a block, and the head')
