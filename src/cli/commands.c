@@ -69,6 +69,8 @@ static const struct option_spec promote_options[] = {
 };
 
 static const struct option_spec query_options[] = {
+    {"data", 'd', "DIR", "read the blocks in this folder, Prometheus's or ours, without a server"},
+    {"at", 0, "TIME", "as of then, in seconds since 1970 or RFC 3339; default: now"},
     {"range", 0, "DURATION", "the values of this long until now, as a line of bars"},
     {"step", 0, "DURATION", "between values; default: the range in 60 parts, at least 1s"},
     {NULL, 0, NULL, NULL},
@@ -306,8 +308,10 @@ const struct command commands[] = {
      .prints = true,
      .run = run_query,
      .summary = "ask the store in PromQL",
-     .details = "--json prints the answer of Prometheus's own API.",
-     .example = "cqed query 'sum by (version) (rate(http_requests_total[1m]))' --range 15m",
+     .details = "--json prints the answer of Prometheus's own API. With --data only the blocks are "
+                "read, not what is newer (the log, head chunks); the default time is their end.",
+     .example = "cqed query 'sum by (version) (rate(http_requests_total[1m]))' --range 15m\n"
+                "cqed query 'count(up)' --data data",
      .options = query_options},
     {.name = "ledger show",
      .arguments = "[SEQ]",

@@ -4,6 +4,8 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "promql/promql.h"
+#include "store/store.h"
 
 #include <math.h>
 
@@ -242,49 +244,175 @@ static void point_at_error(struct cli *cli, const char *query, const char *messa
     (void)fprintf(cli->err, "  %s\n  %*s^\n", text, (int)column - 1, "");
 }
 
-static bool read_range(struct cli *cli, struct range *range, bool *is_range)
+/* When, and what is asked: of a server, or of the blocks in a folder. */
+struct query {
+    const char *text;
+    struct range range;
+    bool is_range;
+    struct store_blocks *blocks; /* NULL = a server */
+};
+
+/* --at, else the end of the blocks, else now. */
+static bool read_time(struct cli *cli, struct query *q, int64_t *at_ms)
 {
-    int64_t range_ms, step_ms, end_ms = clock_wall_ms();
-    if (!take_duration(cli, "range", 1000, 0, &range_ms))
+    const char *text = args_value(&cli->args, "at");
+    int64_t oldest_ms;
+    double seconds;
+    *at_ms = clock_wall_ms();
+    if (text) {
+        if (clock_parse_rfc3339(str_from(text), at_ms))
+            return true;
+        if (num_parse_double(str_from(text), &seconds) && fabs(seconds) < MAX_SECONDS) {
+            *at_ms = (int64_t)llround(seconds * 1000);
+            return true;
+        }
+        misuse(cli, "--at is seconds since 1970 or like 2026-11-24T12:00:00Z, not '%s'", text);
+        return false;
+    }
+    if (q->blocks && store_blocks_range(q->blocks, &oldest_ms, at_ms) > 0)
+        *at_ms -= 1;
+    return true;
+}
+
+static bool read_range(struct cli *cli, struct query *q)
+{
+    int64_t range_ms, step_ms, end_ms;
+    if (!take_duration(cli, "range", 1000, 0, &range_ms) || !read_time(cli, q, &end_ms))
         return false;
     int64_t part_ms = range_ms / BARS < 1000 ? 1000 : range_ms / BARS;
     if (!take_duration(cli, "step", 1, part_ms, &step_ms))
         return false;
-    *is_range = range_ms > 0;
-    if (!*is_range && args_value(&cli->args, "step")) {
+    q->is_range = range_ms > 0;
+    if (!q->is_range && args_value(&cli->args, "step")) {
         misuse(cli, "--step needs --range");
         return false;
     }
-    *range = (struct range){.start_s = (double)(end_ms - range_ms) / 1000,
-                            .step_s = (double)step_ms / 1000,
-                            .n = (size_t)(range_ms / step_ms) + 1};
+    q->range = (struct range){.start_s = (double)(end_ms - range_ms) / 1000,
+                              .step_s = (double)step_ms / 1000,
+                              .n = (size_t)(range_ms / step_ms) + 1};
     return true;
 }
 
-int run_query(struct cli *cli)
+static const json_t *ask_server(struct cli *cli, const struct query *q, struct err *err)
 {
     struct arena *arena = &cli->arena;
-    const char *query = cli->args.words[0], *path;
-    struct err err = ERR_INIT;
-    struct range range;
-    bool is_range;
-    if (!read_range(cli, &range, &is_range))
-        return EXIT_USAGE;
-    if (is_range)
+    const char *path;
+    if (q->is_range)
         path = arena_printf(arena, "/api/v1/query_range?query=%s&start=%.3f&end=%.3f&step=%.3f",
-                            url_part(arena, query), range.start_s,
-                            range.start_s + range.step_s * (double)(range.n - 1), range.step_s);
+                            url_part(arena, q->text), q->range.start_s,
+                            q->range.start_s + q->range.step_s * (double)(q->range.n - 1),
+                            q->range.step_s);
+    else if (args_value(&cli->args, "at"))
+        path = arena_printf(arena, "/api/v1/query?query=%s&time=%.3f", url_part(arena, q->text),
+                            q->range.start_s);
     else
-        path = arena_printf(arena, "/api/v1/query?query=%s", url_part(arena, query));
-    const json_t *answer = api_get(cli, arena, path, &err);
+        path = arena_printf(arena, "/api/v1/query?query=%s", url_part(arena, q->text));
+    return api_get(cli, arena, path, err);
+}
+
+static bool select_blocks(struct store_blocks *blocks, struct arena *arena, const struct matcher *m,
+                          size_t n_matchers, int64_t mint_ms, int64_t maxt_ms, bool first_only,
+                          struct promql_series **out, size_t *n, struct err *err)
+{
+    struct store_series_data *found;
+    if (!store_blocks_select(blocks, arena, m, n_matchers, mint_ms, maxt_ms, first_only, &found, n,
+                             err))
+        return false;
+    *out = ARENA_ARRAY(arena, struct promql_series, *n);
+    for (size_t i = 0; i < *n; i++)
+        (*out)[i] = (struct promql_series){.labels = found[i].labels,
+                                           .n = found[i].n,
+                                           .samples = found[i].samples,
+                                           .n_histograms = found[i].n_histograms,
+                                           .histograms = found[i].histograms};
+    return true;
+}
+
+static bool select_all(void *self, struct arena *arena, const struct matcher *m, size_t n_matchers,
+                       int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
+                       struct err *err)
+{
+    return select_blocks(self, arena, m, n_matchers, mint_ms, maxt_ms, false, out, n, err);
+}
+
+static bool select_first(void *self, struct arena *arena, const struct matcher *m,
+                         size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                         struct promql_series **out, size_t *n, struct err *err)
+{
+    return select_blocks(self, arena, m, n_matchers, mint_ms, maxt_ms, true, out, n, err);
+}
+
+/* The answer as a server would give it. */
+static const json_t *ask_blocks(struct cli *cli, const struct query *q, struct err *err)
+{
+    struct promql_source source = {q->blocks, select_all, select_first};
+    struct promql_options options = {0};
+    struct promql_result result;
+    struct json_writer w;
+    struct buf text = BUF_INIT;
+    int64_t start_ms = (int64_t)llround(q->range.start_s * 1000);
+    int64_t step_ms = (int64_t)llround(q->range.step_s * 1000);
+    struct promql_expr *expr = promql_parse(&cli->arena, str_from(q->text), err);
+    bool done = expr && (q->is_range ? promql_range(expr, &source, &options, start_ms,
+                                                    start_ms + step_ms * (int64_t)(q->range.n - 1),
+                                                    step_ms, &cli->arena, &result, err)
+                                     : promql_instant(expr, &source, &options, start_ms,
+                                                      &cli->arena, &result, err));
+    if (!done)
+        return NULL;
+    json_writer_init(&w, &text);
+    json_open_object(&w);
+    json_key(&w, "status");
+    json_put_cstr(&w, "success");
+    json_key(&w, "data");
+    (void)!promql_put_result(&w, &cli->arena, &result, 0);
+    json_close_object(&w);
+    json_writer_end(&w);
+    const json_t *answer = json_parse(&cli->arena, buf_str(&text), err);
+    buf_release(&text);
+    return answer;
+}
+
+static bool open_blocks(struct cli *cli, struct query *q, struct err *err)
+{
+    const char *folder = args_value(&cli->args, "data");
+    int64_t min_ms, max_ms;
+    if (!folder)
+        return true;
+    q->blocks = store_blocks_open(folder, err);
+    if (!q->blocks)
+        return false;
+    return store_blocks_range(q->blocks, &min_ms, &max_ms) > 0 ||
+           err_set(err, ERR_NOT_FOUND,
+                   "there are no blocks in '%s': --data names a data folder of Prometheus or cQED, "
+                   "which has some after two to three hours",
+                   folder);
+}
+
+static int answer_query(struct cli *cli, struct query *q)
+{
+    struct err err = ERR_INIT;
+    if (!open_blocks(cli, q, &err))
+        return fail_with(cli, &err);
+    if (!read_range(cli, q))
+        return EXIT_USAGE;
+    const json_t *answer = q->blocks ? ask_blocks(cli, q, &err) : ask_server(cli, q, &err);
     if (!answer) {
         int code = fail_with(cli, &err);
-        point_at_error(cli, query, err.message);
+        point_at_error(cli, q->text, err.message);
         return code;
     }
     if (cli->json)
         print_json(cli, answer);
     else
-        print_result(cli, json_object_get(answer, "data"), is_range ? &range : NULL);
+        print_result(cli, json_object_get(answer, "data"), q->is_range ? &q->range : NULL);
     return EXIT_DONE;
+}
+
+int run_query(struct cli *cli)
+{
+    struct query q = {.text = cli->args.words[0]};
+    int code = answer_query(cli, &q);
+    store_blocks_close(q.blocks);
+    return code;
 }

@@ -115,4 +115,9 @@ MUST_CHECK bool promql_range(const struct promql_expr *, const struct promql_sou
                              int64_t step_ms, struct arena *, struct promql_result *out,
                              struct err *);
 
+/* As the `data` of Prometheus's HTTP API: {"resultType","result"}. False when text and arena are
+ * over max_bytes (0 = any): series are missing then. */
+MUST_CHECK bool promql_put_result(struct json_writer *, struct arena *,
+                                  const struct promql_result *, uint64_t max_bytes);
+
 #endif

@@ -172,7 +172,7 @@ static void merge_release(struct merge *m)
 }
 
 /* Once; *damaged: a block was, it has been set aside, and the question may be asked again. */
-static bool ask_blocks(struct store *s, const struct question *q, struct arena *arena,
+static bool ask_blocks(struct block_set *blocks, const struct question *q, struct arena *arena,
                        const struct store_series_data *head, size_t n_head,
                        struct store_series_data **out, size_t *n, bool *damaged, struct err *err)
 {
@@ -180,14 +180,14 @@ static bool ask_blocks(struct store *s, const struct question *q, struct arena *
     struct err why = ERR_INIT;
     m.points.arena = arena;
     m.left = q->max_samples;
-    m.blocks = block_set_take(s->blocks, arena, q->mint_ms, q->maxt_ms, &m.n_blocks);
+    m.blocks = block_set_take(blocks, arena, q->mint_ms, q->maxt_ms, &m.n_blocks);
     m.walks = mem_array(m.n_blocks + 1, sizeof *m.walks);
     bool done = m.n_blocks == 0 || merge_all(&m, &why);
     *out = m.n_blocks == 0 ? (struct store_series_data *)(uintptr_t)head : m.out;
     *n = m.n_blocks == 0 ? n_head : m.n;
     *damaged = !done && m.culprit && why.code == ERR_CORRUPT;
     if (*damaged)
-        block_set_aside(s->blocks, m.culprit, &why);
+        block_set_aside(blocks, m.culprit, &why);
     if (!done && err)
         *err = why;
     merge_release(&m);
@@ -246,7 +246,7 @@ static bool ask(struct store *s, const struct question *q, struct arena *arena,
     if (!block_erased_is_empty(s->erased))
         erase(s, q, arena, head, &n_head);
     do
-        done = ask_blocks(s, q, arena, head, n_head, out, n, &damaged, err);
+        done = ask_blocks(s->blocks, q, arena, head, n_head, out, n, &damaged, err);
     while (damaged);
     return done;
 }
@@ -274,6 +274,62 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
                          .max_samples = DEFAULT_MAX_SAMPLES,
                          .first_only = true};
     return ask(s, &q, arena, out, n, err);
+}
+
+/* --- Blocks alone, read-only --- */
+
+struct store_blocks {
+    struct block_set *set;
+};
+
+struct store_blocks *store_blocks_open(const char *folder, struct err *err)
+{
+    struct block_set *set = block_set_open(folder, true, err);
+    if (!set)
+        return NULL;
+    struct store_blocks *b = mem_zalloc(sizeof *b);
+    b->set = set;
+    return b;
+}
+
+void store_blocks_close(struct store_blocks *b)
+{
+    if (!b)
+        return;
+    block_set_close(b->set);
+    free(b);
+}
+
+size_t store_blocks_range(struct store_blocks *b, int64_t *min_ms, int64_t *max_ms)
+{
+    struct block_set_stats stats;
+    block_set_stats(b->set, &stats);
+    *min_ms = stats.min_ms;
+    *max_ms = stats.max_ms;
+    return stats.blocks;
+}
+
+bool store_blocks_select(struct store_blocks *b, struct arena *arena, const struct matcher *m,
+                         size_t n_matchers, int64_t mint_ms, int64_t maxt_ms, bool first_only,
+                         struct store_series_data **out, size_t *n, struct err *err)
+{
+    struct question q = {.matchers = m,
+                         .n_matchers = n_matchers,
+                         .mint_ms = mint_ms,
+                         .maxt_ms = maxt_ms,
+                         .max_samples = DEFAULT_MAX_SAMPLES,
+                         .first_only = first_only};
+    bool done, damaged, selects = false;
+    for (size_t i = 0; i < n_matchers; i++)
+        selects = selects || !matcher_matches(&m[i], STR(""));
+    if (!selects)
+        return err_set(err, ERR_BAD_INPUT,
+                       "a selector needs at least one matcher that does not "
+                       "match the empty value");
+    do
+        done = ask_blocks(b->set, &q, arena, NULL, 0, out, n, &damaged, err);
+    while (damaged);
+    return done;
 }
 
 /* --- Labels, of all times --- */

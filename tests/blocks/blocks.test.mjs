@@ -176,6 +176,32 @@ test('promtool and Prometheus read what cQED kept', { timeout: 60_000 }, async (
   await programs.end(prometheus.program)
 })
 
+test('cqed query reads the blocks of a Prometheus, damaged ones left out', { timeout: 30_000 }, () => {
+  const minutes = 8 * 60, from = begin / 1000
+  const lines = ['# TYPE api_requests counter']
+  for (let i = 0; i < 25; i++)
+    for (let k = 0; k < minutes; k++) lines.push(`api_requests_total{i="${i}",parity="${i % 2 ? 'odd' : 'even'}"} ${k * i * 1.5} ${from + k * 60}`)
+  writeFileSync(join(folder, 'backfill.txt'), lines.join('\n') + '\n# EOF\n')
+  promtool('create-blocks-from', 'openmetrics', join(folder, 'backfill.txt'), join(folder, 'theirs'))
+  const theirs = join(folder, 'theirs')
+  const query = (expression, at) => JSON.parse(execFileSync(binary, ['query', '--json', '--data', theirs, '--at', String(at), expression],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })).data.result
+  const all = 'sum by (parity) (count_over_time(api_requests_total[9h]))'
+  const counted = () => Object.fromEntries(query(all, from + minutes * 60).map(({ metric, value }) => [metric.parity, Number(value[1])]))
+  assert.deepEqual(counted(), { even: 13 * minutes, odd: 12 * minutes })
+  const [{ values }] = query('api_requests_total{i="7"}[20h]', from + minutes * 60)
+  assert.deepEqual(values, Array.from({ length: minutes }, (_, k) => [from + k * 60, String(k * 7 * 1.5)]))
+  assert.equal(query('increase(api_requests_total{i="1"}[2h])', from + 4 * 3600)[0].value[1], '180')
+
+  const [first] = blocks(theirs), path = join(theirs, first, 'chunks', '000001')
+  const bytes = readFileSync(path)
+  for (let at = 20; at < bytes.length; at += 50) bytes[at] ^= 1
+  writeFileSync(path, bytes)
+  const left = counted()
+  assert.ok(left.odd > 0 && left.odd < 12 * minutes, JSON.stringify(left))
+  assert.ok(blocks(theirs).includes(first), 'a folder that is not ours stays as it is')
+})
+
 test('deleted series are gone, and the switch turns the API off', { timeout: 30_000 }, async () => {
   const admin = (path, parameters = {}) =>
     fetch(`${cqed.url}/api/v1/admin/tsdb/${path}?${new URLSearchParams(parameters)}`, { method: 'POST' })
