@@ -227,6 +227,14 @@ struct series *head_series(struct head *h, struct labels labels, bool *is_new)
     return s;
 }
 
+struct series *head_series_after(struct head *h, const struct series *before, struct labels labels,
+                                 bool *is_new)
+{
+    struct series *s = before ? head_at(h, (uint64_t)before->ref + 1) : NULL;
+    *is_new = false;
+    return s && index_labels_eq(&h->index, s->labels, labels) ? s : head_series(h, labels, is_new);
+}
+
 /* No series is made meanwhile, so those there are all there are. */
 void head_set_tap(struct head *h, const struct store_tap *tap, void (*swap)(void *arg), void *arg)
 {

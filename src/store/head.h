@@ -115,6 +115,9 @@ void head_release(struct head *);
 /* The series of these labels, made and bound to the tap if absent. NULL when the head is full and
  * it would have to be made. */
 struct series *head_series(struct head *, struct labels, bool *is_new);
+/* The same, quicker when it is the one that was made after `before`, which may be NULL. */
+struct series *head_series_after(struct head *, const struct series *before, struct labels,
+                                 bool *is_new);
 
 /* As store_set_tap. */
 void head_set_tap(struct head *, const struct store_tap *, void (*swap)(void *arg), void *arg);

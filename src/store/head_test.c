@@ -44,6 +44,14 @@ static void a_series_is_made_and_bound_once(void **state)
         }
     }
     assert_int_equal(bound, 1000);
+    struct label next = {STR("__name__"), STR("m7")}, other = {STR("__name__"), STR("m9")};
+    assert_ptr_equal(head_series_after(h, head_at(h, 7), (struct labels){1, &next}, &is_new),
+                     head_at(h, 8));
+    assert_ptr_equal(head_series_after(h, head_at(h, 7), (struct labels){1, &other}, &is_new),
+                     head_at(h, 10));
+    assert_ptr_equal(head_series_after(h, head_at(h, 1000), (struct labels){1, &next}, &is_new),
+                     head_at(h, 8));
+    assert_false(is_new);
     assert_null(series_named(h, "one too many", &is_new));
     assert_null(head_at(h, 0));
     assert_null(head_at(h, 1001));

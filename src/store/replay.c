@@ -43,9 +43,10 @@ static bool apply_series(struct reading *g, struct str payload)
 {
     struct arena arena = ARENA_INIT;
     struct labels labels;
+    struct series *s = NULL;
     bool bad, is_new;
     while (record_take_series(&payload, &arena, &labels, &bad)) {
-        struct series *s = head_series(g->head, labels, &is_new);
+        s = head_series_after(g->head, s, labels, &is_new);
         bad = !s;
         if (bad)
             break;
