@@ -96,12 +96,16 @@ bool append_learn(struct appender *a, bool counter, struct cached_line **out, st
         return true;
     }
     struct labels labels = labels_build(&b);
+    if (a->over) {
+        append_count_kept(a);
+        return true;
+    }
     if (!check_labels(t->config, labels, err))
         return false;
     uint64_t ref = store_series(a->batch, labels, NULL);
     if (ref == 0) {
         a->counts->refused[STORE_LIMIT]++;
-        a->counts->kept++;
+        append_count_kept(a);
         return true;
     }
     *out = line_cache_add(&t->cache, CACHED_SERIES, a->key->bytes);
@@ -305,18 +309,19 @@ static bool recognise(struct appender *a, struct cached_line **out, struct err *
     return !a->restarted || start_again(a, *out, err);
 }
 
-bool append_check_limit(const struct appender *a, struct err *err)
+void append_count_kept(struct appender *a)
 {
     uint64_t limit = a->target->config->sample_limit;
-    if (limit == 0 || a->counts->kept <= limit)
-        return true;
-    return err_set(err, ERR_LIMIT, "over %llu samples, which is the sample_limit",
-                   (unsigned long long)limit);
+    a->counts->kept++;
+    a->over = a->over || (limit > 0 && a->counts->kept > limit);
 }
 
-static bool check_limit(const struct appender *a, struct err *err)
+/* Behind the last sample. */
+static bool check_sample_limit(const struct appender *a, struct err *err)
 {
-    return append_check_limit(a, err) || at_line(a, err);
+    return !a->over || err_set(err, ERR_LIMIT, "%llu samples, over the sample_limit of %llu",
+                               (unsigned long long)a->counts->kept,
+                               (unsigned long long)a->target->config->sample_limit);
 }
 
 /* A metric was created after the last good scrape. */
@@ -335,9 +340,12 @@ static bool append_series(struct appender *a, struct err *err)
     if (!recognise(a, &l, err) || !exposition_read_value(&a->text, &v, &t_ms, err))
         return false;
     if (!l)
-        return check_limit(a, err);
+        return true;
     line_cache_saw(&a->target->cache, l);
     if (l->kind == CACHED_DROPPED)
+        return true;
+    append_count_kept(a);
+    if (a->over)
         return true;
     if (l->kind == CACHED_CREATED)
         notice_restart(a, v);
@@ -345,11 +353,10 @@ static bool append_series(struct appender *a, struct err *err)
     enum store_origin origin = l->origin_zero && !timed ? STORE_ORIGIN_ZERO : STORE_ORIGIN_UNKNOWN;
     enum store_result result = store_batch_add(a->batch, l->ref, timed ? t_ms : a->t_ms, v, origin);
     a->counts->refused[result]++;
-    a->counts->kept++;
     l->tracked = l->tracked || !timed || a->target->config->track_timestamps;
     if (a->text.has_exemplar)
         append_exemplar(a, l, a->text.key, a->text.exemplar_v, a->text.exemplar_t_ms);
-    return check_limit(a, err);
+    return true;
 }
 
 /* OpenMetrics names a counter's family without the _total that its samples have; people ask for
@@ -440,7 +447,8 @@ bool append_body(struct target *t, struct store_batch *batch, struct metadata_st
     exposition_init(&a.text, body->format, body->text, &a.arena, &keys[1]);
     line_cache_begin(&t->cache);
     bool protobuf = body->format == EXPOSITION_PROTOBUF;
-    bool done = protobuf ? append_protobuf(&a, err) : append_lines(&a, err);
+    bool done = (protobuf ? append_protobuf(&a, err) : append_lines(&a, err)) &&
+                check_sample_limit(&a, err);
     map_free(a.created);
     buf_release(&a.bytes);
     arena_release(&a.scratch);

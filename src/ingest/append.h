@@ -25,13 +25,14 @@ struct appender {
     struct str body;
     int64_t t_ms;
     bool restarted;
+    bool over;           /* the sample_limit */
     struct map *created; /* of OpenMetrics: metric -> milliseconds; NULL = not looked for yet */
     struct buf bytes;    /* key of a series of protobuf */
     struct scrape_counts *counts;
 };
 
 /* The series of the key in a->key, whose bytes are not known: *out NULL and no error when the store
- * is full. `counter`: its value counts from 0. */
+ * is full or the sample limit is passed; it is counted then. `counter`: its value counts from 0. */
 MUST_CHECK bool append_learn(struct appender *, bool counter, struct cached_line **out,
                              struct err *);
 
@@ -42,8 +43,9 @@ void append_start(struct appender *, uint64_t ref, int64_t created_ms);
 void append_exemplar(struct appender *, const struct cached_line *, const struct exposition_key *,
                      double v, int64_t t_ms);
 
-/* The sample was scraped; false when there were too many. */
-MUST_CHECK bool append_check_limit(const struct appender *, struct err *);
+/* A sample that relabeling keeps. Once there are too many (`over`) the rest is counted only, so
+ * that scrape_samples_scraped says how many there are, and the scrape fails in the end. */
+void append_count_kept(struct appender *);
 
 /* append_protobuf.c */
 MUST_CHECK bool append_protobuf(struct appender *, struct err *);

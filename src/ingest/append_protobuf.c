@@ -159,16 +159,18 @@ static bool put_series(struct appender *a, const struct series *s, struct cached
     if (!recognise(a, s, &l, err))
         return false;
     if (!l)
-        return append_check_limit(a, err);
+        return true;
     line_cache_saw(&a->target->cache, l);
     if (l->kind == CACHED_DROPPED)
         return true;
+    append_count_kept(a);
+    if (a->over)
+        return true;
     bool timed = s->metric->t_ms != EXPOSITION_NO_TIME && config->honor_timestamps;
     a->counts->refused[put_value(a, s, l, timed)]++;
-    a->counts->kept++;
     l->tracked = l->tracked || !timed || config->track_timestamps;
     *out = l;
-    return append_check_limit(a, err);
+    return true;
 }
 
 /* --- Exemplars --- */

@@ -361,8 +361,7 @@ static void limits_hold_in_protobuf(void **state)
     put_plain(&body, "a", PROTO_GAUGE, 1);
     put_plain(&body, "b", PROTO_GAUGE, 1);
     take_proto(f, 1000, &body);
-    assert_string_equal(f->target.last_error,
-                        "family 'b', metric 1: over 1 samples, which is the sample_limit");
+    assert_string_equal(f->target.last_error, "2 samples, over the sample_limit of 1");
     f->config.sample_limit = 0;
     f->config.label_limit = 2;
     put_plain(&again, "a", PROTO_GAUGE, 1);

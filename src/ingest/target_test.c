@@ -162,7 +162,7 @@ static void limits_fail_the_whole_scrape(void **state)
     scrape(f, 1000, "a 1\nb 1\n");
     assert_true(f->target.up);
     scrape(f, 2000, "a 1\nb 1\nc 1\n");
-    assert_string_equal(f->target.last_error, "line 4: over 2 samples, which is the sample_limit");
+    assert_string_equal(f->target.last_error, "3 samples, over the sample_limit of 2");
     scrape(f, 3000, "a{x=\"1\",y=\"2\"} 1\n");
     assert_string_equal(f->target.last_error, "line 1: a has 5 labels, label_limit is 4");
     scrape(f, 4000, "a{too_long_=\"1\"} 1\n");
