@@ -21,10 +21,45 @@ static const char *text_burn(struct arena *arena, const json_t *slo, const char 
     return isnan(burn) ? "-" : arena_printf(arena, "%.3g", burn);
 }
 
+static bool is_noisy(const json_t *slo)
+{
+    return json_is_string(json_object_get(json_object_get(slo, "selfCheck"), "noisy"));
+}
+
+/* How often stable was called harmful against itself. */
+static const char *text_trials(struct arena *arena, const json_t *slo)
+{
+    const json_t *s = json_object_get(slo, "selfCheck");
+    int64_t trials = json_get_i64(s, "trials", 0);
+    if (trials == 0)
+        return "-";
+    return arena_printf(arena, "%lld of %lld wrong", (long long)json_get_i64(s, "falseAlarms", 0),
+                        (long long)trials);
+}
+
+static void print_self_check(struct cli *cli, const json_t *slo)
+{
+    struct arena *arena = &cli->arena;
+    const json_t *s = json_object_get(slo, "selfCheck");
+    double dispersion = number(s, "dispersion");
+    if (!json_is_object(s))
+        return;
+    if (!json_get_bool(s, "split", false))
+        (void)fputs("A/A          not known: events of two instances are needed\n", cli->out);
+    else if (isnan(dispersion))
+        (void)fputs("A/A          not known yet: the first trial begins after 15 minutes\n", cli->out);
+    else
+        (void)fprintf(cli->out, "A/A          %s trials of an hour, at %s; dispersion %.3g\n",
+                      text_trials(arena, slo), text_percent(arena, number(s, "alpha")), dispersion);
+    if (is_noisy(slo))
+        (void)fprintf(cli->out, "%stoo noisy to gate on: %s%s\n", paint_on(cli, PAINT_WARN),
+                      clean_get(arena, s, "noisy"), paint_off(cli));
+}
+
 int run_slo_list(struct cli *cli)
 {
     static const char *const headers[] = {"SLO",     "SERVICE", "TARGET",  "GOOD",   "BUDGET LEFT",
-                                          "BURN 5M", "BURN 1H", "BURN 6H", "NEWEST", NULL};
+                                          "BURN 5M", "BURN 1H", "BURN 6H", "NEWEST", "A/A",  NULL};
     struct arena *arena = &cli->arena;
     struct err err = ERR_INIT;
     struct table table;
@@ -49,6 +84,9 @@ int run_slo_list(struct cli *cli)
         table_add(&table, PAINT_NONE, text_burn(arena, s, "1h"));
         table_add(&table, PAINT_NONE, text_burn(arena, s, "6h"));
         table_add(&table, PAINT_NONE, text_age(arena, json_get_i64(s, "freshMs", -1)));
+        bool noisy = is_noisy(s);
+        table_add(&table, noisy ? PAINT_WARN : PAINT_NONE,
+                  noisy ? "too noisy to gate on" : text_trials(arena, s));
     }
     if (json_array_size(slos) > 0)
         table_print(&table, cli);
@@ -83,6 +121,7 @@ static void print_slo(struct cli *cli, const json_t *slo)
                   json_get_bool(slo, "partial", false) ? " (younger than the window)" : "");
     (void)fprintf(cli->out, "budget left  %s%s%s\n", paint_on(cli, paint_of_budget(left)),
                   text_percent(arena, left), paint_off(cli));
+    print_self_check(cli, slo);
     (void)fprintf(cli->out, "burn rate    5m %s, 1h %s, 6h %s\nnewest       %s\n",
                   text_burn(arena, slo, "5m"), text_burn(arena, slo, "1h"),
                   text_burn(arena, slo, "6h"), text_age(arena, json_get_i64(slo, "freshMs", -1)));

@@ -285,6 +285,7 @@ static void close_all(struct daemon *d)
     notifier_free(d->notifier);
     rules_free(d->rules);
     rollouts_free(d);
+    selfchecks_free(d);
     if (d->scrapes)
         scrape_manager_free(d->scrapes);
     if (d->client)

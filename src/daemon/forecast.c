@@ -126,12 +126,21 @@ const struct notice *start_notices(struct daemon *d, struct rollout *r, struct a
         r->forecast = json_own(&r->arena, json_incref(made));
     }
     const json_t *warnings = json_object_get(r->forecast, "warnings");
-    struct notice *notices = ARENA_ARRAY(arena, struct notice, json_array_size(warnings) + 1);
-    *n = json_array_size(warnings);
-    for (size_t i = 0; i < *n; i++) {
+    size_t n_warnings = json_array_size(warnings), most = n_warnings + r->policy->n_checks;
+    struct notice *notices = ARENA_ARRAY(arena, struct notice, most + 1);
+    *n = 0;
+    for (size_t i = 0; i < n_warnings; i++) {
         const json_t *warning = json_array_get(warnings, i);
-        notices[i] = (struct notice){json_get_cstr(warning, "code", ""),
-                                     json_get_cstr(warning, "sentence", "")};
+        notices[(*n)++] = (struct notice){json_get_cstr(warning, "code", ""),
+                                          json_get_cstr(warning, "sentence", "")};
+    }
+    for (size_t i = 0; i < r->policy->n_checks; i++) {
+        const struct check_spec *spec = &r->policy->checks[i];
+        const char *noise = compares(spec) ? selfcheck_noise(d, spec->slo) : NULL;
+        if (noise)
+            notices[(*n)++] =
+                (struct notice){"too_noisy", arena_printf(arena, "%s is too noisy to gate on: %s",
+                                                          spec->name, noise)};
     }
     return notices;
 }

@@ -73,6 +73,7 @@ struct daemon {
     struct notifier *notifier;
     struct rule_runner *rule_runner;
     struct rollout *rollouts; /* newest first */
+    struct selfcheck *selfchecks;
     struct loop_timer *ticker;
     int64_t started_ms;
     int64_t configured_ms; /* the configuration in force was read then */
@@ -134,6 +135,16 @@ struct comparison *comparison_new(const struct rollout_policy *);
 void comparison_free(struct comparison *);
 struct snapshot collect(struct daemon *, struct rollout *, struct arena *, int64_t now_ms);
 json_t *comparison_curves(const struct comparison *, struct arena *, const char *check);
+
+/* selfcheck.c: stable against stable. */
+struct selfcheck;
+void selfcheck_tick(struct daemon *, int64_t now_ms);
+void selfchecks_free(struct daemon *);
+/* {"version","trials","falseAlarms","alpha","dispersion","split","noisy"}, or null; a new
+ * reference. */
+json_t *selfcheck_view(const struct daemon *, const char *slo);
+/* Why an SLI is too noisy to gate on; NULL when it is not known to be. */
+const char *selfcheck_noise(const struct daemon *, const char *slo);
 
 /* forecast.c: what a policy can show with the traffic that there is. */
 json_t *forecast_of(struct daemon *, struct arena *, const struct rollout_policy *,

@@ -102,6 +102,7 @@ json_t *slo_view(struct daemon *d, struct arena *arena, const struct slo_spec *s
     struct slo_status status;
     struct err err = ERR_INIT;
     json_t *view = json_own(arena, slo_without_data(slo));
+    (void)json_object_set_new(view, "selfCheck", selfcheck_view(d, slo->name));
     int64_t now_ms = clock_wall_ms();
     int64_t fresh_ms = slo_freshness(d, arena, slo->name, now_ms);
     if (!slo_status(&d->source, arena, slo, now_ms, &status, &err)) {

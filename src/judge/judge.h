@@ -146,6 +146,68 @@ MUST_CHECK bool judge_panel_feed(struct judge_panel *, const struct judge_bucket
 /* Nothing more can change: harm is shown. */
 bool judge_panel_is_over(const struct judge_panel *);
 
+/* --- Stable against stable: aa.c ---
+ *
+ * Trials of an hour, one after another, of one half of stable's instances against the other, both
+ * ways, as a rollout would judge them: how often the judge is wrong on this metric, and its
+ * dispersion. */
+#define JUDGE_AA_ALPHA 0.05
+#define JUDGE_AA_HOUR 720 /* buckets of a trial */
+
+struct judge_aa;
+struct judge_aa *judge_aa_new(void);
+void judge_aa_free(struct judge_aa *);
+/* One bucket; the "canary" is the second half. What cannot be is left out. */
+void judge_aa_feed(struct judge_aa *, const struct judge_bucket *);
+
+struct judge_aa_result {
+    uint64_t trials, alarms; /* whole trials, and those that called stable harmful */
+    double dispersion;       /* as last learned; 0 = not yet */
+    bool is_split;           /* both halves have had events */
+    /* The alarms are more than chance would have at JUDGE_AA_ALPHA (one in a hundred), or counts
+     * vary so much that no rollout could show anything. NULL = fit to gate on. */
+    const char *noisy;
+};
+void judge_aa_read(const struct judge_aa *, struct judge_aa_result *);
+
+/* --- A live service against its own past: anomaly.c ---
+ *
+ * Baseline: by hour of the week (UTC), the median of up to five weeks' bad ratios with their median
+ * absolute deviation, or of the last day's hours while there are fewer than three weeks. Detector:
+ * for each multiplier g of harm.h's grid M_g = (M_g + 1) e^inc_g, an e-detector (Shin, Ramdas,
+ * Rinaldo 2022): raising the alarm when their mean reaches A keeps the average run length between
+ * false alarms at A buckets or more, whatever the shape of the counts as long as the baseline
+ * holds. inc is Poisson's, of counts tempered by the dispersion of the past hour, against the
+ * baseline times 1.1 or more: what three deviations of the weeks allow. */
+#define JUDGE_HOURS 168 /* of a week */
+#define JUDGE_WEEKS 5
+
+struct judge_anomaly;
+struct judge_anomaly *judge_anomaly_new(void);
+void judge_anomaly_free(struct judge_anomaly *);
+/* What an hour of the past counted; in time order, before the first feed. */
+void judge_anomaly_learn(struct judge_anomaly *, int64_t hour_start_ms, const struct arm_counts *);
+/* One bucket; whole hours are learned from by themselves, unless they were alarming. */
+void judge_anomaly_feed(struct judge_anomaly *, const struct judge_bucket *);
+/* ln of the mean of the e-detector; -infinity before anything was fed. */
+double judge_anomaly_log_e(const struct judge_anomaly *);
+/* After an alarm: the detector begins again. */
+void judge_anomaly_restart(struct judge_anomaly *);
+
+struct judge_anomaly_state {
+    bool has_baseline;
+    double expected, tolerated; /* bad ratio, now */
+    double seen;                /* since the likeliest change */
+    int64_t since_ms;           /* of the change; now when nothing rises */
+    struct arm_counts counts;   /* since then */
+    bool rises;                 /* the evidence is above nothing */
+    double dispersion;
+};
+void judge_anomaly_read(const struct judge_anomaly *, struct judge_anomaly_state *);
+
+/* Several SLIs of a service: the mean of e-detectors is one. n at least 1. */
+double judge_anomaly_mean(const double *log_e, size_t n);
+
 /* --- Before the start: forecast.c ---
  *
  * What a policy can show with the traffic that there is, before anything is risked. The judge

@@ -3,6 +3,7 @@
  * are read, and is taken before `lock`. */
 #include "slo/slo.h"
 
+#include "base/hash.h"
 #include "base/map.h"
 #include "base/num.h"
 #include "slo/native.h"
@@ -43,6 +44,11 @@ struct source {
     int64_t newest_ms;
 };
 
+/* Of the instances whose name's hash is even, or odd. */
+struct half {
+    double good, bad, total;
+};
+
 struct arm {
     struct arm *next;
     struct str version;
@@ -56,6 +62,7 @@ struct arm {
     struct source *sources; /* newest first */
     size_t n_sources;
     struct map *by_name; /* job, 0, instance -> struct source */
+    struct half halves[2];
 };
 
 struct slo {
@@ -81,6 +88,7 @@ struct link {
     struct arm *arm;
     struct source *source; /* NULL when the arm has too many */
     enum sli_role role;
+    uint8_t half;
     double edge; /* SLI_BUCKET */
     enum link_kind kind;
     struct twin *twin; /* of latency SLIs; else NULL */
@@ -311,6 +319,19 @@ static struct source *source_of(struct slo_engine *e, struct arm *arm, struct la
     return s;
 }
 
+/* Which half of its version's instances a series belongs to: whole instances, so that good events
+ * stay with their total. */
+static uint8_t half_of(struct labels labels)
+{
+    static const char *const names[] = {"instance", "pod", "service_instance_id"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct str value = labels_get(labels, names[i]);
+        if (value.n > 0)
+            return (uint8_t)(hash64(value.p, value.n, 0) & 1);
+    }
+    return 0;
+}
+
 /* The labels with another name, and without `le` or with this one. */
 static struct labels renamed(struct arena *arena, struct labels labels, struct str name,
                              const char *suffix, const char *le)
@@ -366,7 +387,7 @@ static void bind_native(struct slo_engine *e, struct slo *s, struct labels label
     bool good = selects(s, SLI_BUCKET, renamed(scratch, labels, name, "_bucket", ""));
     bool total = selects(s, SLI_TOTAL, renamed(scratch, labels, name, "_count", "")) ||
                  selects(s, SLI_TOTAL, renamed(scratch, labels, name, "_bucket", "+Inf"));
-    struct link link = {.slo = s, .arm = NULL};
+    struct link link = {.slo = s, .arm = NULL, .half = half_of(labels)};
     if (good || total)
         link.arm = arm_of(e, s, labels_get(labels, s->cohort_label));
     if (!link.arm)
@@ -397,7 +418,7 @@ static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, 
         const struct sli_selector *selector = &s->selectors.by_role[role];
         if (!selector->matchers || !matchers_match(selector->matchers, selector->n, labels))
             continue;
-        struct link link = {.slo = s, .role = (enum sli_role)role};
+        struct link link = {.slo = s, .role = (enum sli_role)role, .half = half_of(labels)};
         link.arm = arm_of(e, s, labels_get(labels, s->cohort_label));
         if (!link.arm)
             continue;
@@ -480,6 +501,16 @@ static bool within(enum threshold_op op, double v, double limit)
     return false;
 }
 
+static void feed_half(struct half *half, enum sli_role role, double increase)
+{
+    if (role == SLI_GOOD)
+        half->good += increase;
+    else if (role == SLI_BAD)
+        half->bad += increase;
+    else if (role == SLI_TOTAL)
+        half->total += increase;
+}
+
 static void feed_link(const struct link *l, int64_t t_ms, double v, double increase)
 {
     struct arm *arm = l->arm;
@@ -488,9 +519,13 @@ static void feed_link(const struct link *l, int64_t t_ms, double v, double incre
         if (isnan(v))
             return;
         arm->total.value += 1;
-        arm->good.value += within(sli->threshold_op, v, sli->threshold) ? 1 : 0;
+        bool good = within(sli->threshold_op, v, sli->threshold);
+        arm->good.value += good ? 1 : 0;
+        arm->halves[l->half].total += 1;
+        arm->halves[l->half].good += good ? 1 : 0;
     } else if (isfinite(increase) && increase >= 0) {
         sum_of(l)->value += increase;
+        feed_half(&arm->halves[l->half], l->role, increase);
     } else if (!isnan(increase)) {
         arm->impossible++;
         return;
@@ -537,6 +572,8 @@ static void feed_native(struct slo_engine *e, const struct link *l, int64_t t_ms
         if (l->kind == LINK_COUNT)
             increases[0] = count;
         add_increases(arm, sums, increases, n);
+        if (l->kind != LINK_EDGES && isfinite(increases[0]) && increases[0] >= 0)
+            feed_half(&arm->halves[l->half], l->role, increases[0]);
     }
     if (t_ms > arm->newest_ms)
         arm->newest_ms = t_ms;
@@ -715,6 +752,7 @@ static void copy_arm(struct arena *arena, const struct slo *s, const struct arm 
     for (const struct source *from = arm->sources; from; from = from->next)
         sources[n++] = (struct slo_source){from->job, from->instance, from->newest_ms};
     double good = good_of(s, arm);
+    bool counts_bad = s->spec->sli.bad_query;
     *out = (struct slo_arm){.version = arena_str(arena, arm->version),
                             .good = good,
                             .bad = arm->total.value - good,
@@ -726,6 +764,11 @@ static void copy_arm(struct arena *arena, const struct slo *s, const struct arm 
                             .impossible = arm->impossible,
                             .sources = sources,
                             .n_sources = n};
+    for (size_t h = 0; h < 2; h++) {
+        const struct half *half = &arm->halves[h];
+        out->half_total[h] = half->total;
+        out->half_bad[h] = counts_bad ? half->bad : half->total - half->good;
+    }
 }
 
 bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name,

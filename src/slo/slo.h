@@ -80,6 +80,10 @@ struct slo_arm {
     uint64_t impossible;              /* samples that made good > total, or negative */
     const struct slo_source *sources; /* the first 1,000; their strings are the engine's */
     size_t n_sources;
+    /* The same counts of two halves of the version's instances (by the hash of `instance`, `pod` or
+     * `service_instance_id`), since the program began: what two arms without a difference look
+     * like. */
+    double half_total[2], half_bad[2];
 };
 
 /* Every arm of an SLO, ordered by version; copied into the arena at one instant. False: no such

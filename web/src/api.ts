@@ -140,6 +140,8 @@ export interface Slo {
     burn: Record<string, Num>;
     freshMs?: number | null;
     partial: boolean;
+    /** Stable's instances against themselves; `noisy` says why it is not fit to gate on. */
+    selfCheck?: { trials: number; falseAlarms: number; dispersion: Num; noisy: string | null } | null;
     /** Why there are no numbers, when there are none. */
     error?: string;
 }

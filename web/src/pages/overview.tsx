@@ -17,6 +17,12 @@ function SloRow({ slo }: { slo: Slo }) {
                 <h3 title={slo.description || slo.name}>{slo.displayName || slo.name}</h3>
                 <p class="quiet">
                     <code>{slo.name}</code> · {slo.kind}
+                    {slo.selfCheck?.noisy && (
+                        <b class="problem" title={slo.selfCheck.noisy}>
+                            {" "}
+                            · too noisy to gate on
+                        </b>
+                    )}
                 </p>
                 <Freshness freshMs={slo.freshMs} atMs={serverTime(servicesAtMs.value)} />
             </div>
