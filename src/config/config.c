@@ -12,6 +12,8 @@
 
 static const char *default_listen = "127.0.0.1:9797";
 
+#define DAY_MS INT64_C(86400000)
+
 static struct config *config_new(void)
 {
     struct config *c = calloc(1, sizeof *c);
@@ -26,6 +28,7 @@ static struct config *config_new(void)
     c->data_path = "data";
     c->flush_ms = 100;
     c->exemplars = 100000;
+    c->anomaly_every_ms = 30 * DAY_MS;
     c->resend_ms = 60000;
     c->for_grace_ms = 600000;
     c->for_outage_tolerance_ms = 3600000;
@@ -215,11 +218,22 @@ static void read_storage(struct reader *r, struct yaml_node *map)
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "storage", r->diags);
 }
 
+static void read_anomaly(struct reader *r, struct yaml_node *map)
+{
+    static const char *const keys[] = {"oneFalseAlarmIn"};
+    int64_t *every_ms = &r->config->anomaly_every_ms;
+    yaml_take_duration(map, "oneFalseAlarmIn", every_ms, r->diags);
+    if (*every_ms < 3600000 || *every_ms > 365 * DAY_MS)
+        yaml_error(map, r->diags, "anomaly.oneFalseAlarmIn must be from 1h to 365d");
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "anomaly", r->diags);
+}
+
 static void read_main(struct reader *r, struct yaml_node *root)
 {
     static const char *const keys[] = {"listen",      "storage",    "global",    "scrape_configs",
                                        "policies",    "rule_files", "alerting",  "rules",
-                                       "externalUrl", "query",      "telemetry", "kayenta"};
+                                       "externalUrl", "query",      "telemetry", "kayenta",
+                                       "anomaly"};
     static const char *const global_keys[] = {"scrape_interval", "scrape_timeout",
                                               "evaluation_interval", "rule_query_offset",
                                               "external_labels"};
@@ -251,6 +265,9 @@ static void read_main(struct reader *r, struct yaml_node *root)
     struct yaml_node *query = yaml_take_map(root, "query", r->diags);
     if (query)
         read_query_settings(r, query);
+    struct yaml_node *anomaly = yaml_take_map(root, "anomaly", r->diags);
+    if (anomaly)
+        read_anomaly(r, anomaly);
     read_alerting(r, root);
     const char **paths = read_strings(r, root, "policies", &n_paths);
     for (size_t i = 0; i < n_paths; i++)

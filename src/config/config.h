@@ -85,6 +85,7 @@ struct config {
     int64_t resend_ms;               /* rules.resendDelay */
     int64_t for_grace_ms;            /* rules.forGracePeriod */
     int64_t for_outage_tolerance_ms; /* rules.forOutageTolerance */
+    int64_t anomaly_every_ms;        /* anomaly.oneFalseAlarmIn, a service */
     struct alerting_config alerting;
     struct sha256 digest; /* over the bytes of all files, in the order they were read */
 };

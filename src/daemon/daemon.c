@@ -286,6 +286,7 @@ static void close_all(struct daemon *d)
     rules_free(d->rules);
     rollouts_free(d);
     selfchecks_free(d);
+    anomalies_free(d);
     if (d->scrapes)
         scrape_manager_free(d->scrapes);
     if (d->client)

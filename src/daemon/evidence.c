@@ -325,6 +325,8 @@ struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena
     seen.budget_remaining = r->policy->budget_slo
                                 ? budget_remaining(d, arena, r->policy->budget_slo, now_ms)
                                 : (double)NAN;
+    const char *anomaly = anomaly_of(d, r->state.service);
+    seen.anomaly = anomaly ? arena_strdup(arena, anomaly) : NULL;
     if (r->state.state == ROLLOUT_WAITING)
         seen.notices = start_notices(d, r, arena, now_ms, &seen.n_notices);
     return seen;

@@ -74,6 +74,8 @@ struct daemon {
     struct rule_runner *rule_runner;
     struct rollout *rollouts; /* newest first */
     struct selfcheck *selfchecks;
+    struct watched_slo *watched_slos;
+    struct watched_service *watched_services;
     struct loop_timer *ticker;
     int64_t started_ms;
     int64_t configured_ms; /* the configuration in force was read then */
@@ -145,6 +147,16 @@ void selfchecks_free(struct daemon *);
 json_t *selfcheck_view(const struct daemon *, const char *slo);
 /* Why an SLI is too noisy to gate on; NULL when it is not known to be. */
 const char *selfcheck_noise(const struct daemon *, const char *slo);
+
+/* anomaly.c: live services against their own past. */
+struct watched_slo;
+struct watched_service;
+void anomaly_tick(struct daemon *, int64_t now_ms);
+void anomalies_free(struct daemon *);
+/* In words; NULL when there is none. Valid until the next tick. */
+const char *anomaly_of(const struct daemon *, const char *service);
+/* {"active","logE","logLimit","sinceMs","raisedMs","sentence"}, or null; a new reference. */
+json_t *anomaly_view(const struct daemon *, const char *service);
 
 /* forecast.c: what a policy can show with the traffic that there is. */
 json_t *forecast_of(struct daemon *, struct arena *, const struct rollout_policy *,

@@ -103,6 +103,7 @@ static inline void test_close(struct world *w)
     struct daemon *d = &w->d;
     rollouts_free(d);
     selfchecks_free(d);
+    anomalies_free(d);
     http_client_free(d->client);
     loop_free(d->loop);
     ledger_close(d->ledger);

@@ -141,6 +141,7 @@ static json_t *service_of(struct daemon *d, json_t *services, const char *name)
     }
     const struct rollout *r = rollout_find(d, name);
     service = json_pack("{s:s, s:s?, s:[]}", "service", name, "rollout", r ? r->id : NULL, "slos");
+    (void)json_object_set_new(service, "anomaly", anomaly_view(d, name));
     (void)json_array_append_new(services, service);
     return service;
 }

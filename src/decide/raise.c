@@ -83,11 +83,25 @@ static void advise(struct turn *t, double weight_pct)
            t->s.canary_version);
 }
 
+/* A service that departs from its own past is no ground to stand on: no start and no step up,
+ * except for what mends it. It proves nothing against the canary, so nothing is taken back for it.
+ */
+static bool is_usual(struct turn *t)
+{
+    const char *anomaly = t->in->seen->anomaly;
+    if (!anomaly)
+        return true;
+    bool excepted = is_urgent(&t->s);
+    say(t, excepted ? "anomaly_excepted" : "anomaly", "%s departs from its own past%s: %s",
+        t->s.service, excepted ? "; allowed as a fix" : "", anomaly);
+    return excepted;
+}
+
 void raise_to_step(struct turn *t, int step)
 {
     CHECK(step >= 0 && (size_t)step < t->policy->n_steps);
     double weight_pct = t->policy->steps[step].weight_pct;
-    if (!budget_allows(t))
+    if (!budget_allows(t) || !is_usual(t))
         return;
     if (t->s.automation == AUTOMATION_ADVISORY) {
         advise(t, weight_pct);

@@ -191,6 +191,8 @@ void judge_anomaly_learn(struct judge_anomaly *, int64_t hour_start_ms, const st
 void judge_anomaly_feed(struct judge_anomaly *, const struct judge_bucket *);
 /* ln of the mean of the e-detector; -infinity before anything was fed. */
 double judge_anomaly_log_e(const struct judge_anomaly *);
+/* The present hour is not one to learn from. */
+void judge_anomaly_do_not_learn(struct judge_anomaly *);
 /* After an alarm: the detector begins again. */
 void judge_anomaly_restart(struct judge_anomaly *);
 

@@ -26,7 +26,8 @@
     X(LEDGER_DECISION, "decision") /* decide()'s whole input and answer */                         \
     X(LEDGER_INTENT, "intent")     /* what an actuator is about to be told */                      \
     X(LEDGER_OBSERVATION, "observation") /* what an actuator was seen to do after it */            \
-    X(LEDGER_GATE, "gate")               /* a gate was asked and answered */
+    X(LEDGER_GATE, "gate")               /* a gate was asked and answered */                       \
+    X(LEDGER_ANOMALY, "anomaly")         /* a service departed from its own past, or came back */
 
 enum ledger_kind {
 #define X(code, name) code,

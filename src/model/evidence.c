@@ -147,6 +147,8 @@ json_t *snapshot_to_json(struct arena *arena, const struct snapshot *s)
         object_set(json, "harmLogE", json_from_double(s->harm_log_e));
         object_set(json, "harmLogLimit", json_from_double(s->harm_log_limit));
     }
+    if (s->anomaly)
+        object_set(json, "anomaly", json_string_nocheck(s->anomaly));
     if (s->n_notices > 0)
         object_set(json, "notices", notices_to_json(s));
     object_set(json, "exposure",
@@ -164,6 +166,8 @@ bool snapshot_from_json(struct arena *arena, const json_t *json, struct snapshot
                           err) ||
         !notices_from_json(arena, json, out, err))
         return false;
+    const char *anomaly = json_get_cstr(json, "anomaly", NULL);
+    out->anomaly = anomaly ? arena_strdup(arena, anomaly) : NULL;
     out->harm_log_e = json_get_double(json, "harmLogE", 0);
     out->harm_log_limit = json_get_double(json, "harmLogLimit", 0);
     const json_t *checks = need_array(json, "checks", "snapshot", err);

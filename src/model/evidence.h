@@ -109,6 +109,7 @@ struct snapshot {
     double harm_log_limit;    /* 0 = there are none */
     double budget_remaining;  /* 0..1 of the policy's budget SLO; NaN when none is named or known */
     int64_t telemetry_age_ms; /* the oldest source any check rests on; -1 = nothing ever seen */
+    const char *anomaly;      /* how the service departs from its own past; NULL = it does not */
     const struct notice *notices; /* before the start */
     size_t n_notices;
 };

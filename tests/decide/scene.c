@@ -222,6 +222,8 @@ static const char *see(struct scene *s, const char *key, const char *value)
         return see_exposure(s, value);
     if (strcmp(key, "budget") == 0)
         good = num_parse_double(str_from(value), &s->budget);
+    else if (strcmp(key, "anomaly") == 0)
+        s->anomaly = strcmp(value, "none") == 0 ? NULL : value;
     else if (strcmp(key, "notice") == 0)
         s->notice = (struct notice){value, "a doubling would not be seen in the step"};
     else if (strcmp(key, "capacity") == 0)
@@ -305,6 +307,7 @@ static struct snapshot take_snapshot(struct scene *s)
                                           lost ? "connection refused" : ""},
                              .budget_remaining = s->policy.budget_slo ? s->budget : (double)NAN,
                              .telemetry_age_ms = s->age_ms,
+                             .anomaly = s->anomaly,
                              .notices = &s->notice,
                              .n_notices = s->notice.code ? 1 : 0};
 }

@@ -35,6 +35,7 @@ struct scene {
     int64_t age_ms;  /* of telemetry; -1 = never seen */
     double budget;
     struct notice notice; /* code NULL = none */
+    const char *anomaly;
     bool capacity_ok;
     int64_t now_ms;
 };

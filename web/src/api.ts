@@ -150,6 +150,7 @@ export interface Service {
     service: string;
     rollout: string | null;
     slos: Slo[];
+    anomaly?: { active: boolean; sinceMs: number; sentence: string } | null;
 }
 
 export interface Status {

@@ -52,6 +52,11 @@ function ServiceCard({ service }: { service: Service }) {
         <section class="card service" data-testid="service" data-service={service.service}>
             <h2>{service.service}</h2>
             {shown ? <RolloutRow rollout={shown} compact /> : <p class="quiet norollout">no rollout yet</p>}
+            {service.anomaly?.active && (
+                <p class="problem" data-testid="anomaly">
+                    departs from its own past: {service.anomaly.sentence}
+                </p>
+            )}
             {service.slos.length === 0 && (
                 <p class="quiet">No SLO names this service. Without one there is no evidence to decide on.</p>
             )}
