@@ -48,6 +48,7 @@ struct query_settings {
     uint64_t max_samples;
     uint64_t max_memory_bytes;
     int64_t max_concurrency;
+    bool stable_only;      /* experimental: false; HTTP queries in PromQL that may change fail */
     int64_t slow_ms;       /* slowLog.threshold; 0 = none is logged */
     const char *slow_path; /* slowLog.file; NULL = the program's log */
 };

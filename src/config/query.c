@@ -3,10 +3,11 @@
 
 void read_query_settings(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"timeout", "maxSamples", "maxMemory", "maxConcurrency",
-                                       "slowLog"};
+    static const char *const keys[] = {"timeout",        "maxSamples", "maxMemory",
+                                       "maxConcurrency", "slowLog",    "experimental"};
     static const char *const slow_keys[] = {"threshold", "file"};
     struct query_settings *q = &r->config->query;
+    bool experimental = true;
     int64_t max_samples = (int64_t)q->max_samples;
     yaml_take_duration(map, "timeout", &q->timeout_ms, r->diags);
     if (q->timeout_ms < 1)
@@ -17,6 +18,8 @@ void read_query_settings(struct reader *r, struct yaml_node *map)
     if (q->max_memory_bytes < (1 << 20))
         yaml_error(map, r->diags, "query.maxMemory must be at least 1Mi");
     yaml_take_i64(map, "maxConcurrency", 1, 64, &q->max_concurrency, r->diags);
+    yaml_take_bool(map, "experimental", &experimental, r->diags);
+    q->stable_only = !experimental;
     struct yaml_node *slow = yaml_take_map(map, "slowLog", r->diags);
     if (slow) {
         q->slow_ms = 1000;

@@ -129,7 +129,8 @@ static bool same_query_settings(const struct query_settings *a, const struct que
 {
     return a->timeout_ms == b->timeout_ms && a->max_samples == b->max_samples &&
            a->max_memory_bytes == b->max_memory_bytes && a->max_concurrency == b->max_concurrency &&
-           a->slow_ms == b->slow_ms && is_same(a->slow_path, b->slow_path);
+           a->stable_only == b->stable_only && a->slow_ms == b->slow_ms &&
+           is_same(a->slow_path, b->slow_path);
 }
 
 static bool settings_are_fixed(const struct config *now, const struct config *next, struct err *err)

@@ -20,7 +20,8 @@
 #define MATH(text, fn) {.name = text, .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .math = fn}
 #define DATE(text, fn) {.name = text, .returns = V, .min_args = 0, .max_args = 1, .args = {V}, .math = fn, .of_time = true}
 #define SCALAR(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn}
-#define KEYWORD(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn, .keyword = true}
+#define EXPERIMENTAL(text, fn, low, high, ...) {.name = text, .returns = V, .min_args = low, .max_args = high, .args = {__VA_ARGS__}, .call = fn, .experimental = true}
+#define KEYWORD(text, fn, n, ...) {.name = text, .returns = S, .min_args = n, .max_args = n, .args = {__VA_ARGS__}, .scalar = fn, .keyword = true, .experimental = true}
 #define CALL(text, fn, low, high, ...) {.name = text, .returns = V, .min_args = low, .max_args = high, .args = {__VA_ARGS__}, .call = fn}
 
 /* Sorted by name. */
@@ -50,7 +51,7 @@ static const struct function functions[] = {
     MATH("deg", math_deg),
     RANGE("delta", range_delta, .native = native_delta, .column = column_delta),
     RANGE("deriv", range_deriv),
-    {.name = "double_exponential_smoothing", .returns = V, .min_args = 3, .max_args = 3, .args = {M, S, S}, .range = range_smoothing},
+    {.name = "double_exponential_smoothing", .returns = V, .min_args = 3, .max_args = 3, .args = {M, S, S}, .range = range_smoothing, .experimental = true},
     KEYWORD("end", scalar_end, 0, S),
     MATH("exp", math_exp),
     RANGE("first_over_time", range_first, .native = native_first, .keeps_name = true),
@@ -59,14 +60,14 @@ static const struct function functions[] = {
     {.name = "histogram_count", .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .call = call_histogram_count, .histogram_use = USE_STATS},
     {.name = "histogram_fraction", .returns = V, .min_args = 3, .max_args = 3, .args = {S, S, V}, .call = call_histogram_fraction, .histogram_use = USE_BUCKETS},
     {.name = "histogram_quantile", .returns = V, .min_args = 2, .max_args = 2, .args = {S, V}, .call = call_histogram_quantile, .histogram_use = USE_BUCKETS},
-    {.name = "histogram_quantiles", .returns = V, .min_args = 3, .max_args = ANY_NUMBER, .args = {V, T, S}, .call = call_histogram_quantiles, .histogram_use = USE_BUCKETS},
+    {.name = "histogram_quantiles", .returns = V, .min_args = 3, .max_args = ANY_NUMBER, .args = {V, T, S}, .call = call_histogram_quantiles, .histogram_use = USE_BUCKETS, .experimental = true},
     CALL("histogram_stddev", call_histogram_stddev, 1, 1, V),
     CALL("histogram_stdvar", call_histogram_stdvar, 1, 1, V),
     {.name = "histogram_sum", .returns = V, .min_args = 1, .max_args = 1, .args = {V}, .call = call_histogram_sum, .histogram_use = USE_STATS},
     DATE("hour", date_hour),
     RANGE("idelta", range_idelta, .native = native_idelta),
     RANGE("increase", range_increase, .native = native_increase, .column = column_increase, .of_counter = true),
-    CALL("info", call_info, 1, 2, V, V),
+    EXPERIMENTAL("info", call_info, 1, 2, V, V),
     RANGE("irate", range_irate, .native = native_irate),
     CALL("label_join", call_label_join, 3, ANY_NUMBER, V, T, T, T),
     CALL("label_replace", call_label_replace, 5, 5, V, T, T, T, T),
@@ -74,7 +75,7 @@ static const struct function functions[] = {
     MATH("ln", math_ln),
     MATH("log10", math_log10),
     MATH("log2", math_log2),
-    RANGE("mad_over_time", range_mad),
+    RANGE("mad_over_time", range_mad, .experimental = true),
     KEYWORD("max_of", scalar_max_of, 2, S, S),
     RANGE("max_over_time", range_max, .extreme = 1),
     KEYWORD("min_of", scalar_min_of, 2, S, S),
@@ -95,12 +96,12 @@ static const struct function functions[] = {
     MATH("sin", math_sin),
     MATH("sinh", math_sinh),
     CALL("sort", call_sort, 1, 1, V),
-    CALL("sort_by_label", call_sort_by_label, 2, ANY_NUMBER, V, T),
-    CALL("sort_by_label_desc", call_sort_by_label_desc, 2, ANY_NUMBER, V, T),
+    EXPERIMENTAL("sort_by_label", call_sort_by_label, 2, ANY_NUMBER, V, T),
+    EXPERIMENTAL("sort_by_label_desc", call_sort_by_label_desc, 2, ANY_NUMBER, V, T),
     CALL("sort_desc", call_sort_desc, 1, 1, V),
     MATH("sqrt", math_sqrt),
     KEYWORD("start", scalar_start, 0, S),
-    CALL("start_timestamp", call_start_timestamp, 1, 1, V),
+    EXPERIMENTAL("start_timestamp", call_start_timestamp, 1, 1, V),
     RANGE("stddev_over_time", range_stddev),
     RANGE("stdvar_over_time", range_stdvar),
     KEYWORD("step", scalar_step, 0, S),
@@ -109,10 +110,10 @@ static const struct function functions[] = {
     MATH("tanh", math_tanh),
     SCALAR("time", scalar_time, 0, S),
     CALL("timestamp", call_timestamp, 1, 1, V),
-    RANGE("ts_of_first_over_time", range_ts_first, .native = native_ts_first),
-    RANGE("ts_of_last_over_time", range_ts_last, .native = native_ts_last),
-    RANGE("ts_of_max_over_time", range_ts_max),
-    RANGE("ts_of_min_over_time", range_ts_min),
+    RANGE("ts_of_first_over_time", range_ts_first, .native = native_ts_first, .experimental = true),
+    RANGE("ts_of_last_over_time", range_ts_last, .native = native_ts_last, .experimental = true),
+    RANGE("ts_of_max_over_time", range_ts_max, .experimental = true),
+    RANGE("ts_of_min_over_time", range_ts_min, .experimental = true),
     CALL("vector", call_vector, 1, 1, S),
     DATE("year", date_year),
 };

@@ -69,6 +69,7 @@ struct function {
     column_fn *column;       /* range: the same for many windows at once; may be NULL */
     native_range_fn *native; /* range: for windows with histograms. NULL: it ignores them */
     bool keeps_name;
+    bool experimental;
     bool keyword;     /* its name may be written in any case */
     bool of_counter;  /* range: says when the metric's name is not a counter's */
     bool of_time;     /* range: the result depends on at_ms too; math: no argument means time() */

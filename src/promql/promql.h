@@ -73,6 +73,9 @@ void promql_selectors(const struct promql_expr *, struct arena *, const struct p
 enum promql_type { PROMQL_SCALAR, PROMQL_STRING, PROMQL_VECTOR, PROMQL_MATRIX };
 enum promql_type promql_expr_type(const struct promql_expr *);
 
+/* What in it is experimental in Prometheus 3, by name; NULL: nothing. */
+const char *promql_experimental(const struct promql_expr *);
+
 /* When the whole expression is one instant vector selector: its matchers (the name included) and
  * true. Also looks through sum(...), rate(...[w]), increase(...[w]) and parentheses, since an SLI's
  * counters are the same under them; `by` and arithmetic are not looked through. */

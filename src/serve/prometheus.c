@@ -58,8 +58,11 @@ static bool take_query(struct serve *s, struct http_request *request,
         return false;
     set_limits(out, timeout_ms);
     out->expr = promql_parse(request->arena, str_from(out->text), &err);
-    if (out->expr)
+    const char *name = out->expr ? promql_experimental(out->expr) : NULL;
+    if (out->expr && (!name || !s->options.query.stable_only))
         return true;
+    if (out->expr)
+        err_set(&err, ERR_BAD_INPUT, "%s is experimental, and query.experimental is off", name);
     err_prefix(&err, "invalid parameter \"query\": ");
     fail_prometheus_err(response, &err);
     return false;
