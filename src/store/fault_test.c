@@ -1,16 +1,19 @@
-/* The store under faults, by seed: writes and syncs that fail or fall short, a torn tail, a file
- * that grew before its bytes came, a flipped bit. What was acknowledged is there, nothing is there
- * twice, nothing was invented. CQED_STORE_SEEDS says how many seeds (500), CQED_STORE_SEED which
- * one alone. Outcomes: docs/format/wal.md. */
+/* The store under faults, by seed: kill -9, writes and syncs that fail or fall short, a torn tail,
+ * a file that grew before its bytes came, a flipped bit. What was acknowledged is there, nothing is
+ * there twice, nothing was invented. CQED_STORE_SEEDS says how many seeds (500), CQED_STORE_SEED
+ * which one alone. Outcomes: docs/format/wal.md. */
 #include "base/fault.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -117,6 +120,7 @@ static void send(struct rig *r)
 {
     struct err err = ERR_INIT;
     struct store_batch *b = store_batch_begin(r->store, TIMES * STEP_MS);
+    uint64_t before[12];
     int places[12][2];
     size_t n = 0;
     r->clock += (int)below(r, 3);
@@ -134,11 +138,17 @@ static void send(struct rig *r)
             places[n++][1] = t;
         }
     }
+    for (size_t i = 0; i < n; i++) { /* for who is killed in between */
+        int series = places[i][0], t = places[i][1];
+        before[i] = r->segments[series][t];
+        r->fates[series][t] = MAYBE;
+        r->segments[series][t] = UINT64_MAX;
+    }
     bool done = store_batch_commit(b, &err);
     for (size_t i = 0; i < n; i++) {
         int series = places[i][0], t = places[i][1];
         r->fates[series][t] = done ? ACKNOWLEDGED : MAYBE;
-        r->segments[series][t] |= UINT64_C(1) << newest_segment();
+        r->segments[series][t] = before[i] | UINT64_C(1) << newest_segment();
     }
 }
 
@@ -363,24 +373,47 @@ static void make_folder(void)
     snprintf(test_wal, sizeof test_wal, "%s/wal", test_folder);
 }
 
+/* kill -9 in the midst of it: what the child noted as acknowledged, in memory that it shares, must
+ * be there. */
+static void killed(struct rig *r)
+{
+    int status;
+    store_close(r->store);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        open_store(r);
+        for (int i = 0; i < 100; i++)
+            send(r);
+        _exit(0);
+    }
+    usleep(below(r, 20000));
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    open_store(r);
+    check(r, acknowledged);
+}
+
 static void run(unsigned seed)
 {
-    static void (*const scenes[])(struct rig *) = {failing_disk, torn_tail, flipped_bit};
-    struct rig *r = calloc(1, sizeof *r);
+    static void (*const scenes[])(struct rig *) = {failing_disk, torn_tail, flipped_bit, killed};
+    struct rig *r =
+        mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     void *state = NULL;
-    assert_non_null(r);
+    assert_ptr_not_equal(r, MAP_FAILED);
     r->random = seed * 2654435761u + 1;
     r->always = seed % 4 == 0;
     r->clock = WINDOW / 2;
     make_folder();
     open_store(r);
     for (int i = 0; i < 2; i++)
-        scenes[below(r, 3)](r);
+        scenes[below(r, 4)](r);
     send_some(r);
     reopen(r, acknowledged);
     store_close(r->store);
     assert_int_equal(test_remove_folder(&state), 0);
-    free(r);
+    assert_int_equal(munmap(r, sizeof *r), 0);
 }
 
 static unsigned number_from(const char *name, unsigned otherwise)
