@@ -18,8 +18,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const build = process.env.BUILD ?? join(root, 'build')
 const folder = process.env.BENCH_FOLDER ?? join(build, 'bench/run')
 const quick = process.env.QUICK === '1'
-const targets = Number(process.env.TARGETS ?? (quick ? 100 : 500))
+const targets = Number(process.env.TARGETS ?? 100) // that two scrape at the same time
+const manyTargets = quick ? 100 : 500 // that one scrapes alone
 const only = process.env.ONLY?.split(',') // of the parts below
+const peers = process.env.PEERS?.split(',') ?? ['prometheus', 'victoria-metrics'] // where each is measured alone
 
 const SERIES = 1000 // a target
 const RUNS = quick ? 3 : 5
@@ -38,12 +40,12 @@ const rows = []
  * better; the ratios = how many times better cQED is. */
 function row(what, unit, ours, theirs, { more = false, digits = 3, bar = '', vm = null } = {}) {
   const ratio = other => {
-    if (other === null || Number.isNaN(other)) return '-'
+    if (!Number.isFinite(other)) return '-'
     const times = more ? ours / other : other / ours
     return `${times >= 100 ? Math.round(times) : times.toPrecision(3)}x`
   }
   const show = x => {
-    if (x === null || Number.isNaN(x)) return '-'
+    if (!Number.isFinite(x)) return '-'
     return x >= 1e6 ? `${(x / 1e6).toFixed(2)}M` : Number(x.toPrecision(digits)).toString()
   }
   rows.push([what, unit, show(ours), show(theirs), show(vm), ratio(theirs), ratio(vm), bar])
@@ -74,12 +76,12 @@ const slo = {
   },
 }
 
-function fleetScrape(port, client) {
+function fleetScrape(port, client, n = targets) {
   return [{
     job_name: 'fleet',
     scrape_interval: '1s',
     scrape_timeout: '1s',
-    static_configs: Array.from({ length: targets }, (_, i) => ({
+    static_configs: Array.from({ length: n }, (_, i) => ({
       targets: [`127.0.0.1:${port}`],
       labels: { __metrics_path__: `/live/${client}/${i}`, instance: `t${i}` },
     })),
@@ -87,29 +89,22 @@ function fleetScrape(port, client) {
 }
 
 async function live() {
-  title(`Scrape: ${targets} targets of ${SERIES} series, each second, by all at once`)
+  title(`Scrape: ${targets} targets of ${SERIES} series, each second, by both at once`)
   const exporter = await startExporter(programs, 'live-exporter', join(build, 'bench/bench_exporter'), [targets, SERIES])
   const servers = [
     new Cqed(programs, join(folder, 'live-cqed'), { binary, scrape: fleetScrape(exporter.port, 0), slos: [slo] }),
     new Prometheus(programs, join(folder, 'live-prometheus'), { scrape: fleetScrape(exporter.port, 1) }),
-    new VictoriaMetrics(programs, join(folder, 'live-vm'), { scrape: fleetScrape(exporter.port, 2) }),
   ]
-  const idle = []
   for (const server of servers) {
     await server.start()
-    idle.push(residentBytes(server.pid))
     if (apart) pin(server.pid, '0')
   }
   if (apart) pin(exporter.program.pid, '1')
-  await programs.until('all hold every series', async () => {
+  await programs.until('both hold every series', async () => {
     const counts = await Promise.all(servers.map(s => s.value('count({job="fleet",__name__=~"http_.*"})')))
     return counts.every(n => n === targets * SERIES)
   }, { timeoutMs: 60_000, everyMs: 1000 })
-  await sleep(3000)
-  await scrapeWindows(exporter, servers)
-  const [ours, theirs, vm] = servers.map((s, i) => (residentBytes(s.pid) - idle[i]) / (targets * SERIES))
-  row('scrape, resident above idle', 'B/series', ours, theirs, { vm })
-  await servers.pop().stop() // what follows is between the two whose answers are to be the same
+  await sleep(20_000) // a minute of it, about, by the time of the restarts
   if (apart) for (const server of servers) pin(server.pid, '0-1')
   await sliWindows(servers)
   const seriesK = targets * SERIES / 1000
@@ -118,16 +113,37 @@ async function live() {
   await programs.end(exporter.program)
 }
 
-async function scrapeWindows(exporter, servers) {
-  const rates = servers.map(() => [])
-  for (let run = 0; run < RUNS; run++) {
-    const before = [(await exporter.stat()).live, servers.map(s => s.cpu())]
+// --- Scrape: each alone ---
+
+async function scrape() {
+  const series = manyTargets * SERIES
+  title(`Scrape: ${manyTargets} targets of ${SERIES} series, each second, each server alone on a core of its own`)
+  const exporter = await startExporter(programs, 'exporter', join(build, 'bench/bench_exporter'), [manyTargets, SERIES])
+  if (apart) pin(exporter.program.pid, '1')
+  const found = {}
+  for (const server of servers('scrape', i => fleetScrape(exporter.port, i, manyTargets))) {
+    const client = { cqed: 0, prometheus: 1, 'victoria-metrics': 2 }[server.name]
+    await server.start()
+    const idle = residentBytes(server.pid)
+    if (apart) pin(server.pid, '0')
+    // On a busy machine scrapes of a slow server time out, and then some series are stale.
+    await programs.until(`${server.name} holds most series`,
+      async () => (await server.value('count({job="fleet",__name__=~"http_.*"})')) >= series / 2,
+      { timeoutMs: 120_000, everyMs: 2000 })
     await sleep(WINDOW_MS)
-    const after = [(await exporter.stat()).live, servers.map(s => s.cpu())]
-    servers.forEach((_, i) => rates[i].push((after[0][i] - before[0][i]) / (after[1][i] - before[1][i])))
+    const rates = []
+    for (let run = 0; run < RUNS; run++) {
+      const before = [(await exporter.stat()).live[client], server.cpu()]
+      await sleep(WINDOW_MS)
+      rates.push(((await exporter.stat()).live[client] - before[0]) / (server.cpu() - before[1]))
+    }
+    found[server.name] = [median(rates), (residentBytes(server.pid) - idle) / series]
+    await server.stop()
   }
-  const [ours, theirs, vm] = rates.map(median)
-  row(`scrape, ${targets} x ${SERIES}`, 'samples/CPU-s', ours, theirs, { vm, more: true, bar: '3M at 500 targets' })
+  const [ours, theirs, vm] = inOrder(found)
+  row(`scrape, ${manyTargets} x ${SERIES}`, 'samples/CPU-s', ours[0], theirs[0], { ...perCpu, vm: vm[0], bar: '3M (aim 6M)' })
+  row(`scrape, ${manyTargets} x ${SERIES}, resident above idle`, 'B/series', ours[1], theirs[1], { vm: vm[1] })
+  await programs.end(exporter.program)
 }
 
 /** The error ratio of all targets over two windows: cQED subtracts its SLI counters, a rule sums every series. */
@@ -151,11 +167,14 @@ async function sliWindows(servers) {
 // --- Remote write: the same load to one after the other, each alone ---
 
 const atStart = () => Date.now() - 20 * 3_600_000
-const servers = name => [
-  new Cqed(programs, join(folder, `${name}-cqed`), { binary, scrape: [], slos: [] }),
-  new Prometheus(programs, join(folder, `${name}-prometheus`), { scrape: [], receive: true }),
-  new VictoriaMetrics(programs, join(folder, `${name}-vm`), { scrape: [] }),
-]
+const servers = (name, scrape = () => []) => [
+  new Cqed(programs, join(folder, `${name}-cqed`), { binary, scrape: scrape(0), slos: [] }),
+  new Prometheus(programs, join(folder, `${name}-prometheus`), { scrape: scrape(1), receive: true }),
+  new VictoriaMetrics(programs, join(folder, `${name}-vm`), { scrape: scrape(2) }),
+].filter(server => server.name === 'cqed' || peers.includes(server.name))
+
+/** What was found of each, by name: cQED's, Prometheus's, VictoriaMetrics's; empty where it was not asked. */
+const inOrder = found => ['cqed', 'prometheus', 'victoria-metrics'].map(name => found[name] ?? [])
 
 /** Start the generator; `ended` gives what it said. */
 function generate(server, options) {
@@ -188,7 +207,7 @@ const perCpu = { more: true }
 async function write() {
   const seconds = quick ? 2 : 4
   title('Remote write 1.0: each server alone, on a core of its own')
-  const found = []
+  const found = {}
   for (const server of servers('write')) {
     const from = { ms: atStart() }
     await server.start()
@@ -196,10 +215,10 @@ async function write() {
     from.ms = (await generate(server, { series: 100_000, passes: 2, start: from.ms }).ended).lastMs + 5000
     const single = await rate(server, { series: 100_000, seconds }, from)
     const many = await rate(server, { series: 20_000, samples: 20, 'a-request': 20_000, seconds }, from)
-    found.push([single, many, ...(await freshness(server, from))])
+    found[server.name] = [single, many, ...(await freshness(server, from))]
     await server.stop()
   }
-  const [ours, theirs, vm] = found
+  const [ours, theirs, vm] = inOrder(found)
   row('remote write, 100k series, 2,000 samples a request', 'samples/CPU-s', ours[0], theirs[0], { ...perCpu, vm: vm[0], bar: '3M (aim 6M)' })
   row('remote write, 20k series, 20 samples a series', 'samples/CPU-s', ours[1], theirs[1], { ...perCpu, vm: vm[1], bar: '10M (aim 20M)' })
   row('written to visible, p50, under 100k samples/s', 'ms', ours[2], theirs[2], { vm: vm[2] })
@@ -229,7 +248,7 @@ async function million() {
   const series = Number(process.env.MILLION ?? (quick ? 200_000 : 1_000_000))
   const name = series === 1_000_000 ? '1M series' : `${series / 1000}k series`
   title(`${name}, 5 s between samples`)
-  const found = []
+  const found = {}
   for (const server of servers('million')) {
     const from = { ms: atStart() }
     await server.start()
@@ -243,10 +262,10 @@ async function million() {
     const bytes = (residentBytes(server.pid) - idle) / series
     if (apart) pin(server.pid, '0-1')
     const [seconds, cpu] = await restart(server, from, series)
-    found.push([fresh, known, bytes, seconds, cpu])
+    found[server.name] = [fresh, known, bytes, seconds, cpu]
     await server.stop()
   }
-  const [ours, theirs, vm] = found
+  const [ours, theirs, vm] = inOrder(found)
   const samples = 1 + 2 * RUNS
   row(`remote write, ${name}, none known`, 'samples/CPU-s', ours[0], theirs[0], { ...perCpu, vm: vm[0] })
   row(`remote write, ${name}, all known`, 'samples/CPU-s', ours[1], theirs[1], { ...perCpu, vm: vm[1], bar: '2M (aim 4M) at 1M' })
@@ -434,7 +453,7 @@ function limits() {
 
 // --- The run ---
 
-const parts = { write, million, live, history, alone }
+const parts = { write, million, scrape, live, history, alone }
 const stop = code => {
   programs.killAll()
   process.exit(code)
