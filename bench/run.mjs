@@ -442,7 +442,7 @@ async function alone() {
 
 /** Tight loops without a server: the least that a sample can cost here. */
 function limits() {
-  const found = JSON.parse(execFileSync(join(build, 'bench/bench_limits'), quietly).toString())
+  const found = JSON.parse(execFileSync(join(build, 'tests/store/store_limits'), quietly).toString())
   title('This machine, in tight loops')
   row('a load that waits for memory', 'ns', found.loadNs, null)
   row('snappy, decompressed', 'MB/s', found.snappyMB, null, { more: true })
