@@ -73,6 +73,7 @@ static const struct option_spec query_options[] = {
     {"at", 0, "TIME", "as of then, in seconds since 1970 or RFC 3339; default: now"},
     {"range", 0, "DURATION", "the values of this long until now, as a line of bars"},
     {"step", 0, "DURATION", "between values; default: the range in 60 parts, at least 1s"},
+    {"source", 0, "NAME", "ask this one of the server's telemetry.sources, not its own store"},
     {NULL, 0, NULL, NULL},
 };
 

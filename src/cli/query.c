@@ -293,20 +293,28 @@ static bool read_range(struct cli *cli, struct query *q)
     return true;
 }
 
+/* "&source=NAME" when --source names one. */
+static const char *of_source(struct cli *cli, struct arena *arena)
+{
+    const char *name = args_value(&cli->args, "source");
+    return name ? arena_printf(arena, "&source=%s", url_part(arena, name)) : "";
+}
+
 static const json_t *ask_server(struct cli *cli, const struct query *q, struct err *err)
 {
     struct arena *arena = &cli->arena;
     const char *path;
     if (q->is_range)
-        path = arena_printf(arena, "/api/v1/query_range?query=%s&start=%.3f&end=%.3f&step=%.3f",
+        path = arena_printf(arena, "/api/v1/query_range?query=%s&start=%.3f&end=%.3f&step=%.3f%s",
                             url_part(arena, q->text), q->range.start_s,
                             q->range.start_s + q->range.step_s * (double)(q->range.n - 1),
-                            q->range.step_s);
+                            q->range.step_s, of_source(cli, arena));
     else if (args_value(&cli->args, "at"))
-        path = arena_printf(arena, "/api/v1/query?query=%s&time=%.3f", url_part(arena, q->text),
-                            q->range.start_s);
+        path = arena_printf(arena, "/api/v1/query?query=%s&time=%.3f%s", url_part(arena, q->text),
+                            q->range.start_s, of_source(cli, arena));
     else
-        path = arena_printf(arena, "/api/v1/query?query=%s", url_part(arena, q->text));
+        path = arena_printf(arena, "/api/v1/query?query=%s%s", url_part(arena, q->text),
+                            of_source(cli, arena));
     return api_get(cli, arena, path, err);
 }
 

@@ -125,3 +125,11 @@ void gzip_encode(struct str body, struct buf *out)
     out->p[out->n] = '\0';
     (void)deflateEnd(&z);
 }
+
+void snappy_encode(struct str plain, struct buf *out)
+{
+    size_t n = snappy_max_compressed_length(plain.n);
+    char *room = buf_reserve(out, n);
+    CHECK(snappy_compress(plain.p ? plain.p : "", plain.n, room, &n) == SNAPPY_OK);
+    out->n += n;
+}

@@ -13,6 +13,7 @@ MUST_CHECK bool zstd_decode(struct str, size_t max_bytes, struct buf *out, struc
 size_t snappy_decoded_bytes(struct str);
 MUST_CHECK bool snappy_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
 
+void snappy_encode(struct str, struct buf *out); /* appends; the block format */
 void gzip_encode(struct str, struct buf *out); /* appends; fast rather than small */
 
 #endif

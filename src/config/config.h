@@ -13,6 +13,7 @@
 #include "model/policy.h"
 #include "model/scrape.h"
 #include "model/slo.h"
+#include "model/source.h"
 #include "rules/rules.h"
 
 #include <stdbool.h>
@@ -81,6 +82,8 @@ struct config {
     const struct canary_config *canaries;
     size_t n_canaries;
     struct query_settings query;
+    const struct source_spec *sources; /* telemetry.sources */
+    size_t n_sources;
     const struct rule_group *rule_groups;
     size_t n_rule_groups;
     int64_t resend_ms;               /* rules.resendDelay */

@@ -158,8 +158,24 @@ static void check_gates(struct reader *r)
     }
 }
 
+static void check_sources(struct reader *r)
+{
+    const struct config *c = r->config;
+    for (size_t i = 0; i < r->n_groups; i++) {
+        const struct rule_group *g = &r->groups[i];
+        bool known = !g->source;
+        for (size_t k = 0; k < c->n_sources; k++)
+            known |= g->source && strcmp(c->sources[k].name, g->source) == 0;
+        if (!known && c->path)
+            diag_add(r->diags, DIAG_ERROR, g->file, g->line, 1,
+                     "group '%s': there is no source '%s' in telemetry.sources", g->name,
+                     g->source);
+    }
+}
+
 void check_everything(struct reader *r)
 {
+    check_sources(r);
     check_references(r);
     check_slos(r);
     check_rollouts(r);

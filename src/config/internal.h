@@ -97,6 +97,9 @@ void read_discovery(struct reader *, struct yaml_node *map, struct scrape_config
 void read_rule_globals(struct reader *, struct yaml_node *global);
 void read_alerting(struct reader *, struct yaml_node *root);
 
+/* sources.c: the list under telemetry.sources. */
+void read_sources(struct reader *, struct yaml_node *list);
+
 /* query.c: the mapping under `query`. */
 void read_query_settings(struct reader *, struct yaml_node *map);
 

@@ -80,12 +80,15 @@ static void read_quotas(struct reader *r, struct yaml_node *map)
 
 void read_telemetry_in(struct reader *r, struct yaml_node *map)
 {
-    static const char *const keys[] = {"otlp", "quotas"};
+    static const char *const keys[] = {"otlp", "quotas", "sources"};
     struct yaml_node *otlp = yaml_take_map(map, "otlp", r->diags);
     if (otlp)
         read_otlp(r, otlp);
     struct yaml_node *quotas = yaml_take_map(map, "quotas", r->diags);
     if (quotas)
         read_quotas(r, quotas);
+    struct yaml_node *sources = yaml_take_list(map, "sources", r->diags);
+    if (sources)
+        read_sources(r, sources);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "telemetry", r->diags);
 }

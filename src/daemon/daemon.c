@@ -133,6 +133,18 @@ static bool same_query_settings(const struct query_settings *a, const struct que
            is_same(a->slow_path, b->slow_path);
 }
 
+static bool same_sources(const struct config *a, const struct config *b)
+{
+    if (a->n_sources != b->n_sources)
+        return false;
+    for (size_t i = 0; i < a->n_sources; i++) {
+        if (!is_same(a->sources[i].name, b->sources[i].name) ||
+            !is_same(a->sources[i].remote_read, b->sources[i].remote_read))
+            return false;
+    }
+    return true;
+}
+
 static bool settings_are_fixed(const struct config *now, const struct config *next, struct err *err)
 {
     if (strcmp(now->data_path, next->data_path) != 0)
@@ -147,6 +159,8 @@ static bool settings_are_fixed(const struct config *now, const struct config *ne
         return err_set(err, ERR_CONFLICT, "telemetry.otlp changed: restart cQED for it");
     if (now->admin_api != next->admin_api)
         return err_set(err, ERR_CONFLICT, "storage.adminApi changed: restart cQED for it");
+    if (!same_sources(now, next))
+        return err_set(err, ERR_CONFLICT, "telemetry.sources changed: restart cQED for it");
     if (!same_query_settings(&now->query, &next->query))
         return err_set(err, ERR_CONFLICT, "query changed: restart cQED for it");
     return true;
@@ -237,6 +251,7 @@ static void start_rules(struct daemon *d)
         &(struct rule_runner_options){.rules = d->rules,
                                       .store = d->store,
                                       .source = d->source,
+                                      .sources = d->sources,
                                       .notifier = d->notifier,
                                       .external_url = address_of(d, address, sizeof address)},
         d->config);
@@ -253,6 +268,7 @@ static bool open_all(struct daemon *d, struct err *err)
     d->ledger = ledger_open(d->data_path, err);
     if (!d->ledger || !record_config(d, LEDGER_START, NULL, err) || !rollouts_recover(d, err))
         return false;
+    d->sources = remote_sources_new(d->config->sources, d->config->n_sources);
     d->rules = rules_new();
     d->notifier = notifier_new(d->loop, d->client);
     notifier_apply(d->notifier, &d->config->alerting);
@@ -265,6 +281,7 @@ static bool open_all(struct daemon *d, struct err *err)
                                                    .freshness = d->freshness,
                                                    .ledger = d->ledger,
                                                    .query = d->config->query,
+                                                   .sources = d->sources,
                                                    .rules = d->rules,
                                                    .notifier = d->notifier,
                                                    .control = control,
@@ -285,6 +302,7 @@ static void close_all(struct daemon *d)
     serve_stop(d->serve);
     notifier_free(d->notifier);
     rules_free(d->rules);
+    remote_sources_free(d->sources);
     rollouts_free(d);
     selfchecks_free(d);
     anomalies_free(d);

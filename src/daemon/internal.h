@@ -69,6 +69,7 @@ struct daemon {
     struct scrape_manager *scrapes;
     struct ledger *ledger;
     struct serve *serve;
+    struct remote_sources *sources;
     struct rules *rules;
     struct notifier *notifier;
     struct rule_runner *rule_runner;

@@ -61,6 +61,12 @@ static void tell(void *self, const struct alert *alerts, size_t n)
     notifier_send(r->options.notifier, &r->config->alerting, alerts, n);
 }
 
+static bool find_source(void *self, const char *name, struct promql_source *out, struct err *err)
+{
+    struct rule_runner *r = self;
+    return remote_source_find(r->options.sources, name, out, err);
+}
+
 static bool is_cancelled(void *self)
 {
     struct rule_runner *r = self;
@@ -77,6 +83,7 @@ static void make_world(struct rule_runner *r)
                                                .max_memory_bytes = c->query.max_memory_bytes,
                                                .cancelled = is_cancelled,
                                                .cancelled_self = r},
+                                   .find_source = find_source,
                                    .external_labels = c->alerting.external_labels,
                                    .external_url = *url ? url : r->options.external_url,
                                    .resend_ms = c->resend_ms,

@@ -6,6 +6,7 @@
 
 #include "alert/alert.h"
 #include "config/config.h"
+#include "remote/remote.h"
 #include "rules/rules.h"
 #include "store/store.h"
 
@@ -15,6 +16,7 @@ struct rule_runner_options {
     struct rules *rules;
     struct store *store;
     struct promql_source source;
+    const struct remote_sources *sources;
     struct notifier *notifier;
     const char *external_url; /* when the configuration has none; copied */
 };

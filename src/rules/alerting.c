@@ -17,9 +17,10 @@ static bool query_for_template(void *self, struct arena *arena, struct str text,
     const struct evaluation_place *e = ((struct query_at *)self)->place;
     struct promql_result result;
     struct promql_options options = query_options(e);
+    struct promql_source source;
     struct promql_expr *expr = promql_parse(arena, text, err);
-    if (!expr || !promql_instant(expr, &e->world->source, &options, e->query_ms, arena,
-                                 &result, err))
+    if (!expr || !query_source(e, &source, err) ||
+        !promql_instant(expr, &source, &options, e->query_ms, arena, &result, err))
         return false;
     size_t most = result.n_series > 0 ? result.n_series : 1;
     struct template_sample *samples = *out = ARENA_ARRAY(arena, struct template_sample, most);

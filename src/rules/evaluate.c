@@ -115,6 +115,13 @@ static bool write_samples(struct evaluation_place *e, struct rule_samples *sampl
 
 /* --- One rule --- */
 
+bool query_source(const struct evaluation_place *e, struct promql_source *out, struct err *err)
+{
+    const char *name = e->group->group->source;
+    *out = e->world->source;
+    return !name || !e->world->find_source || e->world->find_source(e->world->self, name, out, err);
+}
+
 struct promql_options query_options(const struct evaluation_place *e)
 {
     struct promql_options options = e->world->options;
@@ -127,8 +134,9 @@ static bool ask(struct evaluation_place *e, struct promql_result *result, struct
 {
     const struct rule *rule = e->rule->rule;
     struct promql_options options = query_options(e);
-    if (!promql_instant(rule->expr, &e->world->source, &options, e->query_ms, e->arena, result,
-                        err))
+    struct promql_source source;
+    if (!query_source(e, &source, err) ||
+        !promql_instant(rule->expr, &source, &options, e->query_ms, e->arena, result, err))
         return false;
     if (result->type == PROMQL_SCALAR) {
         struct sample *point = ARENA_NEW(e->arena, struct sample);

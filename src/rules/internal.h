@@ -102,6 +102,7 @@ MUST_CHECK bool evaluate_alerts(struct evaluation_place *, const struct promql_s
 void tell_alerts(struct evaluation_place *);
 /* `for` goes on where it was before the restart. */
 void restore_alerts(struct evaluation_place *);
+bool query_source(const struct evaluation_place *, struct promql_source *out, struct err *);
 struct promql_options query_options(const struct evaluation_place *);
 void add_rule_sample(struct evaluation_place *, struct rule_samples *, struct rule_sample);
 

@@ -177,8 +177,8 @@ static void read_rules(struct file_reader *r, struct yaml_node *map, struct rule
 static void read_group(struct file_reader *r, struct yaml_node *map,
                        const struct rule_defaults *defaults, struct rule_group *out)
 {
-    static const char *const keys[] = {"name",  "interval", "query_offset",
-                                       "limit", "labels",   "rules"};
+    static const char *const keys[] = {"name",   "interval", "query_offset", "limit",
+                                       "labels", "source",   "rules"};
     size_t n;
     out->interval_ms = defaults->interval_ms;
     out->query_offset_ms = defaults->query_offset_ms;
@@ -195,6 +195,8 @@ static void read_group(struct file_reader *r, struct yaml_node *map,
     take_time(r, map, "query_offset", &out->query_offset_ms);
     yaml_take_i64(map, "limit", 0, INT64_MAX, &out->limit, r->diags);
     (void)read_texts(r, map, "labels", false, true, &n);
+    out->line = map->line;
+    yaml_take_string(map, "source", r->arena, &out->source, r->diags);
     read_rules(r, map, out);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "rule group", r->diags);
 }

@@ -52,7 +52,9 @@ struct rule_group {
     const char *name;
     int64_t interval_ms;
     int64_t query_offset_ms;
-    int64_t limit; /* of series or alerts a rule; 0 = none */
+    int64_t limit;      /* of series or alerts a rule; 0 = none */
+    const char *source; /* what its rules ask; NULL = the embedded store. Not Prometheus's */
+    int line;           /* in the file */
     const struct rule *rules;
     size_t n_rules;
 };
@@ -81,6 +83,8 @@ struct rule_world {
     struct promql_source source;
     struct promql_options options; /* the deadline is set for each query */
     int64_t timeout_ms;            /* of a query; 0 = none */
+    /* What a group's `source` names; NULL: everything is asked of `source` above. */
+    bool (*find_source)(void *self, const char *name, struct promql_source *out, struct err *);
     struct labels external_labels;
     const char *external_url;
     int64_t resend_ms;           /* a firing alert is told again after so long */

@@ -57,6 +57,11 @@ static bool take_query(struct serve *s, struct http_request *request,
                     &out->options.lookback_ms))
         return false;
     set_limits(out, timeout_ms);
+    const char *source = http_param(request, "source");
+    if (source && *source && !remote_source_find(s->options.sources, source, &out->source, &err)) {
+        fail_prometheus_err(response, &err);
+        return false;
+    }
     out->expr = promql_parse(request->arena, str_from(out->text), &err);
     const char *name = out->expr ? promql_experimental(out->expr) : NULL;
     if (out->expr && (!name || !s->options.query.stable_only))

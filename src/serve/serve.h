@@ -12,6 +12,7 @@
 #include "io/loop.h"
 #include "ledger/ledger.h"
 #include "promql/promql.h"
+#include "remote/remote.h"
 #include "rules/rules.h"
 #include "store/store.h"
 
@@ -61,11 +62,12 @@ struct serve_options {
     struct otlp_ports otlp; /* besides `listen`, which takes OTLP/HTTP too */
     struct loop *loop;
     struct store *store;
-    bool admin_api;            /* deletions and snapshots may be asked for */
+    bool admin_api; /* deletions and snapshots may be asked for */
     struct metadata_store *metadata;
     struct freshness *freshness; /* borrowed; NULL = nobody asks */
     struct ledger *ledger;
-    struct query_settings query; /* slow_path is copied */
+    struct query_settings query;          /* slow_path is copied */
+    const struct remote_sources *sources; /* what ?source=NAME names */
     struct rules *rules;
     struct notifier *notifier;
     control_fn *control;

@@ -1,0 +1,106 @@
+// Our engine over the series of a real Prometheus: the same questions to both, and rules that bring its series home.
+//
+//     CQED=build/asan/cqed node --test tests/remote_read/
+
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { Cqed } from '../../demo/lib/cqed.mjs'
+import { freePorts, Programs } from '../../demo/lib/programs.mjs'
+import { binary } from '../e2e/setup.mjs'
+
+const folder = join(dirname(binary), 'e2e', 'remote-read')
+let programs, cqed, prometheus, exporter
+let scrapes = 0
+
+before(async () => {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  programs = new Programs(folder)
+  process.on('exit', () => programs.killAll())
+  exporter = createServer((request, response) => {
+    scrapes++
+    response.setHeader('Content-Type', 'text/plain; version=0.0.4')
+    const lines = ['# TYPE shop_orders_total counter']
+    for (let i = 0; i < 20; i++) lines.push(`shop_orders_total{code="${i % 4 ? 200 : 500}",route="/r/${i}"} ${scrapes * (i + 1)}`)
+    response.end(lines.join('\n') + '\n')
+  })
+  await new Promise(resolve => exporter.listen(0, '127.0.0.1', resolve))
+  const [port] = await freePorts(1)
+  prometheus = `http://127.0.0.1:${port}`
+  writeFileSync(join(folder, 'prometheus.yml'), `
+global: { scrape_interval: 250ms, scrape_timeout: 200ms }
+scrape_configs: [ { job_name: shop, static_configs: [ { targets: [ '127.0.0.1:${exporter.address().port}' ] } ] } ]
+`)
+  writeFileSync(join(folder, 'rules.yml'), `
+groups:
+  - name: home
+    source: main
+    interval: 200ms
+    rules: [ { record: 'code:shop_orders:sum', expr: 'sum by (code) (shop_orders_total)' } ]
+`)
+  writeFileSync(join(folder, 'cqed.yaml'), `
+storage: { path: data }
+rule_files: [ rules.yml ]
+telemetry:
+  sources:
+    - { name: main, remoteRead: '${prometheus}/api/v1/read', timeout: 5s }
+    - { name: nobody, remoteRead: 'http://127.0.0.1:1/api/v1/read', timeout: 1s }
+    - { name: other, remoteRead: '${prometheus}/api/v1/nothing' }
+`)
+  programs.start('prometheus', 'prometheus', [
+    '--config.file=prometheus.yml', '--storage.tsdb.path=prometheus-data', `--web.listen-address=127.0.0.1:${port}`,
+  ])
+  cqed = new Cqed(programs, { binary, config: 'cqed.yaml' })
+  await cqed.start()
+  await programs.until('Prometheus has scraped', async () => {
+    const answer = await ask(prometheus, '/api/v1/query?query=count_over_time(shop_orders_total{route="/r/0"}[1m])').catch(() => null)
+    return Number(answer?.data?.result[0]?.value[1]) >= 10
+  }, { part: cqed.program, timeoutMs: 20_000 })
+})
+
+after(async () => {
+  exporter?.closeAllConnections()
+  exporter?.close()
+  await programs.endAll()
+  const log = readFileSync(join(folder, 'cqed.log'), 'utf8')
+  const report = /(ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer|CHECK failed)[^]{0,3000}/.exec(log)
+  assert.equal(report, null, report?.[0])
+})
+
+const ask = (url, path) => fetch(url + path).then(r => r.json())
+
+test('the same questions have the same answers', async () => {
+  const time = Date.now() / 1000 - 0.5
+  const queries = ['shop_orders_total', 'sum by (code) (shop_orders_total{route=~"/r/1.*",code!="500"})',
+    'sum by (code) (delta(shop_orders_total[2s] offset 500ms))', 'count({job="shop"})', 'absent(nothing)']
+  for (const query of queries) {
+    const text = new URLSearchParams({ query, time })
+    const theirs = await ask(prometheus, `/api/v1/query?${text}`)
+    const ours = await ask(cqed.url, `/api/v1/query?${text}&source=main`)
+    const byLabels = result => result.map(s => [JSON.stringify(Object.entries(s.metric).sort()), Number(s.value[1])]).sort()
+    assert.equal(ours.status, 'success', ours.error)
+    if (query.includes('delta')) assert.equal(ours.data.result.length, theirs.data.result.length) // 2.x windows are closed
+    else assert.deepEqual(byLabels(ours.data.result), byLabels(theirs.data.result), query)
+  }
+})
+
+test('rules bring its series home', async () => {
+  await programs.until('it is recorded', async () => {
+    const { data } = await ask(cqed.url, '/api/v1/query?query=code:shop_orders:sum{code="500"}')
+    return Number(data.result[0]?.value[1]) > 0
+  }, { part: cqed.program, timeoutMs: 10_000 })
+  assert.equal((await ask(cqed.url, '/api/v1/query?query=shop_orders_total')).data.result.length, 0)
+})
+
+test('a source that does not answer is said so', async () => {
+  const nobody = await ask(cqed.url, '/api/v1/query?query=up&source=nobody')
+  assert.equal(nobody.errorType, 'internal')
+  assert.match(nobody.error, /source 'nobody'/)
+  assert.match((await ask(cqed.url, '/api/v1/query?query=up&source=other')).error, /source 'other' .* answers 404/)
+  const unknown = await ask(cqed.url, '/api/v1/query?query=up&source=mian')
+  assert.equal(unknown.errorType, 'not_found')
+  assert.match(unknown.error, /did you mean 'main'/)
+})
