@@ -1,6 +1,6 @@
 /* load.c -- remote write 1.0 at full speed, or at a rate, from as many series as are asked for.
  *
- *     load URL [--series N] [--a-request N] [--samples N] [--start MS] [--step MS]
+ *     load URL [--series N] [--first N] [--a-request N] [--samples N] [--start MS] [--step MS]
  *              [--seconds S] [--passes N] [--rate N]
  *
  * Every pass over the series gives each `samples` samples, `step` apart; a request holds
@@ -27,7 +27,7 @@
 
 struct options {
     const char *url;
-    uint64_t series, a_request, samples, passes, rate;
+    uint64_t series, first, a_request, samples, passes, rate;
     int64_t start_ms, step_ms;
     double seconds;
 };
@@ -133,7 +133,7 @@ static void make_bodies(struct load *l)
 {
     size_t a_body = l->o.a_request / l->o.samples, longest = 0;
     l->bodies = mem_array(l->o.series / a_body + 1, sizeof *l->bodies);
-    for (uint64_t i = 0; i < l->o.series; i++)
+    for (uint64_t i = l->o.first; i < l->o.first + l->o.series; i++)
         add_series(
             l, &(struct fleet_series){(unsigned)(i % FLEET_KINDS), (unsigned)(i / FLEET_KINDS)});
     for (size_t i = 0; i < l->n_bodies; i++)
@@ -251,6 +251,7 @@ static bool read_option(struct options *o, const char *name, const char *value)
         const char *name;
         uint64_t *out;
     } numbers[] = {{"--series", &o->series},
+                   {"--first", &o->first}, /* whose number they begin with, for churn */
                    {"--a-request", &o->a_request},
                    {"--samples", &o->samples},
                    {"--passes", &o->passes},
@@ -288,8 +289,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "load: see the top of bench/load.c for the arguments\n");
         return 2;
     }
-    l.fleet = (struct fleet){(unsigned)(l.o.series / FLEET_KINDS / ROUTES + 1), ROUTES, 0, false,
-                             l.o.start_ms};
+    l.fleet = (struct fleet){(unsigned)((l.o.first + l.o.series) / FLEET_KINDS / ROUTES + 1),
+                             ROUTES, 0, false, l.o.start_ms};
     make_bodies(&l);
     l.curl = connection(l.o.url);
     double began_s = now_s();
