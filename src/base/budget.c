@@ -47,6 +47,12 @@ uint64_t budget_limit(void)
     return atomic_load_explicit(&limit, memory_order_relaxed);
 }
 
+size_t budget_body_limit(void)
+{
+    uint64_t most = budget_limit();
+    return most ? (size_t)(most / 16) : SIZE_MAX;
+}
+
 enum budget_mark budget_mark(void)
 {
     uint64_t most = atomic_load_explicit(&limit, memory_order_relaxed);

@@ -14,20 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BUDGET_MARKS(X)                                                                            \
-    X(BUDGET_FREE, "free")                                                                         \
-    X(BUDGET_SOFT, "soft")                                                                         \
-    X(BUDGET_HARD, "hard")
-
-enum budget_mark {
-#define X(code, name) code,
-    BUDGET_MARKS(X)
-#undef X
-};
+enum budget_mark { BUDGET_FREE, BUDGET_SOFT, BUDGET_HARD };
 
 void budget_set(uint64_t limit_bytes); /* 0 = none: everything is free */
 
 uint64_t budget_limit(void);
+/* The largest body that a request may ever have: a sixteenth of the budget, of which it needs four
+ * times itself; SIZE_MAX without one. */
+size_t budget_body_limit(void);
 
 /* Cheap: the kernel is asked at most each 10 ms. */
 enum budget_mark budget_mark(void);

@@ -187,13 +187,15 @@ static void run_job(uv_work_t *work)
     const struct grpc_server_options *o = &job->connection->server->o;
     struct buf plain = BUF_INIT;
     struct err err = ERR_INIT;
+    size_t most = o->max_message_bytes;
+    if (most > budget_body_limit())
+        most = budget_body_limit();
     if (now_ms() >= job->call.deadline_ms) {
         job->response.status = GRPC_DEADLINE_EXCEEDED;
         job->response.why = "the client's deadline had passed before there was time for it";
         return;
     }
-    if (job->call.compressed &&
-        !gzip_decode(buf_str(&job->call.message), o->max_message_bytes, &plain, &err)) {
+    if (job->call.compressed && !gzip_decode(buf_str(&job->call.message), most, &plain, &err)) {
         job->response.status = status_of(&err);
         job->response.why = arena_strdup(&job->arena, err.message);
         buf_release(&plain);

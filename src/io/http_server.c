@@ -243,11 +243,14 @@ static bool decode_body(struct exchange *x, struct err *err)
 {
     const char *encoding = http_header(&x->request, "Content-Encoding");
     struct buf plain = BUF_INIT;
+    size_t most = x->max_body_bytes;
+    if (most > DEFAULT_MAX_BODY && most > budget_body_limit())
+        most = budget_body_limit();
     if (!encoding || strcasecmp(encoding, "identity") == 0 || strcasecmp(encoding, "snappy") == 0)
         return true;
     bool done = strcasecmp(encoding, "gzip") == 0
-                    ? gzip_decode(buf_str(&x->body), x->max_body_bytes, &plain, err)
-                    : zstd_decode(buf_str(&x->body), x->max_body_bytes, &plain, err);
+                    ? gzip_decode(buf_str(&x->body), most, &plain, err)
+                    : zstd_decode(buf_str(&x->body), most, &plain, err);
     if (done) {
         buf_release(&x->body);
         x->body = plain;

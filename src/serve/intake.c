@@ -7,6 +7,10 @@
 
 bool begin_intake(struct serve *s, size_t size_bytes, struct err *err)
 {
+    if (size_bytes > budget_body_limit())
+        return err_set(err, ERR_BAD_INPUT,
+                       "the body has %zu bytes decoded; storage.memory allows %zu", size_bytes,
+                       budget_body_limit());
     if (!store_accepts(s->options.store, err))
         return false;
     return budget_take(size_bytes * WORK_FACTOR) ||

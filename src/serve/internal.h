@@ -42,8 +42,9 @@ bool ask_control(struct serve *, const struct control_request *, struct arena *,
                  struct control_answer *, struct err *);
 void respond_json(struct http_response *, const json_t *);
 
-/* intake.c: whether a request of so many decoded bytes can be worked on now. False: the sender is
- * to try again, and err says why; otherwise end_intake gives back what was reserved for it. */
+/* intake.c: whether a request of so many decoded bytes can be worked on now. False: err says why,
+ * and the sender is to try again (ERR_LIMIT, ERR_IO) or not (ERR_BAD_INPUT: too large). True:
+ * end_intake gives back what was reserved for it. */
 bool begin_intake(struct serve *, size_t size_bytes, struct err *);
 void end_intake(size_t size_bytes);
 

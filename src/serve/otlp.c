@@ -66,7 +66,7 @@ static enum grpc_status take(struct serve *s, enum otlp_signal signal, enum otlp
                              struct str body, struct otlp_result *result, struct err *err)
 {
     if (!begin_intake(s, body.n, err))
-        return GRPC_UNAVAILABLE;
+        return err->code == ERR_BAD_INPUT ? GRPC_INVALID_ARGUMENT : GRPC_UNAVAILABLE;
     bool done = otlp_take(s->otlp, signal, encoding, body, clock_wall_ms(), result, err);
     end_intake(body.n);
     if (!done)

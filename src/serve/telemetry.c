@@ -73,7 +73,7 @@ void handle_remote_write(void *context, struct http_request *request,
     if (size_bytes > REMOTE_WRITE_MAX_BYTES)
         size_bytes = 0; /* it will be refused */
     if (!begin_intake(s, size_bytes, &err)) {
-        answer_remote_write(response, 503, err.message);
+        answer_remote_write(response, err.code == ERR_BAD_INPUT ? 413 : 503, err.message);
         return;
     }
     bool done = read_remote_write(request, &kind, &plain, &status, &err);
