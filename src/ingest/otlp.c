@@ -47,6 +47,7 @@ void otlp_point_reset(struct otlp_point *p)
     p->has_value = p->has_sum = false;
     p->value = p->sum = p->zero_threshold = 0;
     p->count = p->zero_count = 0;
+    p->n_exemplars = 0;
     p->n_bounds = p->n_counts = p->n_values = 0;
     p->scale = 0;
     p->positive.n = p->negative.n = 0;

@@ -246,6 +246,8 @@ static enum store_result put_point(struct otlp_intake *r, const struct otlp_poin
         result = put(r, p, s->refs[i], i, &t);
     if (!is_fine(result))
         return result;
+    if (p->n_exemplars > 0)
+        otlp_put_exemplars(r, p, s);
     if (t.t_ms > r->family_newest_ms)
         r->family_newest_ms = t.t_ms;
     if (t.t_ms > r->resource_newest_ms)

@@ -145,6 +145,10 @@ struct otlp_timing {
 /* When a series that the store does not know stood at 0; 0 = that is not known. */
 int64_t otlp_began_at(const struct otlp_intake *, const struct otlp_timing *);
 
+/* What cannot be kept refuses nothing. */
+void otlp_put_exemplars(struct otlp_intake *, const struct otlp_point *,
+                        const struct otlp_stream *);
+
 /* NULL or why the point is no native histogram; it lives in the arena. */
 const char *otlp_native_histogram(struct arena *, const struct otlp_point *,
                                   const struct histogram **);

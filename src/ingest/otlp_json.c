@@ -346,6 +346,35 @@ static void take_quantiles(struct decoder *d, const json_t *o)
     p->n_bounds = p->n_values = n;
 }
 
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* An id of another length, or that is no hexadecimal number, is none. */
+static void put_id(struct str id, char *out, size_t n)
+{
+    size_t i = 0;
+    for (; id.n == n && i < n && is_hex(id.p[i]); i++)
+        out[i] = id.p[i] >= 'A' && id.p[i] <= 'F' ? (char)(id.p[i] + 'a' - 'A') : id.p[i];
+    out[i == n ? n : 0] = '\0';
+}
+
+static void take_exemplars(struct decoder *d, const json_t *o, const char *message)
+{
+    struct otlp_point *p = &d->point;
+    const json_t *list = take_list(d, o, message, "exemplars", true);
+    for (size_t i = 0; i < json_array_size(list) && p->n_exemplars < OTLP_MAX_EXEMPLARS; i++) {
+        const json_t *one = json_array_get(list, i);
+        struct otlp_exemplar *e = &p->exemplars[p->n_exemplars++];
+        *e = (struct otlp_exemplar){.t_ns = take_uint(d, one, "Exemplar", "timeUnixNano")};
+        e->v = get(one, "asDouble") ? take_double(d, one, "Exemplar", "asDouble")
+                                    : (double)take_int(d, one, "Exemplar", "asInt");
+        put_id(take_text(d, one, "Exemplar", "traceId"), e->trace_id, 32);
+        put_id(take_text(d, one, "Exemplar", "spanId"), e->span_id, 16);
+    }
+}
+
 static void take_point(struct decoder *d, enum otlp_kind kind, const json_t *o)
 {
     static const char message[] = "dataPoint";
@@ -363,6 +392,8 @@ static void take_point(struct decoder *d, enum otlp_kind kind, const json_t *o)
         p->has_sum = kind != OTLP_SUMMARY && get(o, "sum");
         p->sum = take_double(d, o, message, "sum");
     }
+    if (kind != OTLP_SUMMARY)
+        take_exemplars(d, o, message);
     if (kind == OTLP_HISTOGRAM)
         take_histogram(d, o);
     else if (kind == OTLP_EXPONENTIAL)

@@ -16,7 +16,8 @@
 
 #define OTLP_MAX_ATTRIBUTES 128
 #define OTLP_MAX_BUCKETS 1024
-#define OTLP_MAX_DEPTH 16 /* of values inside attribute values */
+#define OTLP_MAX_EXEMPLARS 32 /* of a point */
+#define OTLP_MAX_DEPTH 16     /* of values inside attribute values */
 
 #define OTLP_NO_RECORDED_VALUE 1u /* DataPointFlags */
 
@@ -61,6 +62,13 @@ struct otlp_side {
     uint64_t counts[OTLP_MAX_BUCKETS];
 };
 
+/* What belongs to which trace. Its other attributes are not kept. */
+struct otlp_exemplar {
+    uint64_t t_ns; /* 0 = the point's */
+    double v;
+    char trace_id[33], span_id[17]; /* lower-case hexadecimal, or "" */
+};
+
 struct otlp_point {
     uint64_t start_ns, t_ns; /* 0 = not said */
     uint32_t flags;
@@ -73,6 +81,9 @@ struct otlp_point {
     uint64_t count; /* the others */
     double sum;
     bool has_sum;
+
+    size_t n_exemplars; /* the first ones */
+    struct otlp_exemplar exemplars[OTLP_MAX_EXEMPLARS];
 
     size_t n_bounds; /* histogram: bounds and counts; summary: quantiles and values */
     double bounds[OTLP_MAX_BUCKETS];

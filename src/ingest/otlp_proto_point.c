@@ -13,6 +13,40 @@ MESSAGE(summary_point, "SummaryDataPoint", ANY, PB_FIXED64, PB_FIXED64, PB_FIXED
         PB_BYTES, PB_BYTES, PB_VARINT);
 MESSAGE(quantile_message, "ValueAtQuantile", PB_FIXED64, PB_FIXED64);
 
+MESSAGE(exemplar_message, "Exemplar", ANY, PB_FIXED64, PB_FIXED64, PB_BYTES, PB_BYTES, PB_FIXED64,
+        PB_BYTES);
+
+static void put_id(struct str id, char *out, size_t n_bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; id.n == n_bytes && i < n_bytes; i++) {
+        out[2 * i] = digits[(uint8_t)id.p[i] >> 4];
+        out[2 * i + 1] = digits[(uint8_t)id.p[i] & 15];
+    }
+    out[id.n == n_bytes ? 2 * n_bytes : 0] = '\0';
+}
+
+static void take_exemplar(struct otlp_proto *d, struct str message)
+{
+    struct pb in = pb_of(message);
+    struct pb_field f;
+    struct otlp_exemplar e = {.v = 0};
+    while (otlp_proto_take(d, &exemplar_message, &in, &f)) {
+        if (f.number == 2)
+            e.t_ns = f.value;
+        else if (f.number == 3)
+            e.v = pb_double(f.value);
+        else if (f.number == 4)
+            put_id(f.bytes, e.span_id, 8);
+        else if (f.number == 5)
+            put_id(f.bytes, e.trace_id, 16);
+        else if (f.number == 6)
+            e.v = (double)(int64_t)f.value;
+    }
+    if (d->point.n_exemplars < OTLP_MAX_EXEMPLARS)
+        d->point.exemplars[d->point.n_exemplars++] = e;
+}
+
 /* The elements of a repeated number: a packed run, or the one of this field. */
 struct elements {
     struct pb run;
@@ -93,7 +127,10 @@ static void take_number_point(struct otlp_proto *d, struct str message)
         case 8:
             p->flags = (uint32_t)f.value;
             break;
-        default: /* exemplars; what a later protocol adds */
+        case 5:
+            take_exemplar(d, f.bytes);
+            break;
+        default: /* what a later protocol adds */
             break;
         }
     }
@@ -131,7 +168,10 @@ static void take_histogram_point(struct otlp_proto *d, struct str message)
         case 10:
             p->flags = (uint32_t)f.value;
             break;
-        default: /* exemplars, min, max */
+        case 8:
+            take_exemplar(d, f.bytes);
+            break;
+        default: /* min, max */
             break;
         }
     }
@@ -192,7 +232,10 @@ static void take_exponential_point(struct otlp_proto *d, struct str message)
         case 14:
             p->zero_threshold = pb_double(f.value);
             break;
-        default: /* exemplars, min, max */
+        case 11:
+            take_exemplar(d, f.bytes);
+            break;
+        default: /* min, max */
             break;
         }
     }

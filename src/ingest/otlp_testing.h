@@ -18,7 +18,8 @@
 struct pb_key {
     const char *key;
     unsigned number;
-    char type; /* s text, x bytes, m message, f fixed64, i sfixed64, d double, u varint, z zigzag */
+    char type; /* s text, x bytes, h bytes told as hexadecimals, m message, f fixed64, i sfixed64, d
+                  double, u varint, z zigzag */
     const struct pb_key *message;
 };
 
@@ -37,9 +38,13 @@ static const struct pb_key pb_scope[] = {{"name", 1, 's', NULL},
                                          {"version", 2, 's', NULL},
                                          {"attributes", 3, 'm', pb_pair},
                                          {NULL, 0, 0, NULL}};
+static const struct pb_key pb_exemplar[] = {
+    {"timeUnixNano", 2, 'f', NULL}, {"asDouble", 3, 'd', NULL}, {"spanId", 4, 'h', NULL},
+    {"traceId", 5, 'h', NULL},      {"asInt", 6, 'i', NULL},    {NULL, 0, 0, NULL}};
 static const struct pb_key pb_number[] = {{"startTimeUnixNano", 2, 'f', NULL},
                                           {"timeUnixNano", 3, 'f', NULL},
                                           {"asDouble", 4, 'd', NULL},
+                                          {"exemplars", 5, 'm', pb_exemplar},
                                           {"asInt", 6, 'i', NULL},
                                           {"attributes", 7, 'm', pb_pair},
                                           {"flags", 8, 'u', NULL},
@@ -50,6 +55,7 @@ static const struct pb_key pb_histogram[] = {{"startTimeUnixNano", 2, 'f', NULL}
                                              {"sum", 5, 'd', NULL},
                                              {"bucketCounts", 6, 'f', NULL},
                                              {"explicitBounds", 7, 'd', NULL},
+                                             {"exemplars", 8, 'm', pb_exemplar},
                                              {"attributes", 9, 'm', pb_pair},
                                              {"flags", 10, 'u', NULL},
                                              {NULL, 0, 0, NULL}};
@@ -64,6 +70,7 @@ static const struct pb_key pb_exponential[] = {{"attributes", 1, 'm', pb_pair},
                                                {"zeroCount", 7, 'f', NULL},
                                                {"positive", 8, 'm', pb_side},
                                                {"negative", 9, 'm', pb_side},
+                                               {"exemplars", 11, 'm', pb_exemplar},
                                                {"flags", 10, 'u', NULL},
                                                {"zeroThreshold", 14, 'd', NULL},
                                                {NULL, 0, 0, NULL}};
@@ -150,7 +157,11 @@ static inline void pb_add_one(struct buf *out, const struct pb_key *k, const jso
         pb_encode(&inner, k->message, v, reverse);
     else if (k->type == 's')
         buf_add_str(&inner, str_make(json_string_value(v), json_string_length(v)));
-    else
+    else if (k->type == 'h') {
+        size_t n = json_string_length(v) / 2;
+        CHECK(hex_parse(str_from(json_string_value(v)), buf_reserve(&inner, n), n));
+        inner.n = n;
+    } else
         CHECK(base64_parse(str_from(json_string_value(v)), &inner));
     pb_add_bytes(out, k->number, buf_str(&inner));
     buf_release(&inner);
@@ -175,7 +186,7 @@ static inline void pb_add_numbers(struct buf *out, const struct pb_key *k, const
 static inline void pb_add_field(struct buf *out, const struct pb_key *k, const json_t *v,
                                 bool reverse)
 {
-    bool plain = k->type != 'm' && k->type != 's' && k->type != 'x';
+    bool plain = k->type != 'm' && k->type != 's' && k->type != 'x' && k->type != 'h';
     if (plain && json_is_array(v)) {
         pb_add_numbers(out, k, v, reverse);
     } else if (plain) {

@@ -40,8 +40,9 @@ static inline int test_remove_folder(void **state)
 static inline struct store *test_open(const struct store_tap *tap)
 {
     struct err err = ERR_INIT;
-    struct store *s =
-        store_open(&(struct store_options){.path = test_folder, .flush_ms = 10, .tap = tap}, &err);
+    struct store *s = store_open(
+        &(struct store_options){.path = test_folder, .flush_ms = 10, .tap = tap, .exemplars = 100},
+        &err);
     if (!s)
         print_error("%s\n", err.message);
     assert_non_null(s);
