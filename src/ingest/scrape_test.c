@@ -1,6 +1,7 @@
 /* The manager against a real server, a real loop and a real store. */
 #include "ingest/ingest.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "io/http_server.h"
 
@@ -515,6 +516,33 @@ static void targets_are_relabeled_and_unique(void **state)
     regex_free(rules[1].regex);
 }
 
+static bool has_no_error(struct fixture *f)
+{
+    return status(f).last_error[0] == '\0';
+}
+
+static bool is_skipped(struct fixture *f)
+{
+    return scrape_manager_skipped(f->manager) >= 3;
+}
+
+static void a_store_that_cannot_keep_up_is_not_given_more(void **state)
+{
+    struct fixture *f = *state;
+    scrape_manager_apply(f->manager, &f->config, 1);
+    turn_until(f, is_up);
+    budget_set(1);
+    turn_until(f, is_skipped);
+    assert_string_equal(status(f).last_error,
+                        "skipped: storage.memory is used up: telemetry has to wait");
+    int before = requests();
+    turn_for(f, 250);
+    assert_int_equal(requests(), before);
+    assert_int_equal(look(f, "a").markers, 0); /* a gap, not an end */
+    budget_set(0);
+    turn_until(f, has_no_error);
+}
+
 #define WITH_MANAGER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -530,6 +558,7 @@ int main(void)
         WITH_MANAGER(files_of_targets_are_followed),
         WITH_MANAGER(a_new_address_takes_the_place_of_the_old_one),
         WITH_MANAGER(targets_are_relabeled_and_unique),
+        WITH_MANAGER(a_store_that_cannot_keep_up_is_not_given_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

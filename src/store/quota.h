@@ -1,7 +1,7 @@
 /* quota.h -- whether one more series may be made: the head's limit, the memory's soft mark
  * (base/budget.h), and how many its owner may have. An owner is a value of one label; how many
  * series it has is counted by the index, so that nothing is counted twice or forgotten.
- * Guarded by `lock`, which is taken last. */
+ * Guarded by `lock`, under which only the index lock is taken. */
 #ifndef CQED_STORE_QUOTA_H
 #define CQED_STORE_QUOTA_H
 
