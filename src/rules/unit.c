@@ -29,6 +29,7 @@ struct alert_test {
 struct expected_sample {
     struct labels labels;
     double v;
+    const struct histogram *h; /* in place of v */
 };
 
 struct expr_test {
@@ -130,8 +131,14 @@ static void read_expected_sample(struct unit *u, struct yaml_node *map, struct e
     struct yaml_node *histogram = yaml_take(map, "histogram");
     yaml_take_string(map, "labels", u->arena, &labels, u->diags);
     yaml_take_string(map, "value", u->arena, &value, u->diags);
-    if (histogram && histogram->kind != YAML_NULL)
-        yaml_error(histogram, u->diags, "expected native histograms are not implemented");
+    if (histogram && histogram->kind != YAML_NULL) {
+        struct notation_value h = {0};
+        if (histogram->kind == YAML_SCALAR &&
+            parse_histogram_notation(u->arena, histogram->scalar, &h))
+            out->h = h.h;
+        else
+            yaml_error(histogram, u->diags, "histogram must be written {{...}}");
+    }
     if (!parse_series_notation(u->arena, str_from(*labels ? labels : "{}"), &series, &err))
         yaml_error(yaml_take(map, "labels"), u->diags, "labels %s: %s", labels, err.message);
     else
@@ -176,13 +183,11 @@ static void load_series(struct unit *u, struct yaml_node *map)
         yaml_error(map, u->diags, "series %s: %s", series, err.message);
         return;
     }
-    if (line.histograms)
-        yaml_error(map, u->diags, "series %s: native histograms are not implemented here", series);
     for (size_t i = 0; i < line.n; i++) {
         if (line.values[i].present)
             memory_store_add(u->memory, &(struct rule_sample){
                                             line.labels, u->start_ms + (int64_t)i * u->interval_ms,
-                                            line.values[i].v, NULL});
+                                            line.values[i].v, line.values[i].h});
     }
 }
 
@@ -244,12 +249,34 @@ static void add_alert(struct buf *out, const char *what, struct labels labels,
     buf_add_char(out, '\n');
 }
 
-static void add_sample(struct buf *out, const char *what, struct labels labels, double v)
+static void add_buckets(struct arena *arena, struct buf *out, const struct histogram *h)
+{
+    size_t n;
+    const struct promql_bucket *buckets = promql_buckets(arena, h, &n);
+    buf_add_cstr(out, "count ");
+    num_add_double(out, h->count);
+    buf_add_cstr(out, ", sum ");
+    num_add_double(out, h->sum);
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(out, ", %c", buckets[i].low_inclusive ? '[' : '(');
+        num_add_double(out, buckets[i].low);
+        buf_add_char(out, ',');
+        num_add_double(out, buckets[i].high);
+        buf_printf(out, "%c ", buckets[i].high_inclusive ? ']' : ')');
+        num_add_double(out, buckets[i].count);
+    }
+}
+
+static void add_sample(struct arena *arena, struct buf *out, const char *what,
+                       const struct expected_sample *s)
 {
     buf_printf(out, "  %s ", what);
-    labels_print(labels, out);
+    labels_print(s->labels, out);
     buf_add_char(out, ' ');
-    num_add_double(out, v);
+    if (s->h)
+        add_buckets(arena, out, s->h);
+    else
+        num_add_double(out, s->v);
     buf_add_char(out, '\n');
 }
 
@@ -306,6 +333,29 @@ static bool same_value(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
+/* The same buckets, however they are laid out. */
+static bool same_histogram(struct arena *arena, const struct histogram *a,
+                           const struct histogram *b)
+{
+    size_t n, m;
+    const struct promql_bucket *x = promql_buckets(arena, a, &n), *y = promql_buckets(arena, b, &m);
+    if (n != m || !same_value(a->count, b->count) || !same_value(a->sum, b->sum))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (x[i].low != y[i].low || x[i].high != y[i].high || x[i].count != y[i].count)
+            return false;
+    }
+    return true;
+}
+
+static bool same_sample(struct arena *arena, const struct expected_sample *a,
+                        const struct expected_sample *b)
+{
+    if (a->h && b->h)
+        return same_histogram(arena, a->h, b->h);
+    return !a->h && !b->h && same_value(a->v, b->v);
+}
+
 static bool ask_expr(struct unit *u, const struct expr_test *t, struct expected_sample **got,
                      size_t *n, struct err *err)
 {
@@ -316,16 +366,15 @@ static bool ask_expr(struct unit *u, const struct expr_test *t, struct expected_
         return false;
     *got = ARENA_ARRAY(u->arena, struct expected_sample, result.n_series + 1);
     if (result.type == PROMQL_SCALAR)
-        (*got)[(*n)++] = (struct expected_sample){{0, NULL}, result.scalar};
+        (*got)[(*n)++] = (struct expected_sample){{0, NULL}, result.scalar, NULL};
     else if (result.type != PROMQL_VECTOR)
         return err_set(err, ERR_BAD_INPUT, "the result is neither a vector nor a scalar");
     for (size_t i = 0; i < result.n_series; i++) {
-        if (result.series[i].n > 0)
-            (*got)[(*n)++] =
-                (struct expected_sample){result.series[i].labels, result.series[i].samples[0].v};
-        else
-            return err_set(err, ERR_NOT_IMPLEMENTED,
-                           "results that are native histograms are not implemented");
+        const struct promql_series *found = &result.series[i];
+        if (found->n > 0)
+            (*got)[(*n)++] = (struct expected_sample){found->labels, found->samples[0].v, NULL};
+        else if (found->n_histograms > 0)
+            (*got)[(*n)++] = (struct expected_sample){found->labels, 0, found->histograms[0].h};
     }
     return true;
 }
@@ -351,18 +400,18 @@ static void check_expr(struct unit *u, const struct expr_test *t)
             k++;
         if (k < n)
             taken[k] = true;
-        if (k < n && same_value(got[k].v, t->samples[i].v))
+        if (k < n && same_sample(u->arena, &got[k], &t->samples[i]))
             continue;
         wrong++;
-        add_sample(&text, "expected:", t->samples[i].labels, t->samples[i].v);
+        add_sample(u->arena, &text, "expected:", &t->samples[i]);
         if (k < n)
-            add_sample(&text, "got:     ", got[k].labels, got[k].v);
+            add_sample(u->arena, &text, "got:     ", &got[k]);
     }
     for (size_t k = 0; k < n; k++) {
         if (taken[k] || err.code != ERR_NONE)
             continue;
         wrong++;
-        add_sample(&text, "got, not expected:", got[k].labels, got[k].v);
+        add_sample(u->arena, &text, "got, not expected:", &got[k]);
     }
     if (wrong > 0)
         report(u, &text);
