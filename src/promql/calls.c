@@ -253,6 +253,10 @@ static bool sorted(struct evaluation *e, const struct promql_expr *expr, struct 
     struct columns all;
     if (!eval_columns(e, expr->args[0], &all, err))
         return false;
+    if (e->n_steps > 1)
+        add_note(e->query, NOTE_WARNING, expr->position,
+                 "sort is ineffective for range queries since results are always ordered by "
+                 "labels");
     if (e->n_steps == 1 && all.n > 1)
         qsort_r(all.v, all.n, sizeof *all.v, compare, how);
     for (size_t i = 0; i < all.n; i++) {

@@ -51,6 +51,25 @@ static bool take_part(enum edges edges, const struct sample *v, size_t n, int64_
     return true;
 }
 
+size_t points_with_edges(struct arena *arena, enum edges edges, const struct matrix_series *s,
+                         int64_t start_ms, int64_t end_ms, const struct sample **out)
+{
+    const struct sample *v = s->samples;
+    struct part p;
+    size_t n = 0;
+    if (!take_part(edges, v, s->n, start_ms, end_ms, false, &p))
+        return 0;
+    struct sample *points = ARENA_ARRAY(arena, struct sample, s->n + 2);
+    points[n++] = (struct sample){start_ms, p.left};
+    for (size_t i = p.first; i <= p.last; i++) {
+        if (v[i].t_ms > start_ms && v[i].t_ms < end_ms)
+            points[n++] = v[i];
+    }
+    points[n++] = (struct sample){end_ms, p.right};
+    *out = points;
+    return n;
+}
+
 static double counter_gain(const struct sample *v, const struct part *p, int64_t start_ms,
                            int64_t end_ms)
 {

@@ -19,10 +19,6 @@ bool edges_allowed(const struct function *, enum edges, const char **allowed);
 bool range_with_edges(const struct function *, enum edges, const struct sample *, size_t n,
                       int64_t start_ms, int64_t end_ms, double *out);
 
-/* The same where there are histograms among them. */
-bool native_with_edges(const struct function *, enum edges, const struct window *,
-                       struct value *out);
-
 /* On the line through two histograms, or NULL, with a note, when they cannot meet. A counter that
  * was reset between them began at none. */
 struct native_line {
@@ -34,5 +30,16 @@ struct native_line {
 const struct histogram *native_between(const struct native_line *, struct arena *,
                                        const struct histogram_sample *a,
                                        const struct histogram_sample *b, int64_t t_ms);
+
+/* The range itself: the samples in it, and a value at each edge. 0: none. */
+size_t points_with_edges(struct arena *, enum edges, const struct matrix_series *, int64_t start_ms,
+                         int64_t end_ms, const struct sample **out);
+size_t histograms_with_edges(const struct native_line *, struct arena *, enum edges,
+                             const struct matrix_series *, int64_t start_ms, int64_t end_ms,
+                             const struct histogram_sample **out);
+
+/* The same where there are histograms among them. */
+bool native_with_edges(const struct function *, enum edges, const struct window *,
+                       struct value *out);
 
 #endif

@@ -28,8 +28,6 @@ const struct histogram *native_between(const struct native_line *line, struct ar
     return native_value(arena, &n);
 }
 
-/* --- rate, increase, delta --- */
-
 /* The histograms of a range from the one at or before its start to the last that it needs. */
 struct stretch {
     const struct window *w;
@@ -79,13 +77,41 @@ static bool find_values(struct stretch *s)
         s->left = native_between(&s->line, room, &w->h[s->first], &w->h[s->first + 1], w->start_ms);
     if (s->smoothed && s->last > 0 && w->h[s->last].t_ms > w->end_ms)
         s->right = native_between(&s->line, room, &w->h[s->last - 1], &w->h[s->last], w->end_ms);
-    if (!s->left || !s->right)
-        return false;
+    return s->left && s->right;
+}
+
+static void check_gauges(const struct stretch *s)
+{
     bool gauges = s->left->hint == HISTOGRAM_HINT_GAUGE && s->right->hint == HISTOGRAM_HINT_GAUGE;
     if (!s->line.counter && !gauges)
         note(s, NOTE_NOT_GAUGE);
-    return true;
 }
+
+/* --- The range itself --- */
+
+size_t histograms_with_edges(const struct native_line *line, struct arena *arena, enum edges edges,
+                             const struct matrix_series *m, int64_t start_ms, int64_t end_ms,
+                             const struct histogram_sample **out)
+{
+    const struct range_call call = {.query = line->query, .room = arena};
+    const struct window w = {
+        .start_ms = start_ms, .end_ms = end_ms, .h = m->histograms, .n_h = m->n_h, .call = &call};
+    struct stretch s = {.w = &w, .line = *line, .smoothed = edges == EDGES_SMOOTHED};
+    size_t n = 0;
+    if (m->n_h == 0 || !find_ends(&s) || !find_values(&s))
+        return 0;
+    struct histogram_sample *points = ARENA_ARRAY(arena, struct histogram_sample, m->n_h + 2);
+    points[n++] = (struct histogram_sample){start_ms, s.left};
+    for (size_t i = s.first; i <= s.last; i++) {
+        if (w.h[i].t_ms > start_ms && w.h[i].t_ms < end_ms)
+            points[n++] = w.h[i];
+    }
+    points[n++] = (struct histogram_sample){end_ms, s.right};
+    *out = points;
+    return n;
+}
+
+/* --- rate, increase, delta --- */
 
 static bool add(const struct stretch *s, struct native *to, const struct histogram *h, double sign,
                 struct arena *scratch)
@@ -124,6 +150,7 @@ static bool rate_between(struct stretch *s, bool per_second, struct value *out)
     const struct window *w = s->w;
     if (!find_ends(s) || !check_kinds(s) || !find_values(s))
         return false;
+    check_gauges(s);
     struct arena *scratch = scratch_room(s->line.query);
     struct native gain = native_copy(scratch, s->right);
     if (!add(s, &gain, s->left, -1, scratch) || (s->line.counter && !add_resets(s, &gain, scratch)))

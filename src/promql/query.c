@@ -1,4 +1,5 @@
 /* The face: a question, its limits, and the result. */
+#include "promql/edges.h"
 #include "promql/eval.h"
 #include "promql/labelset.h"
 
@@ -166,15 +167,33 @@ static bool vector_result(struct evaluation *e, const struct promql_expr *expr,
     return eval_vector(e, expr, &r.sink, err);
 }
 
+/* An anchored or smoothed range has a value at each of its edges. */
+static bool set_edges(struct evaluation *e, const struct promql_expr *expr, struct matrix *m,
+                      struct err *err)
+{
+    struct look look;
+    if (expr->edges == EDGES_EXTRAPOLATED)
+        return true;
+    if (!look_at(e, expr, &look, err))
+        return false;
+    int64_t end_ms = reference_time(e, &look, 0), start_ms = end_ms - look.range_ms;
+    for (size_t i = 0; i < m->n; i++) {
+        struct matrix_series *s = &m->v[i];
+        struct native_line line = {e->query, s->labels, expr->position, false};
+        if (!touch_samples(e->query, s->n + s->n_h, err))
+            return false;
+        s->n = points_with_edges(e->arena, expr->edges, s, start_ms, end_ms, &s->samples);
+        s->n_h = histograms_with_edges(&line, e->arena, expr->edges, s, start_ms, end_ms,
+                                       &s->histograms);
+    }
+    return true;
+}
+
 static bool matrix_result(struct evaluation *e, const struct promql_expr *expr,
                           struct promql_result *out, struct err *err)
 {
     struct matrix m;
-    if (without_parens(expr)->edges != EDGES_EXTRAPOLATED)
-        return err_set(err, ERR_NOT_IMPLEMENTED,
-                       "an anchored or smoothed range as the result is not implemented; put it "
-                       "into rate(), increase() or delta()");
-    if (!eval_matrix(e, expr, &m, err))
+    if (!eval_matrix(e, expr, &m, err) || !set_edges(e, without_parens(expr), &m, err))
         return false;
     out->series = ARENA_ARRAY(e->arena, struct promql_series, m.n);
     for (size_t i = 0; i < m.n; i++) {
