@@ -376,35 +376,39 @@ static void read_first(struct scratch *s, const struct series *series, int64_t m
     s->n = s->n ? 1 : 0;
 }
 
-static void take_pieces(struct arena *arena, struct selected *sel, int64_t mint_ms, int64_t maxt_ms,
-                        size_t max)
-{
-    const struct series *series = sel->series;
-    uint32_t n = series_n_chunks(series), from = 0;
-    while (from < series->n_chunks && series->chunks[from].last_t_ms < mint_ms)
-        from++;
-    if (from == n)
-        return;
-    struct piece *pieces = arena_alloc(arena, (n - from) * sizeof *pieces);
-    for (uint32_t i = from; i < n && sel->n_pieces < max; i++) {
-        struct piece *p = &pieces[sel->n_pieces];
-        *p = (struct piece){.chunk = series_chunk(series, i), .is_open = i == series->n_chunks};
-        if (!overlaps(&p->chunk, mint_ms, maxt_ms))
-            continue;
-        if (p->is_open)
-            p->last_byte = p->chunk.bytes[p->chunk.n_bits / 8];
-        sel->n_pieces++;
-    }
-    sel->pieces = pieces;
-}
-
 /* What a query wants of the series that it selects. */
 struct wanted {
     int64_t mint_ms, maxt_ms;
     uint64_t max;        /* samples, of all */
     bool first_only;     /* of each */
     uint64_t histograms; /* what these cost so far */
+    uint64_t noted;      /* samples of chunks that lie wholly in the range, so far */
 };
+
+static void take_pieces(struct arena *arena, struct selected *sel, struct wanted *w)
+{
+    const struct series *series = sel->series;
+    uint32_t from = 0, to = series_n_chunks(series);
+    while (from < series->n_chunks && series->chunks[from].last_t_ms < w->mint_ms)
+        from++;
+    while (to > from && series_chunk(series, to - 1).first_t_ms > w->maxt_ms)
+        to--;
+    if (w->first_only && to > from)
+        to = from + 1;
+    struct piece *pieces = to > from ? arena_alloc(arena, (to - from) * sizeof *pieces) : NULL;
+    for (uint32_t i = from; i < to; i++) {
+        struct piece *p = &pieces[sel->n_pieces];
+        *p = (struct piece){.chunk = series_chunk(series, i), .is_open = i == series->n_chunks};
+        if (!overlaps(&p->chunk, w->mint_ms, w->maxt_ms))
+            continue;
+        if (p->is_open)
+            p->last_byte = p->chunk.bytes[p->chunk.n_bits / 8];
+        if (p->chunk.first_t_ms >= w->mint_ms && p->chunk.last_t_ms <= w->maxt_ms)
+            w->noted += p->chunk.n;
+        sel->n_pieces++;
+    }
+    sel->pieces = pieces;
+}
 
 static bool too_much(const struct wanted *w, struct err *err)
 {
@@ -419,11 +423,11 @@ static bool take(struct arena *arena, struct selection *sel, struct wanted *w, s
     uint64_t cost;
     for (size_t i = 0; i < sel->n; i++) {
         struct selected *one = &sel->v[i];
-        take_pieces(arena, one, w->mint_ms, w->maxt_ms, w->first_only ? 1 : SIZE_MAX);
+        take_pieces(arena, one, w);
         read_histograms(arena, one->series, w->mint_ms, w->maxt_ms, w->max - w->histograms,
                         w->first_only ? 1 : SIZE_MAX, &one->histograms, &one->n_histograms, &cost);
         one->late = take_late(arena, one->series, w->mint_ms, w->maxt_ms, w->max, &one->n_late);
-        if (cost > w->max - w->histograms)
+        if (cost > w->max - w->histograms || w->noted > w->max)
             return too_much(w, err);
         w->histograms += cost;
     }
