@@ -35,10 +35,14 @@ let counting = true
 function otlp(atMs, value) {
   const time = String(atMs * 1e6)
   const point = { asDouble: value, startTimeUnixNano: String((startMs - 1000) * 1e6), timeUnixNano: time, attributes: [] }
+  const histogram = { count: value, scale: 3, positive: { offset: 1, bucketCounts: [value] }, timeUnixNano: time }
   return {
     resourceMetrics: [{
       resource: { attributes: [{ key: 'service.name', value: { stringValue: 'crash' } }] },
-      scopeMetrics: [{ metrics: [{ name: 'crash.count', sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints: [point] } }] }],
+      scopeMetrics: [{ metrics: [
+        { name: 'crash.count', sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints: [point] } },
+        { name: 'crash.size', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [histogram] } },
+      ] }],
     }],
   }
 }
@@ -60,9 +64,11 @@ async function count() {
 async function lostSamples() {
   const promised = acknowledged.slice()
   const seconds = Math.ceil((Date.now() - startMs) / 1000) + 60
-  const answer = await stage.cqed.get(`/api/v1/query?query=${encodeURIComponent(`crash_count_total[${seconds}s]`)}`)
-  const stored = new Map(answer.data.result.flatMap(series => series.values.map(([t, v]) => [Math.round(1000 * t), Number(v)])))
-  return promised.filter(({ atMs, value }) => stored.get(atMs) !== value)
+  const range = async name => (await stage.cqed.get(`/api/v1/query?query=${encodeURIComponent(`${name}[${seconds}s]`)}`)).data.result
+  const byTime = pairs => new Map(pairs.map(([t, v]) => [Math.round(1000 * t), Number(v)]))
+  const counts = byTime((await range('crash_count_total')).flatMap(series => series.values))
+  const sizes = byTime((await range('crash_size')).flatMap(series => series.histograms.map(([t, h]) => [t, h.count])))
+  return promised.filter(({ atMs, value }) => counts.get(atMs) !== value || sizes.get(atMs) !== value)
 }
 
 // --- A pipeline that delivers one version after the other, asking again with the same key when nobody answered ---
