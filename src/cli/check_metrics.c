@@ -14,17 +14,30 @@ struct exposed {
     enum exposition_format format;
 };
 
+static const struct {
+    const char *name, *title, *accept;
+} formats[] = {
+    [EXPOSITION_TEXT_004] = {"text", "text 0.0.4", "Accept: text/plain;version=0.0.4"},
+    [EXPOSITION_OPENMETRICS_1] = {"openmetrics", "OpenMetrics 1.0",
+                                  "Accept: application/openmetrics-text;version=1.0.0"},
+    [EXPOSITION_PROTOBUF] = {"protobuf", "protobuf",
+                             "Accept: application/vnd.google.protobuf;"
+                             "proto=io.prometheus.client.MetricFamily;encoding=delimited"},
+};
+
 /* --format; false after saying why. */
 static bool take_format(struct cli *cli, struct exposed *e)
 {
     const char *text = args_value(&cli->args, "format");
-    if (!text)
+    for (size_t i = 0; text && i < COUNT_OF(formats); i++) {
+        if (strcmp(text, formats[i].name) != 0)
+            continue;
+        e->known = true;
+        e->format = (enum exposition_format)i;
+    }
+    if (!text || e->known)
         return true;
-    e->known = true;
-    e->format = strcmp(text, "text") == 0 ? EXPOSITION_TEXT_004 : EXPOSITION_OPENMETRICS_1;
-    if (strcmp(text, "text") == 0 || strcmp(text, "openmetrics") == 0)
-        return true;
-    misuse(cli, "--format is openmetrics or text, not '%s'", text);
+    misuse(cli, "--format is openmetrics, text or protobuf, not '%s'", text);
     return false;
 }
 
@@ -46,10 +59,8 @@ static bool fetch(struct cli *cli, struct exposed *e, struct err *err)
 {
     const char *accept = "Accept: application/openmetrics-text;version=1.0.0,text/plain;"
                          "version=0.0.4;q=0.5,*/*;q=0.1";
-    if (e->known && e->format == EXPOSITION_TEXT_004)
-        accept = "Accept: text/plain;version=0.0.4";
-    else if (e->known)
-        accept = "Accept: application/openmetrics-text;version=1.0.0";
+    if (e->known)
+        accept = formats[e->format].accept;
     const char *const headers[] = {accept, NULL};
     struct http_fetch f = {.url = e->what,
                            .headers = headers,
@@ -89,7 +100,7 @@ static bool ends_as_openmetrics(struct str text)
 
 static void print_checked(struct cli *cli, const struct exposed *e, const struct diag_list *diags)
 {
-    const char *format = e->format == EXPOSITION_TEXT_004 ? "text 0.0.4" : "OpenMetrics 1.0";
+    const char *format = formats[e->format].title;
     size_t warnings = 0;
     for (size_t i = 0; i < diags->n; i++) {
         print_problem(cli, &diags->items[i]);
@@ -115,7 +126,7 @@ static void print_checked_json(struct cli *cli, const struct exposed *e,
     json_open_object(&w);
     put_problems(&w, diags);
     json_key(&w, "format");
-    json_put_cstr(&w, e->format == EXPOSITION_TEXT_004 ? "text" : "openmetrics");
+    json_put_cstr(&w, formats[e->format].name);
     json_close_object(&w);
     json_writer_end(&w);
     (void)fprintf(cli->out, "%s\n", text.p);

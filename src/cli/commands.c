@@ -17,8 +17,7 @@ static const struct option_spec serve_options[] = {
 };
 
 static const struct option_spec check_metrics_options[] = {
-    {"format", 0, "FORMAT",
-     "openmetrics or text; default: what the Content-Type or \"# EOF\" says"},
+    {"format", 0, "FORMAT", "openmetrics, text or protobuf; default: by Content-Type or \"# EOF\""},
     {"strict", 0, NULL, "warnings count as errors"},
     {NULL, 0, NULL, NULL},
 };

@@ -6,6 +6,8 @@
  */
 #include "ingest/exposition_check.h"
 
+#include "ingest/exposition_protobuf.h"
+
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 #define MASK(suffix) (1u << (suffix))
 
@@ -404,9 +406,36 @@ static void end_text(struct checker *c, struct str text)
         check_error_at(c, last, 1, "the last line must end in a line feed");
 }
 
+/* A body is sound when the scraper can read it; messages have no lines. */
+static bool check_protobuf(struct arena *arena, struct str text, struct err *err)
+{
+    struct pb body = pb_of(text);
+    struct proto_family family;
+    struct proto_metric metric;
+    struct exposition_key *key = ARENA_NEW(arena, struct exposition_key);
+    while (proto_next_family(&body, &family, err)) {
+        while (proto_next_metric(&family, arena, &metric, err)) {
+            if (!proto_read_labels(metric.labels, key, err))
+                return err_prefix(err, "family '" STR_FMT "', metric %zu: ", STR_ARG(family.name),
+                                  family.number);
+        }
+        if (err->code != ERR_NONE)
+            return false;
+    }
+    return err->code == ERR_NONE;
+}
+
 void exposition_check(enum exposition_format format, const char *path, struct str text,
                       struct diag_list *diags)
 {
+    struct err err = ERR_INIT;
+    if (format == EXPOSITION_PROTOBUF) {
+        struct arena arena = ARENA_INIT;
+        if (!check_protobuf(&arena, text, &err))
+            diag_add(diags, DIAG_ERROR, path, 0, 0, "%s", err.message);
+        arena_release(&arena);
+        return;
+    }
     struct checker c = {.format = format, .path = path, .diags = diags, .line = 1};
     struct str rest = text, line;
     arena_init(&c.arena);

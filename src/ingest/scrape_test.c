@@ -288,6 +288,50 @@ static void compressed_bodies_are_read(void **state)
     assert_int_equal(status(f).samples, 300);
 }
 
+static bool is_over_the_limit(struct fixture *f)
+{
+    size_t n;
+    struct target_status *v = statuses(f, &n);
+    return n == 2 && strstr(v[0].last_error, "job j has 2 targets, target_limit is 1") &&
+           strstr(v[1].last_error, "target_limit is 1");
+}
+
+static void too_many_targets_are_all_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct str both[] = {f->target, STR("127.0.0.1:1")};
+    f->statics = (struct scrape_static){.targets = both, .n_targets = 2};
+    f->config.target_limit = 1;
+    int before = requests();
+    scrape_manager_apply(f->manager, &f->config, 1);
+    turn_until(f, is_over_the_limit);
+    assert_int_equal(requests(), before);
+}
+
+static void what_relabeling_drops_is_listed(void **state)
+{
+    struct fixture *f = *state;
+    const struct dropped_target *dropped;
+    size_t n;
+    struct str source = STR("__address__");
+    struct relabel drop = {.action = RELABEL_DROP,
+                           .regex = regex_new(STR(".*"), NULL),
+                           .source_labels = &source,
+                           .n_source_labels = 1};
+    f->config.relabels = &drop;
+    f->config.n_relabels = 1;
+    scrape_manager_apply(f->manager, &f->config, 1);
+    scrape_manager_dropped(f->manager, &dropped, &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(dropped[0].job, "j");
+    assert_true(str_is(labels_get(dropped[0].discovered, "__address__"), f->address));
+    f->config.n_relabels = 0;
+    scrape_manager_apply(f->manager, &f->config, 1);
+    scrape_manager_dropped(f->manager, &dropped, &n);
+    assert_int_equal(n, 0);
+    regex_free(drop.regex);
+}
+
 static bool is_503(struct fixture *f)
 {
     return last_error_has(f, "HTTP 503 from http://127.0.0.1:");
@@ -551,6 +595,8 @@ int main(void)
         WITH_MANAGER(intervals_hold_without_drift),
         WITH_MANAGER(the_request_says_what_prometheus_would),
         WITH_MANAGER(compressed_bodies_are_read),
+        WITH_MANAGER(too_many_targets_are_all_refused),
+        WITH_MANAGER(what_relabeling_drops_is_listed),
         WITH_MANAGER(failures_are_told_and_end_the_series),
         WITH_MANAGER(nobody_there),
         WITH_MANAGER(too_slow_and_too_large),
