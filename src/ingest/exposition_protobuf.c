@@ -47,22 +47,6 @@ static bool read_time(struct str message, int64_t *t_ms)
     return true;
 }
 
-static bool read_label(struct str message, struct label *out)
-{
-    struct pb in = pb_of(message);
-    struct pb_field f;
-    *out = (struct label){STR(""), STR("")};
-    while (pb_next(&in, &f)) {
-        if (f.number <= 2 && f.type != PB_BYTES)
-            return false;
-        if (f.number == 1)
-            out->name = f.bytes;
-        else if (f.number == 2)
-            out->value = f.bytes;
-    }
-    return !in.broken;
-}
-
 static int compare_names(const void *left, const void *right)
 {
     const struct label *a = left, *b = right;
@@ -92,7 +76,7 @@ bool proto_read_labels(struct str fields, struct exposition_key *key, struct err
     while (pb_next(&in, &f)) {
         if (key->n == EXPOSITION_MAX_LABELS)
             return err_set(err, ERR_LIMIT, "over %d labels", EXPOSITION_MAX_LABELS);
-        if (!read_label(f.bytes, &key->labels[key->n]))
+        if (!pb_read_label(f.bytes, &key->labels[key->n]))
             return err_set(err, ERR_BAD_INPUT, "a label is malformed");
         sorted = sorted &&
                  (key->n == 0 || compare_names(&key->labels[key->n - 1], &key->labels[key->n]) < 0);
@@ -140,7 +124,7 @@ bool proto_read_exemplar(struct proto_exemplar exemplar, struct exposition_key *
         if (f.number != 1)
             continue;
         if (key->n == EXPOSITION_MAX_LABELS || f.type != PB_BYTES ||
-            !read_label(f.bytes, &key->labels[key->n]))
+            !pb_read_label(f.bytes, &key->labels[key->n]))
             return err_set(err, ERR_BAD_INPUT, "an exemplar's labels are malformed");
         key->n++;
         sorted = false;

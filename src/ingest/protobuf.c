@@ -26,3 +26,19 @@ bool pb_next_fixed64(struct pb *in, uint64_t *out)
 {
     return !in->broken && in->p != in->end && pb_take_fixed(in, 8, out);
 }
+
+bool pb_read_label(struct str message, struct label *out)
+{
+    struct pb in = pb_of(message);
+    struct pb_field f;
+    *out = (struct label){str_make("", 0), str_make("", 0)};
+    while (pb_next(&in, &f)) {
+        if (f.number <= 2 && f.type != PB_BYTES)
+            return false;
+        if (f.number == 1)
+            out->name = f.bytes;
+        else if (f.number == 2)
+            out->value = f.bytes;
+    }
+    return !in.broken;
+}

@@ -6,6 +6,7 @@
 #define CQED_INGEST_PROTOBUF_H
 
 #include "base/str.h"
+#include "model/labels.h"
 
 #include <endian.h>
 #include <stdbool.h>
@@ -115,5 +116,9 @@ static inline int64_t pb_zigzag(uint64_t raw)
 {
     return (int64_t)(raw >> 1 ^ (raw & 1 ? UINT64_MAX : 0));
 }
+
+/* A label as every message has it: the name is field 1, the value field 2; false when it is
+ * malformed. */
+bool pb_read_label(struct str message, struct label *out);
 
 #endif

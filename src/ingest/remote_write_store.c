@@ -6,22 +6,6 @@
 
 /* --- Labels --- */
 
-static bool read_label(struct str message, struct label *out)
-{
-    struct pb in = pb_of(message);
-    struct pb_field f;
-    *out = (struct label){{"", 0}, {"", 0}};
-    while (pb_next(&in, &f)) {
-        if (f.number <= 2 && f.type != PB_BYTES)
-            return false;
-        if (f.number == 1)
-            out->name = f.bytes;
-        else if (f.number == 2)
-            out->value = f.bytes;
-    }
-    return !in.broken;
-}
-
 static int compare_names(const void *left, const void *right)
 {
     const struct label *a = left, *b = right;
@@ -58,7 +42,7 @@ static bool labels_of(struct arena *arena, struct str key, struct labels *out, c
     size_t n = 0, capacity = 0;
     while (pb_next(&in, &f)) {
         v = arena_grow(arena, v, n, &capacity, sizeof *v);
-        if (!read_label(f.bytes, &v[n]))
+        if (!pb_read_label(f.bytes, &v[n]))
             return false;
         n += v[n].value.n > 0 || v[n].name.n == 0;
         if (n > RW_MAX_LABELS)
