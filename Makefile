@@ -8,8 +8,9 @@
 #   make tsan     the unit tests under ThreadSanitizer
 #   make cover    the tests with coverage: a line a file, build/cover/html/index.html in colour
 #   make bench    cQED, Prometheus and VictoriaMetrics side by side: CPU seconds, memory, restarts; a table; QUICK=1
+#   make bench-blocks what a day of series takes on disk, beside Prometheus and VictoriaMetrics; SERIES (2000), HOURS (24)
 #   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
-.PHONY: all deps demo test conformance check fuzz tsan cover bench bench-judge clean
+.PHONY: all deps demo test conformance check fuzz tsan cover bench bench-blocks bench-judge clean
 
 all: build/build.ninja
 	@ninja -C build cqed
@@ -59,6 +60,10 @@ bench: build/build.ninja
 	@tools/deps bench
 	@ninja -C build bench
 	@node bench/run.mjs
+
+bench-blocks: all
+	@tools/deps bench
+	@node bench/blocks.mjs
 
 bench-judge: all
 	@bench/judge/run

@@ -1,7 +1,9 @@
 /* The store over hours and days: what was put in is read from head and blocks as one, whatever
  * happens meanwhile. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "store/testing.h"
@@ -354,6 +356,42 @@ static void death_at_any_point_loses_nothing(void **state)
     store_close(s);
 }
 
+struct housekeeping {
+    struct store *store;
+    _Atomic bool stop;
+    bool failed;
+};
+
+static void *keep_house(void *arg)
+{
+    struct housekeeping *k = arg;
+    struct err err = ERR_INIT;
+    while (!atomic_load(&k->stop))
+        k->failed = !store_maintain(k->store, &err) || k->failed;
+    return NULL;
+}
+
+/* Samples move from head to block to larger block while they are asked for. */
+static void nothing_is_missed_on_its_way(void **state)
+{
+    (void)state;
+    struct housekeeping k = {.store = test_open(NULL)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, keep_house, &k), 0);
+    for (int64_t h = 0; h < 30; h++) {
+        fill(k.store, begin_ms + h * HOUR_MS, begin_ms + (h + 1) * HOUR_MS);
+        for (int i = 0; i < 3; i++)
+            check(k.store, begin_ms, begin_ms + (h + 1) * HOUR_MS);
+    }
+    atomic_store(&k.stop, true);
+    pthread_join(thread, NULL);
+    assert_false(k.failed);
+    maintain(k.store);
+    check(k.store, begin_ms, begin_ms + 30 * HOUR_MS);
+    assert_true(stats_of(k.store).compactions > 0);
+    store_close(k.store);
+}
+
 /* The plan alone, over metas of given hours. */
 static bool plan(const int64_t hours[][2], size_t n, int64_t max_hours, size_t *first,
                  size_t *count)
@@ -401,7 +439,7 @@ int main(void)
         IN_FOLDER(the_first_sample_is_the_oldest), IN_FOLDER(late_samples_get_a_block_too),
         IN_FOLDER(retention_is_by_time_and_size),  IN_FOLDER(damage_is_set_aside),
         IN_FOLDER(a_full_disk_is_survived),        IN_FOLDER(death_at_any_point_loses_nothing),
-        cmocka_unit_test(what_is_compacted_next),
+        IN_FOLDER(nothing_is_missed_on_its_way),   cmocka_unit_test(what_is_compacted_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
