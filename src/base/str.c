@@ -1,5 +1,7 @@
 #include "base/str.h"
 
+#include <stdlib.h>
+
 #include "base/check.h"
 
 #include <stdint.h>
@@ -11,6 +13,23 @@ int str_cmp(struct str a, struct str b)
     if (c != 0)
         return c;
     return (a.n > b.n) - (a.n < b.n);
+}
+
+static int compare(const void *left, const void *right)
+{
+    return str_cmp(*(const struct str *)left, *(const struct str *)right);
+}
+
+size_t str_sort_unique(struct str *v, size_t n)
+{
+    size_t kept = 0;
+    if (n > 1)
+        qsort(v, n, sizeof *v, compare);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || !str_eq(v[kept - 1], v[i]))
+            v[kept++] = v[i];
+    }
+    return kept;
 }
 
 bool str_starts(struct str s, struct str prefix)

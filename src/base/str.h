@@ -35,7 +35,8 @@ static inline bool str_is(struct str a, const char *cstr)
     return str_eq(a, str_from(cstr));
 }
 
-int str_cmp(struct str a, struct str b); /* bytewise, shorter first on a tie */
+int str_cmp(struct str a, struct str b);        /* bytewise, shorter first on a tie */
+size_t str_sort_unique(struct str *, size_t n); /* in place, each once; how many are left */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 struct str str_trim(struct str s); /* ASCII white space at both ends */

@@ -67,9 +67,19 @@ static void the_nearest_word_is_meant(void **state)
     assert_null(str_nearest(STR("colour"), keys, 3));
 }
 
+static void strings_are_sorted_each_once(void **state)
+{
+    (void)state;
+    struct str v[] = {STR("b"), STR(""), STR("a"), STR("b"), STR("ab"), STR("a")};
+    assert_int_equal(str_sort_unique(v, 6), 4);
+    assert_true(v[0].n == 0 && str_is(v[1], "a") && str_is(v[2], "ab") && str_is(v[3], "b"));
+    assert_int_equal(str_sort_unique(v, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_are_sorted_each_once),
         cmocka_unit_test(order_is_bytewise_and_shorter_first),
         cmocka_unit_test(cut_walks_over_every_part),
         cmocka_unit_test(ends_and_white_space),

@@ -100,14 +100,9 @@ static bool blame(struct compaction *c, struct block *b)
     return false;
 }
 
-static int compare_strings(const void *left, const void *right)
-{
-    return str_cmp(*(const struct str *)left, *(const struct str *)right);
-}
-
 static struct str *all_symbols(const struct compaction *c, size_t *n)
 {
-    size_t total = 0, kept = 0;
+    size_t total = 0;
     for (size_t i = 0; i < c->n; i++)
         total += block_index_n_symbols(c->blocks[i]->index);
     struct str *v = mem_array(total + 1, sizeof *v);
@@ -116,13 +111,7 @@ static struct str *all_symbols(const struct compaction *c, size_t *n)
         for (size_t k = 0; k < block_index_n_symbols(c->blocks[i]->index); k++)
             v[total++] = block_index_symbol(c->blocks[i]->index, k);
     }
-    if (total > 1)
-        qsort(v, total, sizeof *v, compare_strings);
-    for (size_t i = 0; i < total; i++) {
-        if (kept == 0 || !str_eq(v[kept - 1], v[i]))
-            v[kept++] = v[i];
-    }
-    *n = kept;
+    *n = str_sort_unique(v, total);
     return v;
 }
 

@@ -42,24 +42,6 @@ static void add_string(struct string_set *s, struct str text)
     s->v[s->n++] = text;
 }
 
-static int compare_strings(const void *left, const void *right)
-{
-    return str_cmp(*(const struct str *)left, *(const struct str *)right);
-}
-
-/* Pointers differ for a name and a value of the same text. */
-static void sort_strings(struct string_set *s)
-{
-    size_t kept = 0;
-    if (s->n > 1)
-        qsort(s->v, s->n, sizeof *s->v, compare_strings);
-    for (size_t i = 0; i < s->n; i++) {
-        if (kept == 0 || !str_eq(s->v[kept - 1], s->v[i]))
-            s->v[kept++] = s->v[i];
-    }
-    s->n = kept;
-}
-
 /* A range of the head on its way to a block; the blocks that have some of the range already (late
  * samples come after theirs was written) are walked along, and what they have is left out. */
 struct cut {
@@ -159,7 +141,7 @@ static void gather_symbols(struct cut *c, struct string_set *out)
             add_string(out, l.v[k].value);
         }
     }
-    sort_strings(out);
+    out->n = str_sort_unique(out->v, out->n); /* a name and a value may be the same text */
 }
 
 static bool write_block(struct cut *c, struct block_meta *meta, struct err *err)

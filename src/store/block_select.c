@@ -334,11 +334,6 @@ bool store_blocks_select(struct store_blocks *b, struct arena *arena, const stru
 
 /* --- Labels, of all times --- */
 
-/* What one block adds to a list of strings. */
-typedef bool block_strings_fn(const struct block_index *, struct arena *, struct str name,
-                              const struct matcher *, size_t n_matchers, struct str **out,
-                              size_t *n, struct err *);
-
 struct strings {
     struct str *v;
     size_t n, capacity;
@@ -382,25 +377,7 @@ static bool block_strings(const struct block_index *x, struct arena *arena, stru
                       : block_index_names(x, arena, out, n, err);
 }
 
-static int compare_strings(const void *left, const void *right)
-{
-    return str_cmp(*(const struct str *)left, *(const struct str *)right);
-}
-
-/* Sorted, each once. */
-static void settle_strings(struct strings *s)
-{
-    size_t kept = 0;
-    if (s->n > 1)
-        qsort(s->v, s->n, sizeof *s->v, compare_strings);
-    for (size_t i = 0; i < s->n; i++) {
-        if (kept == 0 || !str_eq(s->v[kept - 1], s->v[i]))
-            s->v[kept++] = s->v[i];
-    }
-    s->n = kept;
-}
-
-/* Both are settled. What is new is copied, for the block may go. */
+/* Both are sorted, each string once. What is new is copied, for the block may go. */
 static void add_new_strings(struct strings *all, const struct strings *found, struct arena *arena)
 {
     size_t n = all->n, i = 0;
@@ -410,8 +387,7 @@ static void add_new_strings(struct strings *all, const struct strings *found, st
         if (i == n || !str_eq(all->v[i], found->v[k]))
             push_string(all, arena, arena_str(arena, found->v[k]));
     }
-    if (all->n > n)
-        settle_strings(all);
+    all->n = str_sort_unique(all->v, all->n);
 }
 
 /* Add what each block has; a damaged one adds nothing and is set aside. */
@@ -430,7 +406,7 @@ static void add_block_strings(struct store *s, struct arena *arena, struct str n
         if (!done && err.code == ERR_CORRUPT)
             block_set_aside(s->blocks, blocks[i], &err);
         if (done) {
-            settle_strings(&found);
+            found.n = str_sort_unique(found.v, found.n);
             add_new_strings(all, &found, arena);
         }
         arena_clear(&each);
