@@ -197,7 +197,7 @@ static void test_expressions(void **state)
         "\"type\":\"binaryExpr\",\"op\":\"/\"",
         "\"type\":\"aggregation\",\"op\":\"topk\"",
         "\"param\":{\"type\":\"numberLiteral\",\"val\":\"2\"}",
-        "\"func\":{\"name\":\"rate\",\"argTypes\":[\"matrix\"],\"variadic\":0,"
+        "\"func\":{\"name\":\"rate\",\"argTypes\":[\"matrix\"],\"variadic\":0,",
         "\"returnType\":\"vector\"}",
         "\"type\":\"matrixSelector\"",
         "\"range\":300000",
