@@ -32,7 +32,7 @@ static uint64_t uint_of(const struct pb_field *f)
 static bool read_time(struct str message, int64_t *t_ms)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     int64_t seconds = 0, nanos = 0;
     while (pb_next(&in, &f)) {
         if (f.number == 1)
@@ -70,7 +70,7 @@ static bool check_labels(const struct exposition_key *key, struct err *err)
 bool proto_read_labels(struct str fields, struct exposition_key *key, struct err *err)
 {
     struct pb in = pb_of(fields);
-    struct pb_field f;
+    struct pb_field f = {0};
     bool sorted = true;
     key->n = 0;
     while (pb_next(&in, &f)) {
@@ -111,7 +111,7 @@ bool proto_read_exemplar(struct proto_exemplar exemplar, struct exposition_key *
                          int64_t *t_ms, struct err *err)
 {
     struct pb in = pb_of(exemplar.message);
-    struct pb_field f;
+    struct pb_field f = {0};
     bool sorted = true;
     key->n = 0;
     *v = 0;
@@ -157,7 +157,7 @@ struct native {
 static bool read_span(struct arena *arena, struct side *s, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     int64_t offset = 0;
     uint64_t length = 0;
     while (pb_next(&in, &f)) {
@@ -222,7 +222,7 @@ static bool read_part(struct arena *arena, struct proto_metric *m, size_t *capac
                       struct str message, bool bucket)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct proto_part p = {.exemplar = {STR("")}};
     if (m->n_parts == PROTO_MAX_PARTS)
         return false;
@@ -331,7 +331,7 @@ static bool read_histogram(const struct proto_family *family, struct arena *aren
                            struct proto_metric *m, struct str message, struct err *err)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct native n = {0};
     size_t parts = 0, exemplars = 0;
     bool good = true;
@@ -362,7 +362,7 @@ static bool read_histogram(const struct proto_family *family, struct arena *aren
 static bool read_counter(struct proto_metric *m, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (pb_next(&in, &f)) {
         if (f.number == 1)
             m->v = double_of(&f);
@@ -377,7 +377,7 @@ static bool read_counter(struct proto_metric *m, struct str message)
 static bool read_plain(struct proto_metric *m, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (pb_next(&in, &f)) {
         if (f.number == 1)
             m->v = double_of(&f);
@@ -388,7 +388,7 @@ static bool read_plain(struct proto_metric *m, struct str message)
 static bool read_summary(struct arena *arena, struct proto_metric *m, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     size_t parts = 0;
     bool good = true;
     while (good && pb_next(&in, &f)) {
@@ -441,7 +441,7 @@ static bool read_metric(const struct proto_family *family, struct arena *arena, 
                         struct proto_metric *m, struct err *err)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct str value = {NULL, 0};
     *m =
         (struct proto_metric){.labels = STR(""), .t_ms = EXPOSITION_NO_TIME, .exemplar = {STR("")}};
@@ -465,7 +465,7 @@ static bool read_metric(const struct proto_family *family, struct arena *arena, 
 bool proto_next_metric(struct proto_family *family, struct arena *arena, struct proto_metric *m,
                        struct err *err)
 {
-    struct pb_field f;
+    struct pb_field f = {0};
     while (pb_next(&family->metrics, &f)) {
         if (f.number != 4)
             continue;
@@ -477,7 +477,7 @@ bool proto_next_metric(struct proto_family *family, struct arena *arena, struct 
 
 static bool read_family(struct str message, struct proto_family *family)
 {
-    struct pb_field f;
+    struct pb_field f = {0};
     struct pb in = pb_of(message);
     *family = (struct proto_family){.name = STR(""),
                                     .help = STR(""),

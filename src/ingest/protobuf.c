@@ -30,7 +30,7 @@ bool pb_next_fixed64(struct pb *in, uint64_t *out)
 bool pb_read_label(struct str message, struct label *out)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     *out = (struct label){str_make("", 0), str_make("", 0)};
     while (pb_next(&in, &f)) {
         if (f.number <= 2 && f.type != PB_BYTES)

@@ -37,7 +37,7 @@ static const char *check_labels(struct label *v, size_t n)
 static bool labels_of(struct arena *arena, struct str key, struct labels *out, const char **refused)
 {
     struct pb in = pb_of(key);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct label *v = NULL;
     size_t n = 0, capacity = 0;
     while (pb_next(&in, &f)) {
