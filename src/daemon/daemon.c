@@ -257,16 +257,28 @@ static void start_rules(struct daemon *d)
         d->config);
 }
 
+/* Whoever asks meanwhile is told so. Best effort: an address that cannot be had is serve_start's to
+ * report, and a port that the system chooses is nobody's to ask at yet. */
+static bool recover_all(struct daemon *d, struct err *err)
+{
+    bool fixed_port = !str_ends(str_from(d->listen), STR(":0"));
+    struct http_server *door = fixed_port ? serve_door_open(d->listen, NULL) : NULL;
+    bool done = open_telemetry(d, err);
+    if (done) {
+        d->ledger = ledger_open(d->data_path, err);
+        done = d->ledger && record_config(d, LEDGER_START, NULL, err) && rollouts_recover(d, err);
+    }
+    http_server_stop(door);
+    return done;
+}
+
 static bool open_all(struct daemon *d, struct err *err)
 {
     d->loop = loop_new(err);
     if (!d->loop)
         return false;
     d->client = http_client_new(d->loop);
-    if (!open_telemetry(d, err))
-        return false;
-    d->ledger = ledger_open(d->data_path, err);
-    if (!d->ledger || !record_config(d, LEDGER_START, NULL, err) || !rollouts_recover(d, err))
+    if (!recover_all(d, err))
         return false;
     d->sources = remote_sources_new(d->config->sources, d->config->n_sources);
     d->rules = rules_new();

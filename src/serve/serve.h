@@ -82,6 +82,10 @@ uint16_t serve_port(const struct serve *);
 uint16_t serve_otlp_http_port(const struct serve *); /* 0 = there is none */
 uint16_t serve_otlp_grpc_port(const struct serve *);
 
+/* While the store recovers: /-/healthy is 200, everything else 503. Stop it by http_server_stop
+ * before serve_start takes the address. */
+struct http_server *serve_door_open(const char *listen, struct err *);
+
 /* Hand an event to every open page. Any thread; never blocks. id < 0: none. */
 void serve_publish(struct serve *, const char *event, int64_t id, const json_t *data);
 bool serve_has_listeners(struct serve *);
