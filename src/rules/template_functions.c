@@ -655,40 +655,32 @@ static bool fn_eq(struct expansion *x, const struct value *args, size_t n, struc
     return give_bool(out, equal);
 }
 
-static bool fn_ne(struct expansion *x, const struct value *args, size_t n, struct value *out)
+/* Which orders count as true. NaN is greater than anything in Go's templates. */
+enum { LESS = 1, EQUAL = 2, GREATER = 4 };
+
+static bool compare_two(struct expansion *x, const struct value *args, int wanted,
+                        struct value *out)
 {
     int order;
-    (void)n;
-    return compare(x, &args[0], &args[1], &order) && give_bool(out, order != 0);
+    return compare(x, &args[0], &args[1], &order) &&
+           give_bool(out, wanted & (order < 0    ? LESS
+                                    : order == 0 ? EQUAL
+                                                 : GREATER));
 }
 
-static bool fn_lt(struct expansion *x, const struct value *args, size_t n, struct value *out)
-{
-    int order;
-    (void)n;
-    return compare(x, &args[0], &args[1], &order) && give_bool(out, order == -1);
-}
+#define COMPARISON(name, wanted)                                                                   \
+    static bool name(struct expansion *x, const struct value *args, size_t n, struct value *out)   \
+    {                                                                                              \
+        (void)n;                                                                                   \
+        return compare_two(x, args, wanted, out);                                                  \
+    }
 
-static bool fn_le(struct expansion *x, const struct value *args, size_t n, struct value *out)
-{
-    int order;
-    (void)n;
-    return compare(x, &args[0], &args[1], &order) && give_bool(out, order == -1 || order == 0);
-}
-
-static bool fn_gt(struct expansion *x, const struct value *args, size_t n, struct value *out)
-{
-    int order;
-    (void)n;
-    return compare(x, &args[0], &args[1], &order) && give_bool(out, order > 0);
-}
-
-static bool fn_ge(struct expansion *x, const struct value *args, size_t n, struct value *out)
-{
-    int order;
-    (void)n;
-    return compare(x, &args[0], &args[1], &order) && give_bool(out, order >= 0);
-}
+COMPARISON(fn_ne, LESS | GREATER)
+COMPARISON(fn_lt, LESS)
+COMPARISON(fn_le, LESS | EQUAL)
+COMPARISON(fn_gt, GREATER)
+COMPARISON(fn_ge, GREATER | EQUAL)
+#undef COMPARISON
 
 static bool fn_printf(struct expansion *x, const struct value *args, size_t n, struct value *out)
 {
