@@ -9,7 +9,7 @@
 #   make cover    the tests with coverage: a line a file, build/cover/html/index.html in colour
 #   make bench    cQED, Prometheus and VictoriaMetrics side by side: CPU seconds, memory, restarts; a table; QUICK=1
 #   make bench-blocks what a day of series takes on disk, beside Prometheus and VictoriaMetrics; SERIES (2000), HOURS (24)
-#   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario
+#   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario, RUNS (0)
 .PHONY: all deps demo test conformance check fuzz tsan cover bench bench-blocks bench-judge clean
 
 all: build/build.ninja
@@ -66,6 +66,7 @@ bench-blocks: all
 	@node bench/blocks.mjs
 
 bench-judge: all
+	@ninja -C build bench_judge_runs bench_judge_watch
 	@bench/judge/run
 
 clean:

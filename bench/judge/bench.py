@@ -17,6 +17,7 @@ Modes
         score verdicts of ANY program.  One JSON object a line:
           {"id": "...", "verdict": "rollback"|"promote"|"none", "t": seconds_since_rollout_start}
         an id may have a promote line AND a later rollback line (alarm of the post-promotion watch).
+  bench.py equal   [--suite NAMES] [--reps N]          cqed's judge against the prototype, run by run (make bench-judge)
   bench.py multi   [--seed S] [--reps N]                 combining many SLIs: average of e-values vs Bonferroni
   bench.py watch   [--seed S]                            post-promotion watch: e-detector vs CUSUM vs threshold
   bench.py vectors                                       numeric test vectors for unit tests in C
@@ -855,14 +856,14 @@ def cqed_core(b, alpha, cfg, want=None):
     return t_rb, dwell(first_true(ok))
 
 
-def judge_c(b, alpha, alone=0):
+def judge_c(b, alpha, alone=0, reference=0):
     """cqed's own judge, the program bench_judge_runs ($CQED_JUDGE_RUNS, else the build's), on the same arrays"""
     import subprocess, struct
     exe = os.environ.get("CQED_JUDGE_RUNS") or os.path.join(os.path.dirname(__file__), "../../build/bench/bench_judge_runs")
     lat = b.hB is not None
     edges = np.full(64, np.inf)
     edges[:J - 1] = EDGES / 1000
-    head = struct.pack("=6id", b.R, TP, T, J if lat else 0, 120000 if b.sc.declares_warmup() else 0, alone, alpha) + edges.tobytes()
+    head = struct.pack("=7i4xd", b.R, TP, T, J if lat else 0, 120000 if b.sc.declares_warmup() else 0, alone, reference, alpha) + edges.tobytes()
     p = subprocess.Popen([exe], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     import threading
     def feed():
@@ -879,6 +880,7 @@ def judge_c(b, alpha, alone=0):
 
 
 def judge_c_alone(b, alpha): return judge_c(b, alpha, 1)
+def judge_c_ref(b, alpha): return judge_c(b, alpha, 0, 1)          # without docs/decisions/0008-judge-improved.md
 
 
 def judge_grid(b, alpha): return cqed_core(b, alpha, PLAIN)
@@ -956,7 +958,7 @@ JUDGES = {
     "netflix": judge_netflix, "grid": judge_grid, "cqed": judge_cqed, "oracle": judge_oracle,
     "cqed_nowarm": judge_cqed_nowarm, "cqed_strict": judge_cqed_strict, "cqed_warm": judge_cqed_warm,
     "cqed_notemper": judge_cqed_notemper, "cqed_norun": judge_cqed_norun, "cqed_run3": judge_cqed_run3,
-    "cqed_noburst": judge_cqed_noburst, "cqed_nostart": judge_cqed_nostart, "c": judge_c, "c_alone": judge_c_alone,
+    "cqed_noburst": judge_cqed_noburst, "cqed_nostart": judge_cqed_nostart, "c": judge_c, "c_alone": judge_c_alone, "c_ref": judge_c_ref,
 }
 ERR_ONLY = {"exactpeek", "gs_pocock", "gs_obf", "msprt", "betabin", "safe2x2", "oracle"}
 LAT_ONLY = {"dkw", "dirmult"}
@@ -1101,6 +1103,20 @@ def summarise(sc, j, rb, pr, cn, ce):
                 promote=float(prom.mean()), wrong_promote=float((prom & (pr >= on)).mean()), none=float((~np.isfinite(rb) & ~prom).mean()),
                 t50=med(0.5), t90=med(0.9), tmean=float(np.minimum(cens, DUR - on).mean()),
                 req50=q(cn[roll], .5), fail50=q(ce[roll], .5), failmean=float(ce.mean()), pr50=q(pr[prom], .5), pr90=q(pr[prom], .9))
+
+
+def cmd_equal(a):
+    """run by run, cqed's judge without its departures (c_ref) against the prototype: same verdict, same second"""
+    n = verdict = second = 0
+    odd = {}
+    for sc in [s for k in a.suite.split(",") for s in suites()[k]]:
+        b = generate(sc, a.reps, stream(a.seed, sc.name, 0))
+        (r1, p1), (r2, p2) = judge_c_ref(b, a.alpha), judge_cqed(b, a.alpha)
+        p1, p2 = np.where(p1 < r1, p1, INF), np.where(p2 < r2, p2, INF)
+        same = (np.isfinite(r1) == np.isfinite(r2)) & (np.isfinite(p1) == np.isfinite(p2))
+        n += b.R; verdict += same.sum(); second += ((r1 == r2) & (p1 == p2)).sum()
+        if not same.all(): odd[sc.name] = int((~same).sum())
+    print(f"{n} runs of {a.suite}: {verdict} the same verdict, {second} at the same second; others: {odd}")
 
 
 def fmt(v, n=1):
@@ -1440,6 +1456,7 @@ def main():
     sp = ap.add_subparsers(dest="cmd", required=True)
     p = sp.add_parser("run"); p.add_argument("--suite", default="h0"); p.add_argument("--seed", type=int, default=1); p.add_argument("--reps", type=int, default=1000)
     p.add_argument("--jobs", type=int, default=os.cpu_count()); p.add_argument("--judges"); p.add_argument("--alpha", type=float, default=0.05); p.add_argument("--json"); p.add_argument("--only")
+    p = sp.add_parser("equal"); p.add_argument("--suite", default="h0,h0noise,power1,onset,noisepow"); p.add_argument("--seed", type=int, default=1); p.add_argument("--reps", type=int, default=160); p.add_argument("--alpha", type=float, default=0.05)
     p = sp.add_parser("gen"); p.add_argument("--out", required=True); p.add_argument("--seed", type=int, default=1); p.add_argument("--per", type=int, default=20)
     p.add_argument("--suite", default="trace"); p.add_argument("--format", choices=("csv", "json"), default="csv"); p.add_argument("--cumulative", action="store_true"); p.add_argument("--jitter", action="store_true", help="randomise scenario parameters too")
     p = sp.add_parser("judge"); p.add_argument("--dir", required=True); p.add_argument("--judge", required=True, choices=sorted(JUDGES)); p.add_argument("--out", required=True); p.add_argument("--alpha", type=float, default=0.05)
@@ -1455,6 +1472,7 @@ def main():
         print(f"# suite={a.suite} seed={a.seed} reps={a.reps} alpha={a.alpha}")
         print_rows(rows)
         if a.json: json.dump(rows, open(a.json, "w"))
+    elif a.cmd == "equal": cmd_equal(a)
     elif a.cmd == "gen": cmd_gen(a)
     elif a.cmd == "judge": cmd_judge(a)
     elif a.cmd == "score": cmd_score(a)

@@ -1,8 +1,9 @@
 /* What bench.py's judge "c" drives: runs of one scenario on standard input, verdicts out; the judge
  * of cqed without files between, so that thousands of runs a scenario are quick.
  *
- * In: struct header, then for each run the counts as int32: of n_history + n buckets stable's total,
- * canary's, stable's bad, canary's; with n_edges then both histograms. Out: struct verdict a run. */
+ * In: struct header, then for each run the counts as int32: of n_history + n buckets stable's
+ * total, canary's, stable's bad, canary's; with n_edges then both histograms. Out: struct verdict a
+ * run. */
 #include "judge/judge.h"
 
 #include <math.h>
@@ -16,7 +17,7 @@
 #define DWELL_MS 300000
 
 struct header {
-    int32_t runs, n_history, n, n_edges, warmup_ms, alone;
+    int32_t runs, n_history, n, n_edges, warmup_ms, alone, reference;
     double alpha;
     double edges[JUDGE_MAX_EDGES]; /* seconds, the last +Inf */
 };
@@ -87,6 +88,7 @@ static struct judge_stream *open_stream(const struct header *h, const struct run
     struct judge_config c = judge_config_default(kind);
     c.alpha = h->alpha;
     c.warmup_ms = h->warmup_ms;
+    c.reference = h->reference;
     if (kind == EVIDENCE_RATIO)
         c.tolerate = 0.0005;
     if (kind == EVIDENCE_LATENCY) {
@@ -118,8 +120,7 @@ static struct verdict judge_run(const struct header *h, const struct run *r)
     judge_panel_add(&p, open_stream(h, r, EVIDENCE_RATIO));
     if (h->n_edges)
         judge_panel_add(&p, open_stream(h, r, EVIDENCE_LATENCY));
-    struct verdict v = {(double)INFINITY, (double)INFINITY,
-                        judge_stream_dispersion(p.streams[0])};
+    struct verdict v = {(double)INFINITY, (double)INFINITY, judge_stream_dispersion(p.streams[0])};
     for (size_t i = (size_t)h->n_history; i < r->n && !judge_panel_is_over(&p); i++) {
         struct judge_bucket own[2] = {r->buckets[i], r->buckets[i]};
         if (h->n_edges)

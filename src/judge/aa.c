@@ -67,6 +67,7 @@ static void begin_trial(struct judge_aa *aa)
     size_t n = aa->n_past < JUDGE_AA_HOUR ? aa->n_past : JUDGE_AA_HOUR, first = aa->n_past - n;
     struct judge_bucket *past = mem_array(n, sizeof *past);
     config.alpha = JUDGE_AA_ALPHA;
+    config.is_strict = true; /* a live rollout knows stable as one, and learns no tolerance */
     aa->dispersion = 1;
     for (size_t way = 0; way < WAYS; way++) {
         for (size_t i = 0; i < n; i++)

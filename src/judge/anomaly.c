@@ -10,16 +10,16 @@
 
 #define HOUR_MS INT64_C(3600000)
 #define TOLERANCE 1.1
-#define DEVIATIONS 3.0
-#define MAD_SCALE 1.4826 /* of a normal distribution */
+#define DEVIATIONS 4.0
+#define MAD_SCALE 1.8 /* of a normal distribution, 1.4826, about the median of five */
 #define LEAST_WEEKS 3
 #define LEAST_HOURS 3 /* of the last day, while the weeks are too few */
 #define DAY 24
 #define TALLIES 720      /* buckets that the dispersion is learned from */
 #define LEARN_EVERY 120  /* buckets */
-#define MAX_INCREASE 2.0 /* nats a bucket, as in rollouts */
+#define MAX_INCREASE 7.0 /* nats a bucket: two must speak for one alarm a month */
 #define N 16
-#define LEAST_RATIO 1e-9
+#define LEAST_RATIO 1e-4 /* under it nothing is unusual */
 
 static const double grid[N] = {1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 15, 25, 50, 100};
 static const double log_grid[N] = {
@@ -94,16 +94,29 @@ static double median(double *v, size_t n)
     return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-static void set_baseline(struct judge_anomaly *a, const double *ratios, size_t n)
+/* |ln(ratio / median)| of those that are over nothing; returns how many. */
+static size_t add_deviations(const double *ratios, size_t n, double middle, double *out)
 {
-    double v[DAY], middle;
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (ratios[i] > 0 && middle > 0)
+            out[k++] = fabs(log(ratios[i] / middle));
+    }
+    return k;
+}
+
+static double median_of(const double *ratios, size_t n)
+{
+    double v[DAY];
     memcpy(v, ratios, n * sizeof *v);
-    middle = median(v, n);
-    for (size_t i = 0; i < n; i++)
-        v[i] = fabs(ratios[i] - middle);
-    double allowed = middle + DEVIATIONS * MAD_SCALE * median(v, n);
+    return median(v, n);
+}
+
+static void set_baseline(struct judge_anomaly *a, double middle, double *deviations, size_t n)
+{
+    double spread = n > 0 ? MAD_SCALE * median(deviations, n) : 0;
     a->expected = middle;
-    a->tolerated = fmax(LEAST_RATIO, fmax(TOLERANCE * middle, allowed));
+    a->tolerated = fmax(LEAST_RATIO, middle * fmax(TOLERANCE, exp(DEVIATIONS * spread)));
 }
 
 static size_t hour_of_week(int64_t t_ms)
@@ -117,14 +130,33 @@ static size_t least(uint32_t n, size_t most)
     return n < most ? n : most;
 }
 
+/* Five values say little of how much an hour varies: the deviations of all hours of the week are
+ * taken together. */
+static size_t all_deviations(const struct judge_anomaly *a, double *out)
+{
+    size_t k = 0;
+    for (size_t h = 0; h < JUDGE_HOURS; h++) {
+        const struct slot *slot = &a->weeks[h];
+        size_t n = least(slot->n, JUDGE_WEEKS);
+        if (n >= LEAST_WEEKS)
+            k += add_deviations(slot->ratio, n, median_of(slot->ratio, n), &out[k]);
+    }
+    return k;
+}
+
 static void find_baseline(struct judge_anomaly *a, int64_t t_ms)
 {
     const struct slot *slot = &a->weeks[hour_of_week(t_ms)];
+    double deviations[JUDGE_HOURS * JUDGE_WEEKS];
     a->expected = a->tolerated = (double)NAN;
-    if (slot->n >= LEAST_WEEKS)
-        set_baseline(a, slot->ratio, least(slot->n, JUDGE_WEEKS));
-    else if (a->n_day >= LEAST_HOURS)
-        set_baseline(a, a->day, least(a->n_day, DAY));
+    if (slot->n >= LEAST_WEEKS) {
+        set_baseline(a, median_of(slot->ratio, least(slot->n, JUDGE_WEEKS)), deviations,
+                     all_deviations(a, deviations));
+    } else if (a->n_day >= LEAST_HOURS) {
+        size_t n = least(a->n_day, DAY);
+        double middle = median_of(a->day, n);
+        set_baseline(a, middle, deviations, add_deviations(a->day, n, middle, deviations));
+    }
 }
 
 void judge_anomaly_learn(struct judge_anomaly *a, int64_t hour_start_ms, const struct arm_counts *c)
@@ -161,7 +193,7 @@ static void keep_tally(struct judge_anomaly *a, const struct judge_bucket *b)
     size_t n = a->n_tallies < TALLIES ? a->n_tallies : TALLIES, first = a->n_tallies - n;
     for (size_t i = 0; i < n; i++)
         ordered[i] = a->tallies[(first + i) % TALLIES];
-    a->dispersion = dispersion_of_one_arm(ordered, n, b->length_ms, 1);
+    a->dispersion = dispersion_of_one_arm(ordered, n, b->length_ms, 1, DISPERSION_IF_SHOWN);
 }
 
 static void detect(struct judge_anomaly *a, const struct judge_bucket *b)

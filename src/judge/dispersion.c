@@ -10,6 +10,12 @@ const int64_t dispersion_lengths_ms[DISPERSION_LENGTHS] = {5000, 30000, 120000};
 #define PRIOR_FREEDOM 4.0      /* of what a quiet past says */
 #define RUN_PRIOR_FREEDOM 20.0 /* of what was learned, against what the run shows */
 #define RUN_RAISE 1.5
+#define RUN_RAISE_MORE                                                                             \
+    1.0 /* on top, where much was learned: correlated counts are learned roughly */
+#define MUCH 1.5
+#define VERY_MUCH 5.5
+#define SHOWN 1.0          /* standard errors that a longer block's value stands out by */
+#define WELL_SHOWN 2.0     /* and from which on it counts in full */
 #define MAX_PODS_RATIO 4.0 /* a lasting difference of the two halves is not dispersion */
 #define MOST_OF_ONE_ARM 10.0
 #define TINY 1e-9
@@ -42,8 +48,12 @@ static double lasting_ratio(const struct block *blocks, size_t n)
     return fmin(fmax(bad / fmax(expected, TINY), 1 / MAX_PODS_RATIO), MAX_PODS_RATIO);
 }
 
+struct estimate {
+    double phi, freedom;
+};
+
 /* Pearson's ratio of sums; a block with variance v gives 2v/(2v+1) degrees of freedom. */
-static double of_blocks(const struct block *blocks, size_t n, double prior)
+static struct estimate of_blocks(const struct block *blocks, size_t n, double prior)
 {
     double ratio = lasting_ratio(blocks, n), squares = 0, variance = 0, freedom = 0;
     for (size_t i = 0; i < n; i++) {
@@ -54,16 +64,27 @@ static double of_blocks(const struct block *blocks, size_t n, double prior)
         freedom += 2 * v / (2 * v + 1);
     }
     if (!(variance > 0))
-        return prior;
+        return (struct estimate){prior, 0};
     double raw = squares / fmax(variance, TINY) * (double)n / fmax((double)n - 1, 1);
-    return (PRIOR_FREEDOM * prior + freedom * raw) / (PRIOR_FREEDOM + freedom);
+    return (struct estimate){(PRIOR_FREEDOM * prior + freedom * raw) / (PRIOR_FREEDOM + freedom),
+                             freedom};
+}
+
+/* By how many of its standard errors an estimate is over `base`; its variance is 2 phi^2 / freedom.
+ */
+static double stands_out(const struct estimate *e, double base)
+{
+    return (e->phi - base) / (base * sqrt(2 / (e->freedom + PRIOR_FREEDOM)));
 }
 
 /* The last length is extrapolated by its growth over the one before. */
-static double of_lengths(const double phi[DISPERSION_LENGTHS])
+static double of_lengths(const struct estimate e[DISPERSION_LENGTHS], enum dispersion_way way)
 {
-    double growth = fmax(phi[2] - phi[1], 0);
-    return fmax(fmax(1, phi[0]), fmax(phi[1], phi[2] + growth));
+    double growth = fmax(e[2].phi - e[1].phi, 0), base = fmax(1, e[0].phi);
+    double most = fmax(base, fmax(e[1].phi, e[2].phi + growth));
+    double shown = fmax(stands_out(&e[1], base), stands_out(&e[2], base));
+    double part = fmin(fmax((shown - SHOWN) / (WELL_SHOWN - SHOWN), 0), 1);
+    return way == DISPERSION_REFERENCE ? most : base + part * (most - base);
 }
 
 static size_t buckets_in(int64_t length_ms, int64_t bucket_ms)
@@ -72,10 +93,11 @@ static size_t buckets_in(int64_t length_ms, int64_t bucket_ms)
     return n > 1 ? (size_t)n : 1;
 }
 
-double dispersion_of_split(const struct block *buckets, size_t n, int64_t bucket_ms, double prior)
+double dispersion_of_split(const struct block *buckets, size_t n, int64_t bucket_ms, double prior,
+                           enum dispersion_way way)
 {
     struct block *blocks = mem_array(n + 1, sizeof *blocks);
-    double phi[DISPERSION_LENGTHS];
+    struct estimate of[DISPERSION_LENGTHS];
     for (size_t l = 0; l < DISPERSION_LENGTHS; l++) {
         size_t per = buckets_in(dispersion_lengths_ms[l], bucket_ms), n_blocks = n / per;
         for (size_t i = 0; i < n_blocks; i++) {
@@ -83,10 +105,10 @@ double dispersion_of_split(const struct block *buckets, size_t n, int64_t bucket
             for (size_t k = 0; k < per; k++)
                 block_add(&blocks[i], &buckets[i * per + k]);
         }
-        phi[l] = of_blocks(blocks, n_blocks, prior);
+        of[l] = of_blocks(blocks, n_blocks, prior);
     }
     free(blocks);
-    return of_lengths(phi);
+    return of_lengths(of, way);
 }
 
 static struct tally tally_of(const struct tally *buckets, size_t n)
@@ -99,10 +121,11 @@ static struct tally tally_of(const struct tally *buckets, size_t n)
     return sum;
 }
 
-double dispersion_of_one_arm(const struct tally *buckets, size_t n, int64_t bucket_ms, double prior)
+double dispersion_of_one_arm(const struct tally *buckets, size_t n, int64_t bucket_ms, double prior,
+                             enum dispersion_way way)
 {
     struct block *pairs = mem_array(n + 1, sizeof *pairs);
-    double phi[DISPERSION_LENGTHS];
+    struct estimate of[DISPERSION_LENGTHS];
     for (size_t l = 0; l < DISPERSION_LENGTHS; l++) {
         size_t per = buckets_in(dispersion_lengths_ms[l], bucket_ms), n_pairs = 0;
         for (size_t i = 0; i + 2 * per <= n; i += 2 * per) {
@@ -111,17 +134,21 @@ double dispersion_of_one_arm(const struct tally *buckets, size_t n, int64_t buck
             if (a.total > 0 && b.total > 0)
                 pairs[n_pairs++] = (struct block){b.bad, bad, bad * b.total / (a.total + b.total)};
         }
-        phi[l] = of_blocks(pairs, n_pairs, prior);
+        of[l] = of_blocks(pairs, n_pairs, prior);
     }
     free(pairs);
-    return fmin(of_lengths(phi), fmax(prior, MOST_OF_ONE_ARM));
+    return fmin(of_lengths(of, way), fmax(prior, MOST_OF_ONE_ARM));
 }
 
 /* --- In the run --- */
 
-void dispersion_init(struct dispersion *d, double learned)
+void dispersion_init(struct dispersion *d, double learned, enum dispersion_way way)
 {
-    *d = (struct dispersion){.learned = learned, .now = learned};
+    double more = fmin(fmax((learned - MUCH) / (VERY_MUCH - MUCH), 0), 1) * RUN_RAISE_MORE;
+    *d = (struct dispersion){.learned = learned,
+                             .now = learned,
+                             .most = learned *
+                                     (way == DISPERSION_REFERENCE ? RUN_RAISE : RUN_RAISE + more)};
 }
 
 /* The odds ratio of the canary's bad events so far, half an event added on each side. */
@@ -151,7 +178,7 @@ static double raised(const struct dispersion *d)
         phi = fmax(phi, (RUN_PRIOR_FREEDOM * d->learned + d->freedom[l] * raw) /
                             (RUN_PRIOR_FREEDOM + d->freedom[l]));
     }
-    return fmin(phi, RUN_RAISE * d->learned);
+    return fmin(phi, d->most);
 }
 
 void dispersion_feed(struct dispersion *d, const struct block *b, int64_t from_ms, int64_t to_ms)
@@ -183,7 +210,8 @@ static bool is_block(const struct block *b)
 
 bool dispersion_is_possible(const struct dispersion *d)
 {
-    if (!(d->learned >= 1 && d->learned <= 1e6 && d->now >= d->learned && d->now <= 1e7) ||
+    if (!(d->learned >= 1 && d->learned <= 1e6 && d->now >= d->learned && d->now <= d->most &&
+          d->most <= 1e7) ||
         !is_block(&d->all))
         return false;
     for (size_t l = 0; l < DISPERSION_RUN_LENGTHS; l++) {

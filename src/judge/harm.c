@@ -12,6 +12,13 @@ static const double log_grid[JUDGE_HARM_GRID] = {
     2.70805020110221,    3.2188758248682006, 3.912023005428146,   4.605170185988092};
 static const size_t risers[HARM_RISES] = {0, 5}; /* of the grid: 1.1 and 2 */
 #define OF_ONE_EVENT 11                          /* 10 */
+/* Logarithms of weights 4 4 3 2.5 2 2 1.5 1.5 1 1 1 1 .75 .75 .5 .5 of 27: small effects are slow
+ * and gain most from weight, large ones have evidence to spare. */
+static const double log_weights[JUDGE_HARM_GRID] = {
+    -1.9095425048844386, -1.9095425048844386, -2.1972245773362196, -2.379546134130174,
+    -2.6026896854443837, -2.6026896854443837, -2.890371757896165,  -2.890371757896165,
+    -3.295836866004329,  -3.295836866004329,  -3.295836866004329,  -3.295836866004329,
+    -3.58351893845611,   -3.58351893845611,   -3.9889840465642745, -3.9889840465642745};
 #define LOG_GRID_SIZE 2.772588722239781
 
 /* One bucket counts for at most so many times what was expected, so that a burst is one event. */
@@ -60,12 +67,23 @@ static void grow(struct harm *h, const struct harm_rules *rules, const struct ha
     }
 }
 
+/* Of the multipliers' wealth, by their weights. */
+static double log_mean(const struct harm *h, bool even)
+{
+    double weighted[JUDGE_HARM_GRID];
+    if (even)
+        return log_sum(h->log_m, JUDGE_HARM_GRID) - LOG_GRID_SIZE;
+    for (size_t i = 0; i < JUDGE_HARM_GRID; i++)
+        weighted[i] = h->log_m[i] + log_weights[i];
+    return log_sum(weighted, JUDGE_HARM_GRID);
+}
+
 void harm_feed(struct harm *h, const struct harm_rules *rules, const struct harm_bucket *b)
 {
     double before = h->log_e;
     grow(h, rules, b, start_some(h, rules));
     double waiting = h->unstarted > 0 ? log(h->unstarted) + h->log_discount : LOG_ZERO;
-    double e = log_add(log_sum(h->log_m, JUDGE_HARM_GRID) - LOG_GRID_SIZE, waiting);
+    double e = log_add(log_mean(h, rules->even), waiting);
     double over = e - before - rules->max_increase;
     if (over > 0) {
         for (size_t i = 0; i < JUDGE_HARM_GRID; i++)

@@ -39,6 +39,7 @@ struct harm_rules {
     double start_mass;       /* bet on harm from the start: 0.5 */
     double onset_per_bucket; /* hazard of a later onset */
     double max_increase;     /* nats that one bucket may add: 2; INFINITY = no cap */
+    bool even;               /* all multipliers weigh the same, as in the reference */
 };
 
 void harm_init(struct harm *);

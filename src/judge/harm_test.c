@@ -40,7 +40,7 @@ static void plain_grid_matches_the_reference(void **state)
 {
     static const double want[N] = {0.6982896723, 0.4236360448, 3.0184601491, 1.9581824184,
                                    5.3721787905, 6.8356112281, 8.9861881744};
-    struct harm_rules rules = {1, 1, 1, 0, (double)INFINITY};
+    struct harm_rules rules = {1, 1, 1, 0, (double)INFINITY, true};
     (void)state;
     run(rules, 1, (double)INFINITY, 1, want);
 }
@@ -49,7 +49,7 @@ static void start_mixture_matches_the_reference(void **state)
 {
     static const double want[N] = {0.4088963726, 0.2329123305, 2.3822539574, 1.4001369084,
                                    4.6914672366, 6.1511188669, 8.3004271729};
-    struct harm_rules rules = {1, 1, 0.5, 1.0 / 120, (double)INFINITY};
+    struct harm_rules rules = {1, 1, 0.5, 1.0 / 120, (double)INFINITY, true};
     (void)state;
     run(rules, 1, (double)INFINITY, 1, want);
 }
@@ -58,7 +58,7 @@ static void caps_and_a_moving_null_match_the_reference(void **state)
 {
     static const double want[N] = {-0.2790692228, -0.4764147361, 0.2904438959, -0.362336409,
                                    0.6314166072,  1.5174690236,  2.6129039384};
-    struct harm_rules rules = {1.1, 1, 0.5, 1.0 / 120, 2};
+    struct harm_rules rules = {1.1, 1, 0.5, 1.0 / 120, 2, true};
     (void)state;
     run(rules, 4, 4, 3, want);
 }
@@ -72,7 +72,7 @@ static void expectation_is_at_most_one(void **state)
         double mean = 0, q = 0.1;
         for (double b = 0; b <= k; b++) {
             struct harm h;
-            struct harm_rules rules = {1, 1, 0.5, 1.0 / 120, 2};
+            struct harm_rules rules = {1, 1, 0.5, 1.0 / 120, 2, true};
             struct harm_bucket bucket = {b, k, q, (double)INFINITY};
             harm_init(&h);
             harm_feed(&h, &rules, &bucket);
@@ -87,7 +87,7 @@ static void expectation_is_at_most_one(void **state)
 static void no_bucket_adds_more_than_its_cap(void **state)
 {
     struct harm h;
-    struct harm_rules rules = {1.1, 1, 0.5, 1.0 / 120, 2};
+    struct harm_rules rules = {1.1, 1, 0.5, 1.0 / 120, 2, true};
     struct harm_bucket bucket = {1e9, 1e9, 0.01, (double)INFINITY};
     (void)state;
     harm_init(&h);
@@ -103,7 +103,7 @@ static void evidence_is_monotone_in_the_canarys_share(void **state)
         double last = -(double)INFINITY;
         for (double b = 0; b <= 200; b += 4) {
             struct harm h;
-            struct harm_rules rules = {1.1, 1.7, 0.5, 1.0 / 120, (double)INFINITY};
+            struct harm_rules rules = {1.1, 1.7, 0.5, 1.0 / 120, (double)INFINITY, true};
             harm_init(&h);
             for (int t = 0; t < 3; t++) {
                 struct harm_bucket bucket = {b, 200, q, (double)INFINITY};
@@ -122,7 +122,7 @@ static void extreme_counts_lose_nothing(void **state)
     static const struct {
         double b, k, q;
     } cases[] = {{0, 1e9, 0.5}, {1e9, 1e9, 0.5}, {0, 1e9, 1e-9}, {1e9, 1e9, 1e-9}, {1, 1e9, 1e-9}};
-    struct harm_rules rules = {1, 1, 1, 0, (double)INFINITY};
+    struct harm_rules rules = {1, 1, 1, 0, (double)INFINITY, true};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct harm h;

@@ -43,6 +43,7 @@ struct judge_stream {
 double judge_health_dispersion(const struct judge_stream *);
 /* Choose the thresholds when there is enough to choose from. */
 void judge_pick(struct judge_stream *);
+enum dispersion_way judge_way(const struct judge_stream *);
 /* e-processes in use: 1, or one a threshold. */
 size_t judge_n_tests(const struct judge_stream *);
 bool judge_counts_are_possible(const struct judge_config *, const struct arm_counts *);

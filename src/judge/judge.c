@@ -41,7 +41,7 @@ struct judge_stream *judge_stream_new(const struct judge_config *config)
     s->config = *config;
     for (size_t i = 0; i < JUDGE_THRESHOLDS; i++) {
         harm_init(&s->harm[i]);
-        dispersion_init(&s->dispersion[i], config->dispersion);
+        dispersion_init(&s->dispersion[i], config->dispersion, judge_way(s));
     }
     judge_stream_check(s);
     return s;
@@ -55,6 +55,11 @@ void judge_stream_free(struct judge_stream *s)
 void judge_stream_check(const struct judge_stream *s)
 {
     CHECK(!judge_stream_problem(s));
+}
+
+enum dispersion_way judge_way(const struct judge_stream *s)
+{
+    return s->config.reference ? DISPERSION_REFERENCE : DISPERSION_IF_SHOWN;
 }
 
 size_t judge_n_tests(const struct judge_stream *s)
@@ -166,7 +171,8 @@ static void feed_test(struct judge_stream *s, size_t i, double null_ratio,
                                .dispersion = d->now,
                                .start_mass = START_MASS,
                                .onset_per_bucket = s->config.onset_per_bucket,
-                               .max_increase = MAX_INCREASE};
+                               .max_increase = MAX_INCREASE,
+                               .even = s->config.reference};
     struct block block = {b->bad_canary, b->bad_both, b->bad_both * b->canary_share};
     harm_feed(&s->harm[i], &rules, b);
     note_recent(s, i, b, at);

@@ -43,6 +43,8 @@ struct judge_config {
     size_t n_edges;          /* latency: upper edges in seconds, ascending, last +Inf */
     double edges[JUDGE_MAX_EDGES];
     double slo_edge; /* latency: the SLO's threshold; must be one of the edges */
+    bool is_strict;  /* what an A/A time shows of unequal instances is not tolerated */
+    bool reference;  /* without what docs/decisions/0008-judge-improved.md changed; to compare */
 };
 
 /* The default configuration of a kind; the caller then sets alpha, beta, tolerate and edges. */
@@ -178,7 +180,7 @@ void judge_aa_read(const struct judge_aa *, struct judge_aa_result *);
  * Rinaldo 2022): raising the alarm when their mean reaches A keeps the average run length between
  * false alarms at A buckets or more, whatever the shape of the counts as long as the baseline
  * holds. inc is Poisson's, of counts tempered by the dispersion of the past hour, against the
- * baseline times 1.1 or more: what three deviations of the weeks allow. */
+ * baseline times 1.1 or more: what four deviations of all the week's hours allow. */
 #define JUDGE_HOURS 168 /* of a week */
 #define JUDGE_WEEKS 5
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#define MOST_DIFFERENCE 2.0  /* of instances, that is tolerated at most */
 #define ENOUGH_TO_PICK 100.0 /* stable events before latency thresholds are chosen */
 
 void judge_pick(struct judge_stream *s)
@@ -69,7 +70,7 @@ static double learn_from_split(const struct judge_stream *s, size_t i, const str
 {
     struct block *blocks = mem_array(n, sizeof *blocks);
     blocks_of(s, i, b, n, blocks);
-    double phi = dispersion_of_split(blocks, n, mean_length_ms(b, n), 1);
+    double phi = dispersion_of_split(blocks, n, mean_length_ms(b, n), 1, judge_way(s));
     free(blocks);
     return phi;
 }
@@ -81,9 +82,29 @@ static double learn_from_stable(const struct judge_stream *s, size_t i,
     for (size_t t = 0; t < n; t++)
         tallies[t] =
             (struct tally){b[t].stable.total, bad_of(s, i, &b[t].stable, b[t].stable_hist)};
-    double phi = dispersion_of_one_arm(tallies, n, mean_length_ms(b, n), s->config.dispersion);
+    double phi =
+        dispersion_of_one_arm(tallies, n, mean_length_ms(b, n), s->config.dispersion, judge_way(s));
     free(tallies);
     return phi;
+}
+
+/* Two parts of stable that differed by more than chance in the A/A time say that instances do, and
+ * that the canary's may: what is over two standard errors, and half as much again, is tolerated. */
+static double learn_difference(const struct judge_stream *s, const struct judge_bucket *b, size_t n)
+{
+    struct arm_counts part = {0}, rest = {0};
+    for (size_t t = 0; t < n; t++) {
+        part.total += b[t].canary.total;
+        part.bad += b[t].canary.bad;
+        rest.total += b[t].stable.total;
+        rest.bad += b[t].stable.bad;
+    }
+    if (!(part.bad > 0 && rest.bad > 0 && part.total > 0 && rest.total > 0))
+        return 1;
+    double error = sqrt(s->dispersion[0].learned * (1 / part.bad + 1 / rest.bad));
+    double difference = fabs(log(part.bad / part.total / (rest.bad / rest.total)));
+    double over = difference - 2 * error;
+    return over > 0 ? fmin(exp(1.5 * over), MOST_DIFFERENCE) : 1;
 }
 
 void judge_stream_calibrate(struct judge_stream *s, const struct judge_bucket *b, size_t n)
@@ -104,7 +125,10 @@ void judge_stream_calibrate(struct judge_stream *s, const struct judge_bucket *b
         return;
     for (size_t i = 0; i < judge_n_tests(s); i++)
         dispersion_init(&s->dispersion[i],
-                        split ? learn_from_split(s, i, b, n) : learn_from_stable(s, i, b, n));
+                        split ? learn_from_split(s, i, b, n) : learn_from_stable(s, i, b, n),
+                        judge_way(s));
+    if (split && s->config.kind == EVIDENCE_RATIO && !s->config.reference && !s->config.is_strict)
+        s->config.harm_ratio *= learn_difference(s, b, n);
     s->learned_ms = b[n - 1].start_ms + b[n - 1].length_ms - b[0].start_ms;
 }
 

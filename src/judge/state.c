@@ -186,12 +186,13 @@ static void plain_pointers(struct judge_stream *s, double *out[N_PLAIN])
 }
 
 /* The same of what a stream sees of dispersion. */
-#define N_SPREAD (5 + 6 * DISPERSION_RUN_LENGTHS)
+#define N_SPREAD (6 + 6 * DISPERSION_RUN_LENGTHS)
 static void spread_pointers(struct dispersion *d, double *out[N_SPREAD])
 {
     size_t n = 0;
     out[n++] = &d->learned;
     out[n++] = &d->now;
+    out[n++] = &d->most;
     out[n++] = &d->all.bad_canary;
     out[n++] = &d->all.bad_both;
     out[n++] = &d->all.expected;
@@ -313,13 +314,14 @@ json_t *judge_stream_to_json(struct arena *arena, const struct judge_stream *str
     json_t *tests = json_array();
     for (size_t i = 0; i < JUDGE_THRESHOLDS; i++)
         (void)json_array_append_new(tests, test_to_json(&s, i));
-    json_t *json = json_pack(
-        "{s:s, s:b, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "kind",
-        evidence_kind_name(s.config.kind), "isRate", s.config.is_rate, "warmupMs",
-        (json_int_t)s.config.warmup_ms, "plain", exact_array(values, N_PLAIN), "edges",
-        exact_array(s.config.edges, s.config.n_edges), "firstMs", (json_int_t)s.first_ms, "lastMs",
-        (json_int_t)s.last_ms, "learnedMs", (json_int_t)s.learned_ms, "buckets",
-        (json_int_t)s.buckets, "tests", tests, "health", exact_array(s.health.log_e, HEALTH_GRID));
+    json_t *json = json_pack("{s:s, s:b, s:b, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "kind",
+                             evidence_kind_name(s.config.kind), "reference", s.config.reference,
+                             "isRate", s.config.is_rate, "warmupMs", (json_int_t)s.config.warmup_ms,
+                             "plain", exact_array(values, N_PLAIN), "edges",
+                             exact_array(s.config.edges, s.config.n_edges), "firstMs",
+                             (json_int_t)s.first_ms, "lastMs", (json_int_t)s.last_ms, "learnedMs",
+                             (json_int_t)s.learned_ms, "buckets", (json_int_t)s.buckets, "tests",
+                             tests, "health", exact_array(s.health.log_e, HEALTH_GRID));
     put_thresholds(json, &s);
     hist_pointers(&s, keys, hists);
     for (size_t i = 0; i < N_HISTS; i++)
@@ -395,6 +397,7 @@ static bool read_state(const json_t *json, struct judge_stream *s, struct err *e
     }
     int64_t buckets = json_get_i64(json, "buckets", -1);
     s->config.is_rate = json_get_bool(json, "isRate", false);
+    s->config.reference = json_get_bool(json, "reference", false);
     s->config.warmup_ms = json_get_i64(json, "warmupMs", 0);
     s->learned_ms = json_get_i64(json, "learnedMs", 0);
     s->first_ms = json_get_i64(json, "firstMs", 0);
