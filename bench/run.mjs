@@ -128,7 +128,7 @@ async function scrape() {
     if (apart) pin(server.pid, '0')
     // On a busy machine scrapes of a slow server time out, and then some series are stale.
     await programs.until(`${server.name} holds most series`,
-      async () => (await server.value('count({job="fleet",__name__=~"http_.*"})')) >= series / 2,
+      async () => (await server.value('count({job="fleet",__name__=~"http_.*"})').catch(() => NaN)) >= series / 2,
       { timeoutMs: 120_000, everyMs: 2000 })
     await sleep(WINDOW_MS)
     const rates = []
