@@ -4,6 +4,7 @@
 #define CQED_FUZZ_NOTING_STORE_H
 
 #include "base/map.h"
+#include "base/mem.h"
 #include "ingest/exposition.h"
 #include "ingest/target.h"
 
@@ -32,8 +33,7 @@ static void note(struct notes *to, uint64_t ref, int64_t t_ms, double v)
 {
     if (to->n == to->capacity) {
         to->capacity = to->capacity ? to->capacity * 2 : 64;
-        to->v = realloc(to->v, to->capacity * sizeof *to->v);
-        CHECK(to->v);
+        to->v = mem_resize(to->v, to->capacity, sizeof *to->v);
     }
     to->v[to->n++] = (struct note){ref, t_ms, v};
 }

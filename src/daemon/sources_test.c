@@ -80,11 +80,12 @@ static void who_feeds_another_version_is_heard(void **state)
     assert_int_equal(e.state, EVIDENCE_PASS);
 }
 
-static struct evidence ask_at(struct world *w, const char *query, int64_t now_ms)
+static const struct evidence *ask_at(struct world *w, const char *query, int64_t now_ms)
 {
     struct check_spec spec = {
         .name = "q", .query = query, .below = 10, .above = (double)NAN, .critical = true};
-    return answer_query(&w->d, &w->arena, &spec, query, 5000, now_ms);
+    struct evidence e = answer_query(&w->d, &w->arena, &spec, query, 5000, now_ms);
+    return arena_memdup(&w->arena, &e, sizeof e);
 }
 
 static void a_query_looks_back_as_far_as_the_policy_says(void **state)
@@ -93,25 +94,25 @@ static void a_query_looks_back_as_far_as_the_policy_says(void **state)
     int64_t t_ms = clock_wall_ms() - 60000;
     test_count(w, "v1", t_ms - 1000, 0, 1);
     test_count(w, "v1", t_ms, 0, 2);
-    struct evidence e = ask_at(w, "all_total", t_ms + 4000);
-    assert_int_equal(e.state, EVIDENCE_PASS);
-    assert_int_equal(e.fresh_ms, 4000);
+    const struct evidence *e = ask_at(w, "all_total", t_ms + 4000);
+    assert_int_equal(e->state, EVIDENCE_PASS);
+    assert_int_equal(e->fresh_ms, 4000);
     e = ask_at(w, "all_total", t_ms + 6000);
-    assert_int_equal(e.state, EVIDENCE_BLIND);
-    assert_string_equal(e.code, "no_data");
-    assert_string_equal(e.sentence, "the query has no value: no series has a sample of the last 5 "
-                                    "s, or it is NaN");
+    assert_int_equal(e->state, EVIDENCE_BLIND);
+    assert_string_equal(e->code, "no_data");
+    assert_string_equal(e->sentence, "the query has no value: no series has a sample of the last 5 "
+                                     "s, or it is NaN");
     e = ask_at(w, "increase(all_total[1m])", t_ms + 4000);
-    assert_int_equal(e.state, EVIDENCE_PASS);
+    assert_int_equal(e->state, EVIDENCE_PASS);
     e = ask_at(w, "increase(all_total[1m])", t_ms + 6000);
-    assert_int_equal(e.state, EVIDENCE_BLIND);
-    assert_string_equal(e.code, "stale");
-    assert_string_equal(e.sentence, "what the query reads is 6 s old; the limit is 5 s");
+    assert_int_equal(e->state, EVIDENCE_BLIND);
+    assert_string_equal(e->code, "stale");
+    assert_string_equal(e->sentence, "what the query reads is 6 s old; the limit is 5 s");
     e = ask_at(w, "all_total offset 10s", t_ms + 12000); /* fresh where it looks */
-    assert_int_equal(e.state, EVIDENCE_PASS);
-    assert_int_equal(e.fresh_ms, 2000);
+    assert_int_equal(e->state, EVIDENCE_PASS);
+    assert_int_equal(e->fresh_ms, 2000);
     e = ask_at(w, "vector(1)", t_ms);
-    assert_int_equal(e.state, EVIDENCE_PASS);
+    assert_int_equal(e->state, EVIDENCE_PASS);
 }
 
 int main(void)

@@ -1,5 +1,7 @@
 #include "store/slab.h"
 
+#include "base/mem.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +36,7 @@ static void nothing_overlaps(void **state)
 {
     (void)state;
     struct slab s;
-    struct item *items = calloc(N, sizeof *items);
+    struct item *items = mem_array(N, sizeof *items);
     unsigned seed = 7;
     slab_init(&s);
     for (int round = 0; round < 10; round++) {
@@ -62,7 +64,7 @@ static void pages_change_their_size(void **state)
 {
     (void)state;
     struct slab s;
-    void **items = calloc(N, sizeof *items);
+    void **items = mem_array(N, sizeof *items);
     slab_init(&s);
     for (size_t size = 16; size <= 512; size += 16) {
         for (size_t i = 0; i < N; i++) {
