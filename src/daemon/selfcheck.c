@@ -45,12 +45,12 @@ static struct selfcheck *find(const struct daemon *d, const char *slo)
     return NULL;
 }
 
-/* Stable is the version with most events. */
+/* Stable is the version with most events. n is at least 1. */
 static const struct slo_arm *busiest(const struct slo_arm *arms, size_t n)
 {
-    const struct slo_arm *most = NULL;
-    for (size_t i = 0; i < n; i++) {
-        if (!most || arms[i].total > most->total)
+    const struct slo_arm *most = arms;
+    for (size_t i = 1; i < n; i++) {
+        if (arms[i].total > most->total)
             most = &arms[i];
     }
     return most;
