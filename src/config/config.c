@@ -230,10 +230,9 @@ static void read_anomaly(struct reader *r, struct yaml_node *map)
 
 static void read_main(struct reader *r, struct yaml_node *root)
 {
-    static const char *const keys[] = {"listen",      "storage",    "global",    "scrape_configs",
-                                       "policies",    "rule_files", "alerting",  "rules",
-                                       "externalUrl", "query",      "telemetry", "kayenta",
-                                       "anomaly"};
+    static const char *const keys[] = {
+        "listen", "storage",     "global", "scrape_configs", "policies", "rule_files", "alerting",
+        "rules",  "externalUrl", "query",  "telemetry",      "kayenta",  "anomaly"};
     static const char *const global_keys[] = {"scrape_interval", "scrape_timeout",
                                               "evaluation_interval", "rule_query_offset",
                                               "external_labels"};

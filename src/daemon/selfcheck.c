@@ -13,7 +13,8 @@
 
 struct selfcheck {
     struct selfcheck *next;
-    char *slo, *version;
+    char *slo;
+    struct buf version;
     struct judge_aa *aa;
     double total[2], bad[2]; /* of the halves, when the last bucket ended */
     int64_t until_ms, written_ms;
@@ -23,7 +24,7 @@ static void forget(struct selfcheck *s)
 {
     judge_aa_free(s->aa);
     free(s->slo);
-    free(s->version);
+    buf_release(&s->version);
     free(s);
 }
 
@@ -67,7 +68,7 @@ static char *copy_of(struct str text)
 /* Counts since the last bucket; another version begins anew. */
 static void feed(struct selfcheck *s, const struct slo_arm *arm, int64_t now_ms)
 {
-    bool same = s->aa && str_is(arm->version, s->version);
+    bool same = s->aa && str_eq(arm->version, buf_str(&s->version));
     struct judge_bucket b = {.start_ms = s->until_ms, .length_ms = now_ms - s->until_ms};
     struct arm_counts *halves[2] = {&b.stable, &b.canary};
     for (size_t h = 0; h < 2; h++) {
@@ -80,9 +81,9 @@ static void feed(struct selfcheck *s, const struct slo_arm *arm, int64_t now_ms)
         judge_aa_feed(s->aa, &b);
     } else {
         judge_aa_free(s->aa);
-        free(s->version);
         s->aa = judge_aa_new();
-        s->version = copy_of(arm->version);
+        buf_clear(&s->version);
+        buf_add_str(&s->version, arm->version);
     }
     s->until_ms = now_ms;
 }
@@ -153,7 +154,7 @@ json_t *selfcheck_view(const struct daemon *d, const char *slo)
     if (!s || !s->aa)
         return json_null();
     judge_aa_read(s->aa, &r);
-    return json_pack("{s:s, s:I, s:I, s:f, s:o, s:b, s:s?}", "version", s->version, "trials",
+    return json_pack("{s:s, s:I, s:I, s:f, s:o, s:b, s:s?}", "version", s->version.p, "trials",
                      (json_int_t)r.trials, "falseAlarms", (json_int_t)r.alarms, "alpha",
                      JUDGE_AA_ALPHA, "dispersion",
                      r.dispersion > 0 ? json_real(r.dispersion) : json_null(), "split", r.is_split,

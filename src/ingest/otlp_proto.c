@@ -67,7 +67,7 @@ static enum otlp_kind kind_of(uint32_t field)
 static void take_data(struct otlp_proto *d, struct otlp_metric *m, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     size_t n_points = 0;
     while (otlp_proto_take(d, &data_message, &in, &f)) {
         if (f.number == 1)
@@ -91,7 +91,7 @@ static void take_metric(struct otlp_proto *d, struct str message)
 {
     struct otlp_metric m = {.name = STR(""), .description = STR(""), .unit = STR("")};
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct str data = STR("");
     while (otlp_proto_take(d, &metric_message, &in, &f)) {
         if (f.number == 1) {
@@ -112,7 +112,7 @@ static void take_metric(struct otlp_proto *d, struct str message)
 static void take_scope(struct otlp_proto *d, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (otlp_proto_take(d, &scope_message, &in, &f)) {
         if (f.number == 1)
             d->scope.name = f.bytes;
@@ -126,7 +126,7 @@ static void take_scope(struct otlp_proto *d, struct str message)
 static void take_scope_metrics(struct otlp_proto *d, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     arena_clear(&d->scratch);
     d->scope.name = d->scope.version = d->scope.schema_url = STR("");
     d->scope.attributes.n = 0;
@@ -150,7 +150,7 @@ static void take_scope_metrics(struct otlp_proto *d, struct str message)
 static void take_resource(struct otlp_proto *d, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (otlp_proto_take(d, &resource_message, &in, &f)) {
         if (f.number == 1)
             otlp_proto_attribute(d, f.bytes, &d->resource);
@@ -160,7 +160,7 @@ static void take_resource(struct otlp_proto *d, struct str message)
 static void take_resource_metrics(struct otlp_proto *d, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     arena_clear(&d->scratch);
     d->resource.n = 0;
     d->resource.too_many = false;
@@ -183,7 +183,7 @@ bool otlp_metrics_protobuf(struct otlp *o, struct str body, int64_t now_ms,
 {
     struct otlp_proto *d = mem_zalloc(sizeof *d);
     struct pb in = pb_of(body);
-    struct pb_field f;
+    struct pb_field f = {0};
     d->body = body;
     d->err = err;
     d->intake = otlp_intake_begin(o, now_ms, result);

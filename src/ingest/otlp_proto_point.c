@@ -29,7 +29,7 @@ static void put_id(struct str id, char *out, size_t n_bytes)
 static void take_exemplar(struct otlp_proto *d, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct otlp_exemplar e = {.v = 0};
     while (otlp_proto_take(d, &exemplar_message, &in, &f)) {
         if (f.number == 2)
@@ -107,7 +107,7 @@ static void take_number_point(struct otlp_proto *d, struct str message)
 {
     struct otlp_point *p = &d->point;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (otlp_proto_take(d, &number_point, &in, &f)) {
         switch (f.number) {
         case 2:
@@ -140,7 +140,7 @@ static void take_histogram_point(struct otlp_proto *d, struct str message)
 {
     struct otlp_point *p = &d->point;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (otlp_proto_take(d, &histogram_point, &in, &f)) {
         switch (f.number) {
         case 2:
@@ -180,7 +180,7 @@ static void take_histogram_point(struct otlp_proto *d, struct str message)
 static void take_side(struct otlp_proto *d, struct str message, struct otlp_side *side)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     uint64_t v;
     while (otlp_proto_take(d, &side_message, &in, &f)) {
         if (f.number == 1)
@@ -197,7 +197,7 @@ static void take_exponential_point(struct otlp_proto *d, struct str message)
 {
     struct otlp_point *p = &d->point;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (otlp_proto_take(d, &exponential_point, &in, &f)) {
         switch (f.number) {
         case 1:
@@ -245,7 +245,7 @@ static void take_quantile(struct otlp_proto *d, struct str message)
 {
     struct otlp_point *p = &d->point;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     if (!has_room(p, p->n_bounds, OTLP_MAX_BUCKETS))
         return;
     double *quantile = &p->bounds[p->n_bounds++], *value = &p->values[p->n_values++];
@@ -262,7 +262,7 @@ static void take_summary_point(struct otlp_proto *d, struct str message)
 {
     struct otlp_point *p = &d->point;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (otlp_proto_take(d, &summary_point, &in, &f)) {
         switch (f.number) {
         case 2:

@@ -12,7 +12,7 @@ static void write_value(struct otlp_proto *, struct str message, int depth, stru
 static void write_pair(struct otlp_proto *d, struct str message, int depth, struct json_writer *w)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct str key = STR(""), value = STR("");
     while (otlp_proto_take(d, &key_value, &in, &f)) {
         if (f.number == 1)
@@ -28,7 +28,7 @@ static void write_list(struct otlp_proto *d, struct str message, bool pairs, int
                        struct json_writer *w)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     if (pairs)
         json_open_object(w);
     else
@@ -116,7 +116,7 @@ void otlp_proto_attribute(struct otlp_proto *d, struct str message, struct otlp_
 {
     struct otlp_attribute *a = otlp_attributes_more(out), over;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     if (!a)
         a = &over;
     *a = (struct otlp_attribute){STR(""), STR("")};

@@ -30,7 +30,7 @@ static const uint32_t field_below[] = {[REQUEST] = 1, [RESOURCE] = 2, [SCOPE] = 
 static bool count_messages(struct str message, enum depth depth, uint64_t *n, const void **at)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (pb_next(&in, &f)) {
         if (depth == RECORD || f.number != field_below[depth])
             continue;

@@ -17,7 +17,7 @@ static void every_type_is_read(void **state)
                       "\x1a\x02hi"
                       "\x25\x01\x00\x00\x80"
                       "\xf8\xff\xff\xff\x0f\x00");
-    struct pb_field f;
+    struct pb_field f = {0};
     assert_true(pb_next(&in, &f));
     assert_int_equal(f.number, 1);
     assert_int_equal(f.type, PB_VARINT);
@@ -40,7 +40,7 @@ static void every_type_is_read(void **state)
 
 static void assert_broken(struct pb in)
 {
-    struct pb_field f;
+    struct pb_field f = {0};
     while (pb_next(&in, &f))
         ;
     assert_true(in.broken);

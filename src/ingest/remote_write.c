@@ -101,7 +101,7 @@ static bool malformed(const struct pb *in, struct str body, struct err *err)
 static bool read_symbols(struct rw_reader *r, struct str body, struct err *err)
 {
     struct pb in = pb_of(body);
-    struct pb_field f;
+    struct pb_field f = {0};
     bool series = false;
     while (pb_next(&in, &f)) {
         series = series || f.number == 5;
@@ -126,7 +126,7 @@ static bool read_symbols(struct rw_reader *r, struct str body, struct err *err)
 static bool read_family(struct rw_intake *r, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct str family = {"", 0}, help = {"", 0}, unit = {"", 0};
     uint64_t type = RW_UNKNOWN;
     while (pb_next(&in, &f)) {
@@ -160,7 +160,7 @@ static bool take_all(struct rw_intake *r, enum remote_write_message kind, struct
 {
     unsigned series = kind == REMOTE_WRITE_1 ? 1 : 5;
     struct pb in = pb_of(body);
-    struct pb_field f;
+    struct pb_field f = {0};
     if (kind == REMOTE_WRITE_2 && !read_symbols(&r->reader, body, err))
         return false;
     while (pb_next(&in, &f)) {
@@ -197,8 +197,7 @@ static void tell(const struct rw_intake *r)
     const char *before = " (";
     if (refused == 0 && r->invalid_series == 0)
         return;
-    result->limited =
-        refused > 0 && r->refused[STORE_LIMIT] == refused && r->invalid_series == 0;
+    result->limited = refused > 0 && r->refused[STORE_LIMIT] == refused && r->invalid_series == 0;
     buf_printf(&text, "refused %" PRIu64 " of %" PRIu64 " samples", refused, all);
     for (enum store_result i = STORE_OK; i <= STORE_LIMIT; i++)
         add_reason(&text, store_result_name(i), r->refused[i], &before);

@@ -14,7 +14,7 @@ static void add_label(struct labels_builder *b, struct str name, struct str valu
 static bool take_label(struct labels_builder *b, struct str message, bool *sound)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct str name = {"", 0}, value = {"", 0};
     while (pb_next(&in, &f)) {
         if (f.number <= 2 && f.type != PB_BYTES)
@@ -65,7 +65,7 @@ bool rw_read_exemplar(struct rw_reader *r, enum remote_write_message kind, struc
     struct store_exemplar e = {.v = 0};
     struct str name = {NULL, 0};
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     bool sound = true;
     s->n_exemplars++;
     labels_builder_init(&b, &r->scratch);

@@ -32,7 +32,7 @@ struct message {
 static bool take_span(struct arena *arena, struct side *s, struct str message)
 {
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     struct histogram_span span = {0, 0};
     while (pb_next(&in, &f)) {
         if (f.number <= 2 && f.type != PB_VARINT)
@@ -147,7 +147,7 @@ static bool read_message(struct arena *arena, struct str bytes, struct message *
                          struct rw_histogram *out)
 {
     struct pb in = pb_of(bytes);
-    struct pb_field f;
+    struct pb_field f = {0};
     bool good = true;
     while (good && pb_next(&in, &f)) {
         if (f.number >= 8 && f.number <= 13)

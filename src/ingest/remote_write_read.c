@@ -25,7 +25,7 @@ static bool read_sample(struct rw_reader *r, struct str message)
 {
     struct rw_series *s = &r->series;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     if (s->n_samples == r->sample_capacity)
         s->samples =
             arena_grow(r->arena, s->samples, s->n_samples, &r->sample_capacity, sizeof *s->samples);
@@ -157,7 +157,7 @@ static bool read_metadata(struct rw_reader *r, struct str message)
 {
     struct rw_series *s = &r->series;
     struct pb in = pb_of(message);
-    struct pb_field f;
+    struct pb_field f = {0};
     while (pb_next(&in, &f)) {
         if (f.number <= 4 && f.type != PB_VARINT)
             return false;
@@ -185,7 +185,7 @@ static void skip_labels(struct rw_reader *r, struct pb *in)
 
 static bool read_series_1(struct rw_reader *r, struct pb in)
 {
-    struct pb_field f;
+    struct pb_field f = {0};
     skip_labels(r, &in);
     for (const unsigned char *begin = in.p; pb_next(&in, &f); begin = in.p) {
         if (f.number <= 4 && f.type != PB_BYTES)
@@ -219,7 +219,7 @@ static bool read_series_2(struct rw_reader *r, struct pb in)
 {
     struct rw_series *s = &r->series;
     const struct str *name = NULL;
-    struct pb_field f;
+    struct pb_field f = {0};
     int64_t created_ms = 0;
     buf_clear(&r->key);
     while (pb_next(&in, &f)) {
