@@ -880,7 +880,7 @@ def judge_c(b, alpha, alone=0, reference=0):
 
 
 def judge_c_alone(b, alpha): return judge_c(b, alpha, 1)
-def judge_c_ref(b, alpha): return judge_c(b, alpha, 0, 1)          # without docs/decisions/0008-judge-improved.md
+def judge_c_ref(b, alpha): return judge_c(b, alpha, 0, 1)          # without docs/decisions/0009-judge-improved.md
 
 
 def judge_grid(b, alpha): return cqed_core(b, alpha, PLAIN)

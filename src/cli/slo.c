@@ -47,7 +47,8 @@ static void print_self_check(struct cli *cli, const json_t *slo)
     if (!json_get_bool(s, "split", false))
         (void)fputs("A/A          not known: events of two instances are needed\n", cli->out);
     else if (isnan(dispersion))
-        (void)fputs("A/A          not known yet: the first trial begins after 15 minutes\n", cli->out);
+        (void)fputs("A/A          not known yet: the first trial begins after 15 minutes\n",
+                    cli->out);
     else
         (void)fprintf(cli->out, "A/A          %s trials of an hour, at %s; dispersion %.3g\n",
                       text_trials(arena, slo), text_percent(arena, number(s, "alpha")), dispersion);
@@ -58,8 +59,9 @@ static void print_self_check(struct cli *cli, const json_t *slo)
 
 int run_slo_list(struct cli *cli)
 {
-    static const char *const headers[] = {"SLO",     "SERVICE", "TARGET",  "GOOD",   "BUDGET LEFT",
-                                          "BURN 5M", "BURN 1H", "BURN 6H", "NEWEST", "A/A",  NULL};
+    static const char *const headers[] = {"SLO",         "SERVICE", "TARGET",  "GOOD",
+                                          "BUDGET LEFT", "BURN 5M", "BURN 1H", "BURN 6H",
+                                          "NEWEST",      "A/A",     NULL};
     struct arena *arena = &cli->arena;
     struct err err = ERR_INIT;
     struct table table;

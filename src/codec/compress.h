@@ -14,6 +14,6 @@ size_t snappy_decoded_bytes(struct str);
 MUST_CHECK bool snappy_decode(struct str, size_t max_bytes, struct buf *out, struct err *);
 
 void snappy_encode(struct str, struct buf *out); /* appends; the block format */
-void gzip_encode(struct str, struct buf *out); /* appends; fast rather than small */
+void gzip_encode(struct str, struct buf *out);   /* appends; fast rather than small */
 
 #endif

@@ -32,7 +32,7 @@ struct tally {
 
 /* How the lengths' values are put together. The reference takes the largest, which noise alone
  * makes larger than it is; the other way does so only as far as the long blocks stand out of their
- * own noise (docs/decisions/0008-judge-improved.md). */
+ * own noise (docs/decisions/0009-judge-improved.md). */
 enum dispersion_way { DISPERSION_IF_SHOWN, DISPERSION_REFERENCE };
 
 /* phi >= 1 of an A/A time: n buckets of bucket_ms each, in which the "canary" is a part of stable.

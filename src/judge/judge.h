@@ -44,7 +44,7 @@ struct judge_config {
     double edges[JUDGE_MAX_EDGES];
     double slo_edge; /* latency: the SLO's threshold; must be one of the edges */
     bool is_strict;  /* what an A/A time shows of unequal instances is not tolerated */
-    bool reference;  /* without what docs/decisions/0008-judge-improved.md changed; to compare */
+    bool reference;  /* without what docs/decisions/0009-judge-improved.md changed; to compare */
 };
 
 /* The default configuration of a kind; the caller then sets alpha, beta, tolerate and edges. */
