@@ -98,6 +98,13 @@ static const struct option_spec ledger_replay_options[] = {
 static const struct option_spec judge_options[] = {
     {"traces", 0, "DIR", "judge a set of traces instead of two files"},
     {"out", 'o', "FILE", "with --traces: where the verdicts go; default standard output"},
+    {"total", 0, "QUERY", "instead of files: a counter of all requests of {{version}}, in PromQL"},
+    {"bad", 0, "QUERY", "with --total: of the bad ones"},
+    {"latency", 0, "QUERY", "with --total: of the requests by le, if latency is judged too"},
+    {"stable", 0, "VERSION", "with --total"},
+    {"canary", 0, "VERSION", "with --total"},
+    {"range", 0, "DURATION", "with --total: how far back; default 1h"},
+    {"step", 0, "DURATION", "with --total: from row to row; default 15s"},
     {"start", 0, "SECONDS", "rows up to this time are history to learn from"},
     {"tolerate", 0, "RATIO", "how much more errors still count as healthy; default 0.05%"},
     {"alpha", 0, "RATIO", "how often an unchanged canary may be found harmful; default 5%"},
@@ -356,7 +363,10 @@ const struct command commands[] = {
          "Marginal.",
      .example = "cqed judge stable.csv canary.csv --tolerate 0.1%\n"
                 "cqed judge --traces traces --out verdicts.jsonl\n"
-                "cqed judge --kayenta request.json",
+                "cqed judge --kayenta request.json\n"
+                "cqed judge --stable v1 --canary v2 --total "
+                "'sum(http_requests_total{version=\"{{version}}\"})' "
+                "--bad 'sum(http_requests_total{version=\"{{version}}\",code=~\"5..\"})'",
      .options = judge_options},
     {.name = "test rules",
      .arguments = "FILE...",

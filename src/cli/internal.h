@@ -207,6 +207,13 @@ int exit_code_of_rollout(const json_t *rollout);
 /* "shop v1 -> v2: progressing at 25%, step 2 of 4" */
 const char *text_rollout(struct arena *, const json_t *rollout);
 
+/* --- ranges.c: cqed judge --total QUERY --- */
+
+struct trace;
+/* The counters of --stable and --canary as the server answers --total, --bad and --latency, each
+ * with the version in the place of {{version}}. */
+bool trace_of_queries(struct cli *, double start_s, struct trace *, struct err *);
+
 /* --- kayenta.c: cqed judge --kayenta FILE --- */
 
 int judge_kayenta(struct cli *, const char *path);

@@ -224,7 +224,9 @@ static struct evidence read_stream(struct cli *cli, const struct panel *p, size_
     struct evidence e = {
         .check = stream_names[p->kinds[i]],
         .critical = true,
-        .query = arena_printf(&cli->arena, "%s %s", cli->args.words[0], cli->args.words[1])};
+        .query = cli->args.n_words == 2
+                     ? arena_printf(&cli->arena, "%s %s", cli->args.words[0], cli->args.words[1])
+                     : args_value(&cli->args, "total")};
     judge_stream_read(p->judge.streams[i], &cli->arena, &e);
     if (p->judge.harm_ms >= 0 && p->judge.combined.worst == i)
         e.state = EVIDENCE_FAIL;
@@ -276,9 +278,14 @@ static int run_files(struct cli *cli, const struct question *q, double start_s, 
     struct trace t;
     struct panel p;
     struct err err = ERR_INIT;
-    if (cli->args.n_words != 2)
-        return misuse(cli, "two files are needed, stable's and the canary's; or --traces DIR");
-    if (!trace_join(&cli->arena, cli->args.words[0], cli->args.words[1], start_s, &t, &err))
+    bool asks = args_value(&cli->args, "total") != NULL;
+    if (cli->args.n_words != (asks ? 0 : 2))
+        return misuse(cli, "two files are needed, stable's and the canary's; or --total and --bad, "
+                           "or --traces DIR");
+    bool joined =
+        asks ? trace_of_queries(cli, start_s, &t, &err)
+             : trace_join(&cli->arena, cli->args.words[0], cli->args.words[1], start_s, &t, &err);
+    if (!joined)
         return fail_with(cli, &err);
     double edge = edge_to_speak_of(&t);
     for (size_t i = 0; i < t.n; i++)

@@ -355,16 +355,12 @@ static void join(struct arena *arena, const struct arm_file arms[2], double star
     t->start_ms = t->n_history < n ? t->buckets[t->n_history].start_ms : OFFSET_MS;
 }
 
-bool trace_join(struct arena *arena, const char *stable_path, const char *canary_path,
-                double start_s, struct trace *t, struct err *err)
+static bool join_arms(struct arena *arena, const struct arm_file arms[2], double start_s,
+                      struct trace *t, struct err *err)
 {
-    struct arm_file arms[2] = {{.path = stable_path}, {.path = canary_path}};
-    *t = (struct trace){.id = canary_path};
-    if (!load_arm(arena, &arms[0], err) || !load_arm(arena, &arms[1], err))
-        return false;
     if (!same_edges(&arms[0], &arms[1]))
-        return err_set(err, ERR_BAD_INPUT, "%s and %s have different latency edges", stable_path,
-                       canary_path);
+        return err_set(err, ERR_BAD_INPUT, "%s and %s have different latency edges", arms[0].path,
+                       arms[1].path);
     if (fmax(arms[0].times[arms[0].n - 1], arms[1].times[arms[1].n - 1]) -
             fmin(arms[0].times[0], arms[1].times[0]) >
         1e9)
@@ -374,4 +370,23 @@ bool trace_join(struct arena *arena, const char *stable_path, const char *canary
     join(arena, arms, isnan(start_s) ? -(double)INFINITY : start_s, t);
     return t->n_history < t->n ||
            err_set(err, ERR_BAD_INPUT, "all of it is before the start at %g", start_s);
+}
+
+bool trace_join(struct arena *arena, const char *stable_path, const char *canary_path,
+                double start_s, struct trace *t, struct err *err)
+{
+    struct arm_file arms[2] = {{.path = stable_path}, {.path = canary_path}};
+    *t = (struct trace){.id = canary_path};
+    return load_arm(arena, &arms[0], err) && load_arm(arena, &arms[1], err) &&
+           join_arms(arena, arms, start_s, t, err);
+}
+
+bool trace_join_texts(struct arena *arena, const struct trace_text *stable,
+                      const struct trace_text *canary, double start_s, struct trace *t,
+                      struct err *err)
+{
+    struct arm_file arms[2] = {{.path = stable->name}, {.path = canary->name}};
+    *t = (struct trace){.id = canary->name};
+    return read_arm(arena, stable->text, &arms[0], err) &&
+           read_arm(arena, canary->text, &arms[1], err) && join_arms(arena, arms, start_s, t, err);
 }

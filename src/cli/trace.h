@@ -27,4 +27,13 @@ MUST_CHECK bool trace_read(struct arena *, const char *folder, const json_t *lin
 MUST_CHECK bool trace_join(struct arena *, const char *stable_path, const char *canary_path,
                            double start_s, struct trace *, struct err *);
 
+/* The same of texts; the names are for errors. */
+struct trace_text {
+    const char *name;
+    struct str text;
+};
+MUST_CHECK bool trace_join_texts(struct arena *, const struct trace_text *stable,
+                                 const struct trace_text *canary, double start_s, struct trace *,
+                                 struct err *);
+
 #endif

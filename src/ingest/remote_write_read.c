@@ -192,11 +192,9 @@ static bool read_series_1(struct rw_reader *r, struct pb in)
             return false;
         if (f.number == 1)
             extend_key(r, begin, in.p);
-        else if (f.number == 2 && !read_sample(r, f.bytes))
-            return false;
-        else if (f.number == 3 && !rw_read_exemplar(r, REMOTE_WRITE_1, f.bytes))
-            return false;
-        else if (f.number == 4 && !rw_read_histogram(r, f.bytes))
+        if ((f.number == 2 && !read_sample(r, f.bytes)) ||
+            (f.number == 3 && !rw_read_exemplar(r, REMOTE_WRITE_1, f.bytes)) ||
+            (f.number == 4 && !rw_read_histogram(r, f.bytes)))
             return false;
     }
     return !in.broken;

@@ -15,7 +15,7 @@ struct pair {
 
 /* What was counted since a test's evidence last began to rise. */
 struct recent {
-    int64_t since_ms;
+    int64_t since_ms; /* 0 = it has risen from the first bucket on */
     struct arm_counts stable, canary;
 };
 
@@ -38,6 +38,12 @@ struct judge_stream {
     struct health health;                 /* of all bad events */
     struct health bank[JUDGE_THRESHOLDS]; /* per threshold */
 };
+
+/* When it began to rise. */
+static inline int64_t judge_rise_began(const struct judge_stream *s, const struct recent *r)
+{
+    return r->since_ms > 0 ? r->since_ms : s->first_ms;
+}
 
 /* What tempers the counts that health is judged by. */
 double judge_health_dispersion(const struct judge_stream *);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* xorshift64*: the same numbers everywhere. */
 static double uniform(uint64_t *state)
@@ -316,6 +317,31 @@ static void a_missing_arm_is_waited_for(void **state)
     arena_release(&arena);
 }
 
+/* Harm from the first bucket on began with the comparison, not in 1970. */
+static void harm_from_the_start_began_then(void **state)
+{
+    (void)state;
+    struct judge_config config = demo_config(EVIDENCE_RATIO);
+    struct judge_stream *s = judge_stream_new(&config);
+    struct arena arena = ARENA_INIT;
+    struct evidence e = {0};
+    for (int64_t t = 0; t < 5; t++) {
+        struct judge_bucket b = {.start_ms = 7000000 + t * 1000,
+                                 .length_ms = 1000,
+                                 .stable_reported = true,
+                                 .canary_reported = true,
+                                 .stable = {1000, 1},
+                                 .canary = {300, 60}};
+        assert_true(judge_stream_feed(s, &b, NULL));
+    }
+    judge_stream_read(s, &arena, &e);
+    assert_int_equal(e.state, EVIDENCE_FAIL);
+    assert_int_equal(e.since_ms, 7000000);
+    assert_true(strncmp(e.sentence, "for 4 s ", 8) == 0 || strncmp(e.sentence, "for 5 s ", 8) == 0);
+    judge_stream_free(s);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_copy_goes_on_exactly),
         cmocka_unit_test(impossible_buckets_change_nothing),
         cmocka_unit_test(a_missing_arm_is_waited_for),
+        cmocka_unit_test(harm_from_the_start_began_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

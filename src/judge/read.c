@@ -197,7 +197,7 @@ static void show_harm(const struct judge_stream *s, const struct findings *f, st
     e->effect = f->recent_canary - f->recent_stable;
     e->low = fmin(e->effect, fmax(tested, canary_low - stable_high));
     e->high = fmax(e->effect, canary_high - stable_low);
-    e->since_ms = f->recent->since_ms;
+    e->since_ms = judge_rise_began(s, f->recent);
 }
 
 void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct evidence *e)

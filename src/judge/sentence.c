@@ -25,7 +25,7 @@ static const char *harmful(const struct judge_stream *s, const struct findings *
                            struct arena *arena)
 {
     const struct recent *r = f->recent;
-    int64_t for_ms = s->last_ms - r->since_ms;
+    int64_t for_ms = s->last_ms - judge_rise_began(s, r);
     const char *times = "";
     if (f->recent_stable > 0)
         times = arena_printf(arena, ", %.3g times", f->recent_canary / f->recent_stable);

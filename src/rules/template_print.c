@@ -291,14 +291,13 @@ static bool format_value(struct buf *text, const struct verb *v, const struct va
     } else if (x->kind == VALUE_INT && strchr("vdxXo", v->letter)) {
         *is_number = true;
         format_int(text, v, x->as.integer);
-    } else if (x->kind == VALUE_BOOL && strchr("vt", v->letter)) {
+    } else if ((x->kind == VALUE_BOOL && strchr("vt", v->letter)) ||
+               (x->kind > VALUE_TEXT && strchr("vs", v->letter))) {
         value_print(x, text);
     } else if (x->kind == VALUE_TEXT && strchr("vs", v->letter)) {
         buf_add_str(text, v->precision >= 0 ? first_letters(x->as.text, v->precision) : x->as.text);
     } else if (x->kind == VALUE_TEXT && v->letter == 'q') {
         add_quoted(text, x->as.text);
-    } else if (x->kind > VALUE_TEXT && strchr("vs", v->letter)) {
-        value_print(x, text);
     } else {
         known = false;
         value_print(x, &plain);

@@ -154,9 +154,6 @@ http_handler handle_ledger, handle_ledger_checkpoint, handle_ledger_key, handle_
 /* page.c */
 http_handler handle_page;
 
-/* Seconds since 1970 or RFC 3339, as Prometheus's API takes times. */
-bool parse_api_time(const char *text, int64_t *out_ms);
-
 /* kayenta.c */
 void executions_release(struct serve *);
 http_handler handle_kayenta_judge, handle_canary_configs, handle_canary_config, handle_canary_start,

@@ -309,7 +309,7 @@ static void add_zero_threshold(struct bit_writer *w, double v)
         bit_add(w, 255, 8);
         bit_add(w, bits_of(v), 64);
     } else {
-        bit_add(w, (uint64_t)(exponent + 243), 8);
+        bit_add(w, (uint64_t)exponent + 243, 8);
     }
 }
 
