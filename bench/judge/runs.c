@@ -147,7 +147,7 @@ int main(void)
         (void)fputs("no header that can be\n", stderr);
         return 1;
     }
-    r.n = (size_t)(h.n_history + h.n);
+    r.n = (size_t)h.n_history + (size_t)h.n;
     r.buckets = need(r.n, sizeof *r.buckets);
     r.hists = need(r.n, sizeof *r.hists);
     for (size_t arm = 0; arm < 2; arm++) {
