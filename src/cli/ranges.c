@@ -193,7 +193,7 @@ bool trace_of_queries(struct cli *cli, double start_s, struct trace *t, struct e
                        (long long)(range_ms / step_ms));
     a.n = (size_t)(range_ms / step_ms) + 1;
     a.step_s = (double)step_ms / 1000;
-    a.start_s = (double)(clock_wall_ms() / step_ms * step_ms) / 1000 - a.step_s * (double)(a.n - 1);
+    a.start_s = (double)clock_wall_ms() / 1000 - a.step_s * (double)(a.n - 1);
     return ask_arm(&a, stable, &arms[0], err) && ask_arm(&a, canary, &arms[1], err) &&
            trace_join_texts(&cli->arena, &arms[0], &arms[1], start_s, t, err);
 }

@@ -231,9 +231,9 @@ static void slos_are_a_table_with_colours_only_on_a_terminal(void **state)
            0);
     assert_int_equal(RUN(c, "slo", "list"), EXIT_DONE);
     assert_has(c->out, "SLO                SERVICE  TARGET  GOOD    BUDGET LEFT  BURN 5M  BURN 1H  "
-                       "BURN 6H  NEWEST\n"
+                       "BURN 6H  NEWEST     A/A\n"
                        "shop-availability  shop     99.9%   99.95%  50%          0.1      -        "
-                       "14.4     800ms ago\n");
+                       "14.4     800ms ago  -\n");
     c->color = true;
     assert_int_equal(RUN(c, "slo", "list"), EXIT_DONE);
     assert_has(c->out, "\033[32m50%\033[0m");
