@@ -13,7 +13,6 @@
 
 #define DEFAULT_STEP_S 60
 #define MAX_POINTS 11000
-#define QUERY_TIMEOUT_MS 120000
 
 void handle_kayenta_judge(void *context, struct http_request *request,
                           struct http_response *response)
@@ -144,18 +143,38 @@ static bool read_window(const json_t *scope, const char *place, struct window *o
     return true;
 }
 
-static bool query(struct serve *s, struct arena *arena, const json_t *config, const json_t *metric,
-                  const struct window *w, struct promql_result *out, struct err *err)
+/* A canary's queries share the limits of one (query.timeout, maxSamples, maxMemory). */
+struct run {
+    struct serve *serve;
+    struct arena *arena;
+    size_t memory_before;
+    struct promql_options options;
+};
+
+static struct run run_begin(struct serve *s, struct arena *arena)
+{
+    const struct query_settings *q = &s->options.query;
+    return (struct run){s,
+                        arena,
+                        arena->used_bytes,
+                        {.deadline_mono_ns = clock_mono_ns() + q->timeout_ms * 1000000,
+                         .max_samples = q->max_samples,
+                         .max_memory_bytes = q->max_memory_bytes}};
+}
+
+static bool query(struct run *r, const json_t *config, const json_t *metric, const struct window *w,
+                  struct promql_result *out, struct err *err)
 {
     struct str text;
-    struct promql_source source = store_promql_source(s->options.store);
-    struct promql_options options = {.deadline_mono_ns =
-                                         clock_mono_ns() + (int64_t)QUERY_TIMEOUT_MS * 1000000};
-    if (!kayenta_query(arena, config, metric, &w->scope, &text, err))
+    const struct query_settings *q = &r->serve->options.query;
+    struct bounded_source store = {r->serve->options.store, q->max_samples, q->max_memory_bytes,
+                                   r->memory_before};
+    struct promql_source source = bounded_promql_source(&store);
+    if (!kayenta_query(r->arena, config, metric, &w->scope, &text, err))
         return false;
-    struct promql_expr *expr = promql_parse(arena, text, err);
-    return (expr && promql_range(expr, &source, &options, w->start_ms, w->end_ms, w->step_ms, arena,
-                                 out, err)) ||
+    struct promql_expr *expr = promql_parse(r->arena, text, err);
+    return (expr && promql_range(expr, &source, &r->options, w->start_ms, w->end_ms, w->step_ms,
+                                 r->arena, out, err)) ||
            err_prefix(err, "metric \"%s\": ", json_get_cstr(metric, "name", ""));
 }
 
@@ -227,9 +246,10 @@ static void add_pairs(struct arena *arena, json_t *pairs, const char *name, cons
     }
 }
 
-static bool collect(struct serve *s, struct arena *arena, const json_t *config,
-                    const json_t *metric, const json_t *scopes, json_t *pairs, struct err *err)
+static bool collect(struct run *r, const json_t *config, const json_t *metric, const json_t *scopes,
+                    json_t *pairs, struct err *err)
 {
+    struct arena *arena = r->arena;
     struct sides sides;
     const char *scope_name = json_get_cstr(metric, "scopeName", "default");
     const json_t *scope = json_object_get(scopes, scope_name);
@@ -238,8 +258,8 @@ static bool collect(struct serve *s, struct arena *arena, const json_t *config,
     if (!read_window(json_object_get(scope, "controlScope"), control, &sides.control, err) ||
         !read_window(json_object_get(scope, "experimentScope"), experiment, &sides.experiment,
                      err) ||
-        !query(s, arena, config, metric, &sides.control, &sides.control_result, err) ||
-        !query(s, arena, config, metric, &sides.experiment, &sides.experiment_result, err))
+        !query(r, config, metric, &sides.control, &sides.control_result, err) ||
+        !query(r, config, metric, &sides.experiment, &sides.experiment_result, err))
         return false;
     add_pairs(arena, pairs, json_get_cstr(metric, "name", ""), &sides);
     return true;
@@ -253,8 +273,9 @@ static const json_t *judge_canary(struct serve *s, struct arena *arena, const js
     json_t *pairs = json_own(arena, json_array());
     const json_t *metrics = json_object_get(config, "metrics");
     const json_t *thresholds = json_object_get(body, "thresholds");
+    struct run run = run_begin(s, arena);
     for (size_t i = 0; i < json_array_size(metrics); i++) {
-        if (!collect(s, arena, config, json_array_get(metrics, i), json_object_get(body, "scopes"),
+        if (!collect(&run, config, json_array_get(metrics, i), json_object_get(body, "scopes"),
                      pairs, err))
             return NULL;
     }

@@ -114,3 +114,20 @@ test('mistakes are answered with their place', async () => {
   delete unnamed.scopes.default.controlScope.extendedScopeParams
   await assert.rejects(cqed.post('/canary/shop-canary', unnamed), /metric "saturation".*\$\{zone\}/)
 })
+
+test('a canary has the limits of a query', async () => {
+  const place = join(folder, 'small')
+  const small = join(folder, 'small.yaml')
+  mkdirSync(place, { recursive: true })
+  writeFileSync(small, 'storage: { path: small/data }\nquery: { maxSamples: 10 }\nkayenta: { canaryConfigs: [ shop-canary.json ] }\n')
+  const whole = cqed
+  cqed = new Cqed(new Programs(place), { binary, config: small })
+  try {
+    await cqed.start()
+    await fill()
+    await assert.rejects(cqed.post('/canary/shop-canary', ask('v1', 'v2')), /metric "errors".*10/)
+  } finally {
+    await cqed.stop()
+    cqed = whole
+  }
+})
