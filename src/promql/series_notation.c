@@ -104,7 +104,7 @@ static bool add_histograms(struct value_list *list, struct str item)
 {
     struct notation_value value;
     const struct histogram *step = NULL;
-    struct meeting met;
+    struct meeting met = {0};
     struct notation_value added;
     uint64_t times;
     double sign = 1;
