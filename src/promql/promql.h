@@ -1,6 +1,6 @@
 /* promql.h -- PromQL, from text to values, over any source of series. Semantics: Prometheus 3
- * (../../docs/manual/promql.md says what is there; anything else answers ERR_NOT_IMPLEMENTED and
- * names it). Parse once, evaluate often; an expression is immutable and shared between threads. */
+ * (../../docs/manual/promql.md). Parse once, evaluate often; an expression is immutable and shared
+ * between threads. */
 #ifndef CQED_PROMQL_PROMQL_H
 #define CQED_PROMQL_PROMQL_H
 

@@ -1,8 +1,6 @@
-/* run.c -- runs case files against the engine: promql_cases [--verbose] [--lenient] FILE...
+/* run.c -- runs case files against the engine: promql_cases FILE...
  * Language: README.md. Prints file:line, the query, what is wrong and what came. An instant case is
- * asked again inside a range query, and both with all its selectors pinned by @ at other times.
- * --lenient is for Prometheus's own files: cases that need something that is not implemented are
- * counted and left out. */
+ * asked again inside a range query, and both with all its selectors pinned by @ at other times. */
 #include "base/file.h"
 #include "compare.h"
 #include "memory.h"
@@ -14,13 +12,12 @@
 struct run {
     const char *path;
     int line;
-    bool lenient, verbose;
     struct memory memory;
     struct arena arena; /* of one case */
-    int passed, failed, missing;
+    int passed, failed;
 };
 
-enum outcome { PASSED, FAILED, NOT_IMPLEMENTED };
+enum outcome { PASSED, FAILED };
 
 /* --- Asking --- */
 
@@ -35,8 +32,6 @@ static enum outcome judge(struct run *r, const struct eval *e, const char *how, 
                           const struct promql_result *result, const struct err *err,
                           const char *wrong)
 {
-    if (r->lenient && !good && err->code == ERR_NOT_IMPLEMENTED)
-        return NOT_IMPLEMENTED;
     if (!good && !e->fails)
         return fail(r, e, how, "an error", err->message);
     if (good && e->fails)
@@ -149,19 +144,10 @@ static enum outcome ask(struct run *r, const struct eval *e)
 
 static void run_eval(struct run *r, const struct eval *e)
 {
-    switch (ask(r, e)) {
-    case PASSED:
+    if (ask(r, e) == PASSED)
         r->passed++;
-        break;
-    case FAILED:
+    else
         r->failed++;
-        break;
-    case NOT_IMPLEMENTED:
-        r->missing++;
-        if (r->verbose)
-            printf("%s:%d: not implemented: %s\n", r->path, r->line, e->expr);
-        break;
-    }
 }
 
 static void run_commands(struct run *r, char *text)
@@ -209,19 +195,10 @@ int main(int argc, char **argv)
     struct run r = {.path = ""};
     arena_init(&r.arena);
     memory_init(&r.memory);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--lenient") == 0)
-            r.lenient = true;
-        else if (strcmp(argv[i], "--verbose") == 0)
-            r.verbose = true;
-        else
-            run_file(&r, argv[i]);
-    }
+    for (int i = 1; i < argc; i++)
+        run_file(&r, argv[i]);
     arena_release(&r.arena);
     arena_release(&r.memory.arena);
-    printf("%d passed, %d failed", r.passed, r.failed);
-    if (r.lenient)
-        printf(", %d not implemented", r.missing);
-    printf("\n");
+    printf("%d passed, %d failed\n", r.passed, r.failed);
     return r.failed > 0 || r.passed == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
