@@ -2,7 +2,7 @@
  * The first byte is the encoding. */
 #include "fuzz.h"
 
-#include "store/block_chunk.h"
+#include "block/chunk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {

@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "store/block_index.h"
+#include "block/index.h"
 
 #include <endian.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A block's tombstones: refused, or read as what writing them gives again. */
 #include "fuzz.h"
 
-#include "store/block_tombstones.h"
+#include "block/tombstones.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {

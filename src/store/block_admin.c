@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/map.h"
+#include "block/file.h"
+#include "block/walk.h"
+#include "block/writer.h"
 #include "codec/digest.h"
 #include "store/block_cut.h"
-#include "store/block_file.h"
-#include "store/block_walk.h"
-#include "store/block_writer.h"
 #include "store/internal.h"
 
 #include <errno.h>

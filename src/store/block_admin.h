@@ -3,7 +3,7 @@
 #ifndef CQED_STORE_BLOCK_ADMIN_H
 #define CQED_STORE_BLOCK_ADMIN_H
 
-#include "store/block_tombstones.h"
+#include "block/tombstones.h"
 
 struct store;
 struct matcher;

@@ -1,7 +1,7 @@
 /* Deletions and snapshots, of head and blocks. */
 #include "store/testing.h"
 
-#include "store/block_set.h"
+#include "block/set.h"
 
 #define HOUR_MS INT64_C(3600000)
 #define STEP_MS INT64_C(60000)

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/block_compact.h"
-#include "store/block_walk.h"
-#include "store/block_writer.h"
+#include "block/compact.h"
+#include "block/walk.h"
+#include "block/writer.h"
 #include "store/internal.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #ifndef CQED_STORE_BLOCK_CUT_H
 #define CQED_STORE_BLOCK_CUT_H
 
-#include "store/block_meta.h"
+#include "block/meta.h"
 
 struct store;
 

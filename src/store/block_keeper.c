@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "block/compact.h"
+#include "block/walk.h"
+#include "block/writer.h"
 #include "store/block_admin.h"
-#include "store/block_compact.h"
 #include "store/block_cut.h"
-#include "store/block_walk.h"
-#include "store/block_writer.h"
 #include "store/internal.h"
 
 #include <stdlib.h>

@@ -9,8 +9,8 @@
 #include "store/testing.h"
 
 #include "base/fault.h"
-#include "store/block_compact.h"
-#include "store/block_set.h"
+#include "block/compact.h"
+#include "block/set.h"
 
 #define HOUR_MS INT64_C(3600000)
 #define STEP_MS INT64_C(60000)

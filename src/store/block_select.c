@@ -2,7 +2,7 @@
  * first: samples move from it to the blocks, and are in both for a while. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "store/block_walk.h"
+#include "block/walk.h"
 #include "store/internal.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "store/bits.h"
+#include "codec/bits.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "store/bits.h"
+#include "codec/bits.h"
 
 #include <stdlib.h>
 

@@ -6,8 +6,8 @@
 #ifndef CQED_STORE_INTERNAL_H
 #define CQED_STORE_INTERNAL_H
 
-#include "store/block_erased.h"
-#include "store/block_set.h"
+#include "store/erased.h"
+#include "block/set.h"
 #include "store/head.h"
 #include "store/pressure.h"
 #include "store/store.h"

@@ -1,6 +1,6 @@
 #include "base/check.h"
 #include "base/mem.h"
-#include "store/bits.h"
+#include "codec/bits.h"
 #include "store/internal.h"
 
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #define CQED_STORE_TESTING_H
 
 #include "base/file.h"
-#include "store/block_file.h"
+#include "block/file.h"
 #include "store/store.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
-#include "store/block_index.h"
+#include "block/index.h"
 
 #include "base/mem.h"
-#include "store/block_cursor.h"
+#include "block/cursor.h"
 
 #include <stdlib.h>
 

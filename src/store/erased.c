@@ -1,9 +1,9 @@
-#include "store/block_erased.h"
+#include "store/erased.h"
 
 #include "base/file.h"
 #include "base/log.h"
+#include "block/file.h"
 #include "codec/json.h"
-#include "store/block_file.h"
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "store/block_testing.h"
+#include "block/testing.h"
 
 #include "base/fault.h"
 

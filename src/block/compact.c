@@ -1,9 +1,9 @@
-#include "store/block_compact.h"
+#include "block/compact.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/block_walk.h"
-#include "store/block_writer.h"
+#include "block/walk.h"
+#include "block/writer.h"
 
 #include <stdlib.h>
 

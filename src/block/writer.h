@@ -1,4 +1,4 @@
-/* block_writer.h -- makes one block of Prometheus's format: a folder <ulid> with meta.json, index,
+/* writer.h -- makes one block of Prometheus's format: a folder <ulid> with meta.json, index,
  * chunks/000001 ... and tombstones. Everything is written and synced in <ulid>.tmp-for-creation,
  * which is renamed at the end: a block is whole or absent.
  *
@@ -6,12 +6,12 @@
  *
  * Memory: the label strings and 8 bytes for each label of each series.
  * Fault points: block.write, block.sync, block.rename. Format: docs/format/block.md. */
-#ifndef CQED_STORE_BLOCK_WRITER_H
-#define CQED_STORE_BLOCK_WRITER_H
+#ifndef CQED_BLOCK_WRITER_H
+#define CQED_BLOCK_WRITER_H
 
+#include "block/chunk.h"
+#include "block/meta.h"
 #include "model/labels.h"
-#include "store/block_chunk.h"
-#include "store/block_meta.h"
 
 #define BLOCK_TEMPORARY ".tmp-for-creation"
 #define BLOCK_DOOMED ".tmp-for-deletion"

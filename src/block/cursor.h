@@ -1,7 +1,7 @@
-/* block_cursor.h -- takes numbers and strings from the front of a block's bytes; beyond the end it
+/* cursor.h -- takes numbers and strings from the front of a block's bytes; beyond the end it
  * gives zeros and remembers that it did. */
-#ifndef CQED_STORE_BLOCK_CURSOR_H
-#define CQED_STORE_BLOCK_CURSOR_H
+#ifndef CQED_BLOCK_CURSOR_H
+#define CQED_BLOCK_CURSOR_H
 
 #include "base/hash.h"
 #include "base/str.h"

@@ -2,8 +2,8 @@
  * BITS_PAD_BYTES behind the last byte in use, so that every access is one of 64 bits. Writing takes
  * over the bits before *at in the byte there and clears what lies behind the written ones; whole
  * bytes before *at are never written again. */
-#ifndef CQED_STORE_BITS_H
-#define CQED_STORE_BITS_H
+#ifndef CQED_CODEC_BITS_H
+#define CQED_CODEC_BITS_H
 
 #include <endian.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "store/block_chunk.h"
+#include "block/chunk.h"
 
 #include "base/check.h"
 

@@ -1,11 +1,11 @@
-/* block_bits.h -- bit streams of the chunks in blocks, most significant bit first. The reader
+/* bits.h -- bit streams of the chunks in blocks, most significant bit first. The reader
  * trusts nothing: beyond the end it answers zeros and remembers that it did. The writer grows. */
-#ifndef CQED_STORE_BLOCK_BITS_H
-#define CQED_STORE_BLOCK_BITS_H
+#ifndef CQED_BLOCK_BITS_H
+#define CQED_BLOCK_BITS_H
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/bits.h"
+#include "codec/bits.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

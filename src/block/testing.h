@@ -1,12 +1,12 @@
-/* block_testing.h -- what the tests of blocks share: a folder that goes away with all that is in
+/* testing.h -- what the tests of blocks share: a folder that goes away with all that is in
  * it, and a block of many small series. Included by tests only. */
-#ifndef CQED_STORE_BLOCK_TESTING_H
-#define CQED_STORE_BLOCK_TESTING_H
+#ifndef CQED_BLOCK_TESTING_H
+#define CQED_BLOCK_TESTING_H
 
 #include "base/file.h"
-#include "store/block.h"
-#include "store/block_file.h"
-#include "store/block_writer.h"
+#include "block/block.h"
+#include "block/file.h"
+#include "block/writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

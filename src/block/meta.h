@@ -1,8 +1,8 @@
-/* block_meta.h -- a block's meta.json: its name, the time it covers, and what it was made from. A
+/* meta.h -- a block's meta.json: its name, the time it covers, and what it was made from. A
  * ULID is 48 bits of milliseconds and 80 random ones as 26 letters, so that names sort by age
  * (github.com/ulid/spec). Format: docs/format/block.md. */
-#ifndef CQED_STORE_BLOCK_META_H
-#define CQED_STORE_BLOCK_META_H
+#ifndef CQED_BLOCK_META_H
+#define CQED_BLOCK_META_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "store/block_chunk.h"
+#include "block/chunk.h"
 
 static uint64_t rng_state;
 

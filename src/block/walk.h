@@ -1,9 +1,9 @@
-/* block_walk.h -- goes through several sorted lists of series at once, label set by label set: how
+/* walk.h -- goes through several sorted lists of series at once, label set by label set: how
  * blocks are merged with one another and with the head. */
-#ifndef CQED_STORE_BLOCK_WALK_H
-#define CQED_STORE_BLOCK_WALK_H
+#ifndef CQED_BLOCK_WALK_H
+#define CQED_BLOCK_WALK_H
 
-#include "store/block.h"
+#include "block/block.h"
 
 /* The series of one block that match, one at a time. */
 struct block_walk {

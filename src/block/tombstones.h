@@ -1,11 +1,11 @@
-/* block_tombstones.h -- the spans of time in which samples of a block's series are deleted, as the
+/* tombstones.h -- the spans of time in which samples of a block's series are deleted, as the
  * block's file `tombstones` has them. Format: docs/format/block.md. Reading trusts nothing. */
-#ifndef CQED_STORE_BLOCK_TOMBSTONES_H
-#define CQED_STORE_BLOCK_TOMBSTONES_H
+#ifndef CQED_BLOCK_TOMBSTONES_H
+#define CQED_BLOCK_TOMBSTONES_H
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "store/block_chunk.h"
+#include "block/chunk.h"
 
 struct block_interval {
     int64_t min_ms, max_ms; /* both inside */

@@ -1,11 +1,11 @@
-/* block_set.h -- the blocks of a folder, by time. Whoever reads takes references; compaction swaps
+/* set.h -- the blocks of a folder, by time. Whoever reads takes references; compaction swaps
  * blocks in and out at once, so that a reader sees the parents or the child, never both or neither.
  * A damaged block is set aside: renamed <ulid>.corrupt, logged, counted, and not served again.
  * Any thread. */
-#ifndef CQED_STORE_BLOCK_SET_H
-#define CQED_STORE_BLOCK_SET_H
+#ifndef CQED_BLOCK_SET_H
+#define CQED_BLOCK_SET_H
 
-#include "store/block.h"
+#include "block/block.h"
 
 struct block_set;
 

@@ -1,11 +1,11 @@
-#include "store/block_set.h"
+#include "block/set.h"
 
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/block_file.h"
-#include "store/block_writer.h"
+#include "block/file.h"
+#include "block/writer.h"
 
 #include <stdlib.h>
 

@@ -1,16 +1,16 @@
-/* block_chunk.h -- the chunks inside blocks, in Prometheus's encodings, as whole runs of samples.
+/* chunk.h -- the chunks inside blocks, in Prometheus's encodings, as whole runs of samples.
  * Format: docs/format/block.md. Reading trusts nothing: what makes no sense is ERR_CORRUPT.
  *
  *     samples    -> block_xor_encode        -> XOR              (1)
  *     histograms -> block_histogram_encode  -> float histogram  (3)
  *     any of 1, integer histogram (2), 3    -> block_chunk_decode -> struct points */
-#ifndef CQED_STORE_BLOCK_CHUNK_H
-#define CQED_STORE_BLOCK_CHUNK_H
+#ifndef CQED_BLOCK_CHUNK_H
+#define CQED_BLOCK_CHUNK_H
 
 #include "base/err.h"
+#include "block/bits.h"
 #include "model/histogram.h"
 #include "model/sample.h"
-#include "store/block_bits.h"
 
 #define BLOCK_CHUNK_MAX_SAMPLES 65535 /* a 16-bit count */
 

@@ -1,4 +1,4 @@
-#include "store/block_file.h"
+#include "block/file.h"
 
 #include "base/fault.h"
 #include "base/file.h"

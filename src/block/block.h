@@ -2,13 +2,13 @@
  * index and the chunks are mapped when someone first asks. Bytes are checked as they are read:
  * damage is ERR_CORRUPT, naming the block. Any thread; a block lives as long as someone has a
  * reference, also when its folder is gone. */
-#ifndef CQED_STORE_BLOCK_H
-#define CQED_STORE_BLOCK_H
+#ifndef CQED_BLOCK_BLOCK_H
+#define CQED_BLOCK_BLOCK_H
 
-#include "store/block_chunk.h"
-#include "store/block_index.h"
-#include "store/block_meta.h"
-#include "store/block_tombstones.h"
+#include "block/chunk.h"
+#include "block/index.h"
+#include "block/meta.h"
+#include "block/tombstones.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
-#include "store/block_tombstones.h"
+#include "block/tombstones.h"
 
-#include "store/block_cursor.h"
+#include "block/cursor.h"
 
 #define TOMBSTONES_MAGIC UINT32_C(0x0130ba30)
 #define TOMBSTONES_VERSION 1

@@ -1,9 +1,9 @@
-#include "store/block.h"
+#include "block/block.h"
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/block_cursor.h"
-#include "store/block_file.h"
+#include "block/cursor.h"
+#include "block/file.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,10 @@
-#include "store/block_writer.h"
+#include "block/writer.h"
 
 #include "base/check.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/map.h"
-#include "store/block_file.h"
+#include "block/file.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "store/block_meta.h"
+#include "block/meta.h"
 
 #include "base/mem.h"
 #include "codec/digest.h"

@@ -1,7 +1,7 @@
 /* Native histograms in chunks: a layout that all of a chunk share, then per histogram the time, the
  * count, the zero count, the sum and each bucket. */
 #include "base/check.h"
-#include "store/block_chunk.h"
+#include "block/chunk.h"
 
 #include <math.h>
 

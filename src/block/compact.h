@@ -1,9 +1,9 @@
-/* block_compact.h -- several blocks become one: which ones, and how. The ranges are Prometheus's:
+/* compact.h -- several blocks become one: which ones, and how. The ranges are Prometheus's:
  * 2 h, then three times as much each step, aligned to the epoch. */
-#ifndef CQED_STORE_BLOCK_COMPACT_H
-#define CQED_STORE_BLOCK_COMPACT_H
+#ifndef CQED_BLOCK_COMPACT_H
+#define CQED_BLOCK_COMPACT_H
 
-#include "store/block.h"
+#include "block/block.h"
 
 #define BLOCK_RANGE_MS (INT64_C(2) * 3600 * 1000)
 #define BLOCK_MAX_RANGE_MS (INT64_C(31) * 24 * 3600 * 1000)

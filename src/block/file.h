@@ -1,8 +1,8 @@
-/* block_file.h -- a file of a block while it is written: buffered, big-endian, and synced before it
+/* file.h -- a file of a block while it is written: buffered, big-endian, and synced before it
  * is closed; and what blocks need of folders. Fault points: block.write, block.sync, block.rename.
  */
-#ifndef CQED_STORE_BLOCK_FILE_H
-#define CQED_STORE_BLOCK_FILE_H
+#ifndef CQED_BLOCK_FILE_H
+#define CQED_BLOCK_FILE_H
 
 #include "base/buf.h"
 #include "base/err.h"

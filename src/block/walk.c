@@ -1,4 +1,4 @@
-#include "store/block_walk.h"
+#include "block/walk.h"
 
 bool block_walk_begin(struct block_walk *w, struct block *b, struct arena *arena,
                       const struct matcher *m, size_t n_matchers, struct err *err)

@@ -1,4 +1,4 @@
-/* block_index.h -- reads the index of a block (Prometheus's version 2): which series match, and
+/* index.h -- reads the index of a block (Prometheus's version 2): which series match, and
  * where their chunks are. The bytes are outside data: every offset is bounded and every section's
  * checksum is compared before it is believed; damage is ERR_CORRUPT. Immutable, any thread.
  *
@@ -7,8 +7,8 @@
  *     series     ref -> labels, and for each chunk its times and its place
  *
  * Format: docs/format/block.md. */
-#ifndef CQED_STORE_BLOCK_INDEX_H
-#define CQED_STORE_BLOCK_INDEX_H
+#ifndef CQED_BLOCK_INDEX_H
+#define CQED_BLOCK_INDEX_H
 
 #include "model/labels.h"
 

@@ -1,11 +1,11 @@
-/* block_erased.h -- what has been deleted of the head. Blocks have their tombstones; the head's
+/* erased.h -- what has been deleted of the head. Blocks have their tombstones; the head's
  * samples, and the log's from which they may come back, are hidden by this list until they are
  * gone. Kept in <data>/deletions, a JSON list of {labels, mint, maxt}. Any thread. */
-#ifndef CQED_STORE_BLOCK_ERASED_H
-#define CQED_STORE_BLOCK_ERASED_H
+#ifndef CQED_STORE_ERASED_H
+#define CQED_STORE_ERASED_H
 
+#include "block/tombstones.h"
 #include "model/labels.h"
-#include "store/block_tombstones.h"
 
 struct block_erased;
 
