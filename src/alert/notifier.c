@@ -182,16 +182,14 @@ static void send_batch(struct manager *m)
                                    .headers = headers,
                                    .body = buf_str(&body),
                                    .timeout_ms = m->timeout_ms,
-                                   .max_body_bytes = 1 << 16,
-                                   .username = m->access.username,
-                                   .password = m->access.password,
-                                   .bearer_token = m->access.bearer_token,
-                                   .tls_ca_file = m->access.tls_ca_file,
-                                   .tls_cert_file = m->access.tls_cert_file,
-                                   .tls_key_file = m->access.tls_key_file,
-                                   .tls_server_name = m->access.tls_server_name,
-                                   .tls_skip_verify = m->access.tls_skip_verify};
-        m->transfer = http_fetch_start(n->client, &fetch, answered, m);
+                                   .max_body_bytes = 1 << 16};
+        struct arena arena = ARENA_INIT;
+        struct err err = ERR_INIT;
+        if (http_fetch_as(&fetch, &m->access, &arena, &err))
+            m->transfer = http_fetch_start(n->client, &fetch, answered, m);
+        else
+            answered(m, NULL, &err);
+        arena_release(&arena);
     }
     buf_release(&body);
 }
@@ -320,23 +318,6 @@ static void manager_free(struct manager *m)
     arena_release(&arena);
 }
 
-static const char *copy_or_null(struct arena *arena, const char *text)
-{
-    return text ? arena_strdup(arena, text) : NULL;
-}
-
-static struct http_access copy_access(struct arena *arena, const struct http_access *a)
-{
-    return (struct http_access){.username = copy_or_null(arena, a->username),
-                                .password = copy_or_null(arena, a->password),
-                                .bearer_token = copy_or_null(arena, a->bearer_token),
-                                .tls_ca_file = copy_or_null(arena, a->tls_ca_file),
-                                .tls_cert_file = copy_or_null(arena, a->tls_cert_file),
-                                .tls_key_file = copy_or_null(arena, a->tls_key_file),
-                                .tls_server_name = copy_or_null(arena, a->tls_server_name),
-                                .tls_skip_verify = a->tls_skip_verify};
-}
-
 static struct manager *find_manager(struct notifier *n, const char *url)
 {
     for (struct manager *m = n->managers; m; m = m->next) {
@@ -360,7 +341,7 @@ static void configure(struct notifier *n, const struct alerting_config *config,
     struct manager *m = find_manager(n, url_of(&arena, c, target));
     m->wanted = true;
     m->timeout_ms = c->timeout_ms;
-    m->access = copy_access(&m->arena, &c->access);
+    m->access = http_access_copy(&m->arena, &c->access);
     set_capacity(n, m, config->queue);
     arena_release(&arena);
 }

@@ -84,10 +84,8 @@ const struct relabel *read_relabels(struct reader *, struct yaml_node *map, cons
 struct labels read_labels(struct reader *, struct yaml_node *map);
 struct str *to_strs(struct arena *, const char **strings, size_t n);
 
-/* scrape_access.c: basic_auth, authorization and tls_config of a mapping; in a scrape config with
- * the keys that name files too. */
+/* access.c: basic_auth, authorization and tls_config of a mapping. */
 struct http_access read_access(struct reader *, struct yaml_node *map);
-struct http_access read_scrape_access(struct reader *, struct yaml_node *map);
 
 /* scrape_discovery.c: the *_configs that name targets. */
 void read_discovery(struct reader *, struct yaml_node *map, struct scrape_config *);

@@ -264,7 +264,7 @@ static void read_scrape(struct reader *r, struct yaml_node *map, int64_t interva
     yaml_take_bool(map, "honor_timestamps", &out->honor_timestamps, r->diags);
     yaml_take_bool(map, "track_timestamps_staleness", &out->track_timestamps, r->diags);
     read_formats(r, map, out);
-    out->access = read_scrape_access(r, map);
+    out->access = read_access(r, map);
     out->params = read_labels(r, yaml_take_map(map, "params", r->diags));
     read_discovery(r, map, out);
     out->relabels = read_relabels(r, map, "relabel_configs", &out->n_relabels);

@@ -97,7 +97,7 @@ static void read_http_sd(struct reader *r, struct yaml_node *map, struct scrape_
             yaml_error(item, r->diags, "an http_sd config needs url");
         yaml_take_duration(item, "refresh_interval", &all[i].refresh_ms, r->diags);
         check_refresh(r, item, all[i].refresh_ms);
-        all[i].access = read_scrape_access(r, item);
+        all[i].access = read_access(r, item);
         yaml_reject_unknown(item, keys, COUNT_OF(keys), "http_sd config", r->diags);
     }
 }

@@ -168,7 +168,7 @@ static void ask_http(struct source *s)
                                .timeout_ms = ASK_TIMEOUT_MS,
                                .max_body_bytes = MAX_ANSWER_BYTES,
                                .accept_compressed = true};
-    if (scrape_access_read(&s->http->access, &arena, &fetch, &err))
+    if (http_fetch_as(&fetch, &s->http->access, &arena, &err))
         s->transfer = http_fetch_start(s->polls->client, &fetch, http_answered, s);
     else
         fail(s, &err);

@@ -106,7 +106,7 @@ static void start(void *arg)
     t->started_ns = clock_mono_ns();
     if (t->refusal)
         answered(t, NULL, (err_set(&err, ERR_LIMIT, "%s", t->refusal), &err));
-    else if (scrape_access_read(&t->config->access, &arena, &f, &err))
+    else if (http_fetch_as(&f, &t->config->access, &arena, &err))
         fetch(t, &f);
     else
         answered(t, NULL, &err);

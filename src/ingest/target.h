@@ -104,12 +104,6 @@ void target_take(struct target *, struct store *, struct metadata_store *,
 /* Stale markers for everything that it feeds. */
 void target_end(struct target *, struct store_batch *, int64_t now_ms);
 
-/* --- scrape_access.c --- */
-
-/* Fill in who we are, which may stand in files. The strings belong to the arena. */
-MUST_CHECK bool scrape_access_read(const struct http_access *, struct arena *, struct http_fetch *,
-                                   struct err *);
-
 /* --- append.c: bodies to samples --- */
 
 struct scrape_counts {

@@ -28,6 +28,13 @@ struct http_fetch {
     const char *unix_socket; /* talk HTTP over this socket; NULL = TCP */
 };
 
+struct http_access;
+
+/* Fill in who we are, which may stand in files: false when one cannot be read. What `access` and
+ * the arena hold must outlive the use of the request. */
+MUST_CHECK bool http_fetch_as(struct http_fetch *, const struct http_access *, struct arena *,
+                              struct err *);
+
 struct http_answer {
     int status; /* 200, 404, ... ; never 0 in an answer that is handed over */
     struct str content_type;

@@ -4,6 +4,7 @@
 #define CQED_MODEL_SCRAPE_H
 
 #include "codec/regex.h"
+#include "model/http_access.h"
 #include "model/labels.h"
 
 #include <stdint.h>
@@ -58,14 +59,6 @@ enum scrape_protocol {
 #define X(code, name, media_type) code,
     SCRAPE_PROTOCOLS(X)
 #undef X
-};
-
-/* How a peer lets us in. NULL = none; files are read when they are needed. */
-struct http_access {
-    const char *username, *password, *password_file;
-    const char *bearer_token, *bearer_token_file;
-    const char *tls_ca_file, *tls_cert_file, *tls_key_file, *tls_server_name;
-    bool tls_skip_verify;
 };
 
 struct scrape_static {

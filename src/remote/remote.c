@@ -84,16 +84,8 @@ static bool fetch(const struct remote_source *s, struct arena *arena, struct str
                            .headers = headers,
                            .body = body,
                            .timeout_ms = s->timeout_ms,
-                           .max_body_bytes = MAX_ANSWER_BYTES,
-                           .username = s->access.username,
-                           .password = s->access.password,
-                           .bearer_token = s->access.bearer_token,
-                           .tls_ca_file = s->access.tls_ca_file,
-                           .tls_cert_file = s->access.tls_cert_file,
-                           .tls_key_file = s->access.tls_key_file,
-                           .tls_server_name = s->access.tls_server_name,
-                           .tls_skip_verify = s->access.tls_skip_verify};
-    if (!http_fetch_sync(arena, &f, out, err))
+                           .max_body_bytes = MAX_ANSWER_BYTES};
+    if (!http_fetch_as(&f, &s->access, arena, err) || !http_fetch_sync(arena, &f, out, err))
         return err_prefix(err, "source '%s': ", s->name);
     return check_answer(s, out, err);
 }
@@ -116,11 +108,6 @@ static bool select_remote(void *self, struct arena *arena, const struct matcher 
 
 /* --- Life --- */
 
-static const char *copy(struct arena *arena, const char *text)
-{
-    return text ? arena_strdup(arena, text) : NULL;
-}
-
 struct remote_sources *remote_sources_new(const struct source_spec *specs, size_t n)
 {
     struct arena arena = ARENA_INIT;
@@ -128,19 +115,10 @@ struct remote_sources *remote_sources_new(const struct source_spec *specs, size_
     r->v = ARENA_ARRAY(&arena, struct remote_source, n);
     r->n = n;
     for (size_t i = 0; i < n; i++) {
-        const struct http_access *a = &specs[i].access;
-        r->v[i] =
-            (struct remote_source){.name = arena_strdup(&arena, specs[i].name),
-                                   .url = arena_strdup(&arena, specs[i].remote_read),
-                                   .timeout_ms = specs[i].timeout_ms,
-                                   .access = {.username = copy(&arena, a->username),
-                                              .password = copy(&arena, a->password),
-                                              .bearer_token = copy(&arena, a->bearer_token),
-                                              .tls_ca_file = copy(&arena, a->tls_ca_file),
-                                              .tls_cert_file = copy(&arena, a->tls_cert_file),
-                                              .tls_key_file = copy(&arena, a->tls_key_file),
-                                              .tls_server_name = copy(&arena, a->tls_server_name),
-                                              .tls_skip_verify = a->tls_skip_verify}};
+        r->v[i] = (struct remote_source){.name = arena_strdup(&arena, specs[i].name),
+                                         .url = arena_strdup(&arena, specs[i].remote_read),
+                                         .timeout_ms = specs[i].timeout_ms,
+                                         .access = http_access_copy(&arena, &specs[i].access)};
     }
     r->arena = arena;
     return r;

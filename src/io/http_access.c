@@ -1,8 +1,9 @@
 /* Passwords and tokens, which files may hold: read for each request, so that a rotated one counts
  * at once. */
-#include "ingest/target.h"
+#include "io/http_client.h"
 
 #include "base/file.h"
+#include "model/http_access.h"
 
 #define MAX_SECRET_BYTES ((size_t)64 << 10)
 
@@ -21,8 +22,8 @@ static bool read_secret(struct arena *arena, const char *text, const char *path,
     return good;
 }
 
-bool scrape_access_read(const struct http_access *a, struct arena *arena, struct http_fetch *out,
-                        struct err *err)
+bool http_fetch_as(struct http_fetch *out, const struct http_access *a, struct arena *arena,
+                   struct err *err)
 {
     out->username = a->username;
     out->tls_ca_file = a->tls_ca_file;
