@@ -93,6 +93,7 @@ static struct found *find_alerts(struct evaluation_place *e, const struct promql
                                      .external_labels = e->world->external_labels,
                                      .external_url = e->world->external_url,
                                      .v = v,
+                                     .t_ms = e->t_ms,
                                      .query = query_for_template,
                                      .query_self = &at};
         found[i] = (struct found){make_labels(e, &series[i], &data), make_annotations(e, &data), v};

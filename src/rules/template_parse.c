@@ -1,30 +1,14 @@
 /* Text and actions into a tree. Grammar: pkg.go.dev/text/template. */
 #include "rules/template.h"
+#include "rules/template_words.h"
 
 #include "base/num.h"
 
 #include <ctype.h>
-#include <stdio.h>
 
 #define MAX_TEMPLATE_BYTES ((size_t)64 << 10)
 #define MAX_NESTING 32
 #define MAX_ARGS 32
-
-enum token_kind {
-    TOKEN_END,
-    TOKEN_WORD,
-    TOKEN_FIELD,
-    TOKEN_VARIABLE,
-    TOKEN_NUMBER,
-    TOKEN_TEXT,
-    TOKEN_SYMBOL
-};
-
-struct word {
-    enum token_kind kind;
-    struct str text; /* a field without its dot, a variable without its $, text unquoted */
-    bool spaced;     /* white space stands in front */
-};
 
 struct scope {
     struct str names[TEMPLATE_MAX_VARIABLES];
@@ -35,135 +19,28 @@ struct scope {
 struct reader_state {
     struct arena *arena;
     struct str text;
-    size_t at; /* of the text that is left */
-    struct str action;
-    size_t action_at;
-    struct word token;
+    size_t at;                   /* of the text that is left */
+    struct template_words words; /* of the action that is read */
     struct scope scope;
     size_t n_slots;
-    unsigned depth;
+    unsigned depth, ranges; /* that we are inside of */
+    struct template *made;
     bool trim_next; /* the last action ended in -}} */
-    struct err *err;
 };
-
-static bool wrong(struct reader_state *r, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static bool wrong(struct reader_state *r, const char *format, ...)
-{
-    char what[200];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    struct str near = str_trim(r->action);
-    return err_set(r->err, ERR_BAD_INPUT, "%s in {{ %.*s }}", what,
-                   (int)(near.n < 80 ? near.n : 80), near.n ? near.p : "");
-}
-
-/* --- Tokens of an action --- */
-
-static bool is_name(char c)
-{
-    return isalnum((unsigned char)c) || c == '_';
-}
-
-static size_t name_end(struct str s, size_t at)
-{
-    while (at < s.n && is_name(s.p[at]))
-        at++;
-    return at;
-}
-
-static bool take_escape(struct reader_state *r, struct buf *out, struct str s, size_t *at)
-{
-    static const char from[] = "abfnrtv\\\"'", to[] = "\a\b\f\n\r\t\v\\\"'";
-    const char *known = *at < s.n ? memchr(from, s.p[*at], sizeof from - 1) : NULL;
-    if (!known)
-        return wrong(r, "unknown escape in a string");
-    buf_add_char(out, to[known - from]);
-    ++*at;
-    return true;
-}
-
-static bool take_quoted(struct reader_state *r)
-{
-    struct str s = r->action;
-    struct buf out = BUF_INIT;
-    size_t at = r->action_at + 1;
-    char quote = s.p[r->action_at];
-    bool good = true;
-    while (good && at < s.n && s.p[at] != quote) {
-        if (s.p[at] == '\\' && quote != '`') {
-            at++;
-            good = take_escape(r, &out, s, &at);
-        } else {
-            buf_add_char(&out, s.p[at++]);
-        }
-    }
-    if (good && at >= s.n)
-        good = wrong(r, "unterminated string");
-    r->token.kind = TOKEN_TEXT;
-    r->token.text = arena_str(r->arena, buf_str(&out));
-    r->action_at = at + 1;
-    buf_release(&out);
-    return good;
-}
-
-static size_t number_length(struct str s, size_t at)
-{
-    size_t i = at;
-    while (i < s.n && (is_name(s.p[i]) || s.p[i] == '.' ||
-                       ((s.p[i] == '+' || s.p[i] == '-') &&
-                        (i == at || s.p[i - 1] == 'e' || s.p[i - 1] == 'E'))))
-        i++;
-    return i - at;
-}
-
-static bool take(struct reader_state *r, enum token_kind kind, size_t skip, size_t end)
-{
-    r->token.kind = kind;
-    r->token.text = str_make(r->action.p + r->action_at + skip, end - r->action_at - skip);
-    r->action_at = end;
-    return true;
-}
 
 static bool advance(struct reader_state *r)
 {
-    struct str s = r->action;
-    size_t at = r->action_at;
-    while (at < s.n && isspace((unsigned char)s.p[at]))
-        at++;
-    r->token = (struct word){.spaced = at > r->action_at};
-    r->action_at = at;
-    if (at >= s.n)
-        return true;
-    char c = s.p[at], next = at + 1 < s.n ? s.p[at + 1] : 0;
-    if (c == '"' || c == '`')
-        return take_quoted(r);
-    if (c == '.' && (isalpha((unsigned char)next) || next == '_'))
-        return take(r, TOKEN_FIELD, 1, name_end(s, at + 1));
-    if (c == '$')
-        return take(r, TOKEN_VARIABLE, 1, name_end(s, at + 1));
-    if (isdigit((unsigned char)c) ||
-        ((c == '-' || c == '+' || c == '.') && isdigit((unsigned char)next)))
-        return take(r, TOKEN_NUMBER, 0, at + number_length(s, at));
-    if (isalpha((unsigned char)c) || c == '_')
-        return take(r, TOKEN_WORD, 0, name_end(s, at));
-    if (c == ':' && next == '=')
-        return take(r, TOKEN_SYMBOL, 0, at + 2);
-    if (strchr("().|,=", c))
-        return take(r, TOKEN_SYMBOL, 0, at + 1);
-    return wrong(r, "unexpected '%c'", isprint((unsigned char)c) ? c : '?');
+    return words_advance(&r->words);
 }
 
 static bool at_sign(const struct reader_state *r, const char *symbol)
 {
-    return r->token.kind == TOKEN_SYMBOL && str_is(r->token.text, symbol);
+    return words_at_sign(&r->words, symbol);
 }
 
 static bool at_keyword(const struct reader_state *r, const char *word)
 {
-    return r->token.kind == TOKEN_WORD && str_is(r->token.text, word);
+    return words_at_keyword(&r->words, word);
 }
 
 /* --- Variables --- */
@@ -171,7 +48,7 @@ static bool at_keyword(const struct reader_state *r, const char *word)
 static bool declare(struct reader_state *r, struct str name, size_t *slot)
 {
     if (r->scope.n == TEMPLATE_MAX_VARIABLES || r->n_slots == TEMPLATE_MAX_VARIABLES)
-        return wrong(r, "over %d variables", TEMPLATE_MAX_VARIABLES);
+        return words_wrong(&r->words, "over %d variables", TEMPLATE_MAX_VARIABLES);
     *slot = r->n_slots++;
     r->scope.names[r->scope.n] = name;
     r->scope.slots[r->scope.n++] = *slot;
@@ -186,7 +63,7 @@ static bool find_variable(struct reader_state *r, struct str name, size_t *slot)
             return true;
         }
     }
-    return wrong(r, "undefined variable $" STR_FMT, STR_ARG(name));
+    return words_wrong(&r->words, "undefined variable $" STR_FMT, STR_ARG(name));
 }
 
 /* --- Operands and pipelines --- */
@@ -197,9 +74,9 @@ static bool take_fields(struct reader_state *r, struct operand *o)
 {
     struct str *fields = NULL;
     size_t capacity = 0;
-    while (r->token.kind == TOKEN_FIELD && !r->token.spaced) {
+    while (r->words.token.kind == TOKEN_FIELD && !r->words.token.spaced) {
         fields = arena_grow(r->arena, fields, o->n_fields, &capacity, sizeof *fields);
-        fields[o->n_fields++] = r->token.text;
+        fields[o->n_fields++] = r->words.token.text;
         o->fields = fields;
         if (!advance(r))
             return false;
@@ -210,11 +87,11 @@ static bool take_fields(struct reader_state *r, struct operand *o)
 static bool parse_number_literal(struct reader_state *r, struct value *out)
 {
     *out = (struct value){.kind = VALUE_INT};
-    if (num_parse_i64(r->token.text, &out->as.integer))
+    if (num_parse_i64(r->words.token.text, &out->as.integer))
         return true;
     out->kind = VALUE_FLOAT;
-    return num_parse_double(r->token.text, &out->as.number) ||
-           wrong(r, "bad number " STR_FMT, STR_ARG(r->token.text));
+    return num_parse_double(r->words.token.text, &out->as.number) ||
+           words_wrong(&r->words, "bad number " STR_FMT, STR_ARG(r->words.token.text));
 }
 
 static bool parse_word(struct reader_state *r, struct operand *o)
@@ -222,8 +99,9 @@ static bool parse_word(struct reader_state *r, struct operand *o)
     if (at_keyword(r, "true") || at_keyword(r, "false"))
         o->value = (struct value){.kind = VALUE_BOOL, .as.boolean = at_keyword(r, "true")};
     else if (!at_keyword(r, "nil"))
-        return wrong(r, "the function " STR_FMT " must stand first, or in parentheses",
-                     STR_ARG(r->token.text));
+        return words_wrong(&r->words,
+                           "the function " STR_FMT " must stand first, or in parentheses",
+                           STR_ARG(r->words.token.text));
     return advance(r);
 }
 
@@ -231,7 +109,7 @@ static bool parse_parentheses(struct reader_state *r, struct operand *o)
 {
     struct pipeline *inner;
     if (++r->depth > MAX_NESTING)
-        return wrong(r, "nested over %d deep", MAX_NESTING);
+        return words_wrong(&r->words, "nested over %d deep", MAX_NESTING);
     if (!advance(r) || !parse_pipeline(r, ")", &inner))
         return false;
     r->depth--;
@@ -244,21 +122,21 @@ static bool parse_operand(struct reader_state *r, struct operand *o)
 {
     *o = (struct operand){.kind = OPERAND_VALUE};
     bool good = false;
-    switch (r->token.kind) {
+    switch (r->words.token.kind) {
     case TOKEN_NUMBER:
         good = parse_number_literal(r, &o->value) && advance(r);
         break;
     case TOKEN_TEXT:
-        o->value = (struct value){.kind = VALUE_TEXT, .as.text = r->token.text};
+        o->value = (struct value){.kind = VALUE_TEXT, .as.text = r->words.token.text};
         good = advance(r);
         break;
     case TOKEN_VARIABLE:
         o->kind = OPERAND_VARIABLE;
-        good = find_variable(r, r->token.text, &o->variable) && advance(r);
+        good = find_variable(r, r->words.token.text, &o->variable) && advance(r);
         break;
     case TOKEN_FIELD:
         o->kind = OPERAND_DOT;
-        r->token.spaced = false; /* its first field follows at once */
+        r->words.token.spaced = false; /* its first field follows at once */
         good = true;
         break;
     case TOKEN_WORD:
@@ -270,11 +148,12 @@ static bool parse_operand(struct reader_state *r, struct operand *o)
         } else {
             o->kind = OPERAND_DOT;
             good = at_sign(r, ".") ? advance(r)
-                                   : wrong(r, "unexpected \"" STR_FMT "\"", STR_ARG(r->token.text));
+                                   : words_wrong(&r->words, "unexpected \"" STR_FMT "\"",
+                                                 STR_ARG(r->words.token.text));
         }
         break;
     case TOKEN_END:
-        good = wrong(r, "missing value");
+        good = words_wrong(&r->words, "missing value");
         break;
     }
     return good && take_fields(r, o);
@@ -286,7 +165,7 @@ static bool check_arity(struct reader_state *r, const struct template_command *c
     const struct template_function *f = c->function;
     if (!f || (n >= (size_t)f->min_args && (f->max_args < 0 || n <= (size_t)f->max_args)))
         return true;
-    return wrong(r, "wrong number of arguments for %s: %zu", f->name, n);
+    return words_wrong(&r->words, "wrong number of arguments for %s: %zu", f->name, n);
 }
 
 static bool parse_command(struct reader_state *r, const char *end, bool piped,
@@ -294,24 +173,25 @@ static bool parse_command(struct reader_state *r, const char *end, bool piped,
 {
     struct operand args[MAX_ARGS];
     *out = (struct template_command){0};
-    if (r->token.kind == TOKEN_WORD && !at_keyword(r, "true") && !at_keyword(r, "false") &&
+    if (r->words.token.kind == TOKEN_WORD && !at_keyword(r, "true") && !at_keyword(r, "false") &&
         !at_keyword(r, "nil")) {
-        out->function = find_template_function(r->token.text);
+        out->function = find_template_function(r->words.token.text);
         if (!out->function)
-            return wrong(r, "function \"" STR_FMT "\" is not known here", STR_ARG(r->token.text));
+            return words_wrong(&r->words, "function \"" STR_FMT "\" is not known here",
+                               STR_ARG(r->words.token.text));
         if (!advance(r))
             return false;
     }
-    while (r->token.kind != TOKEN_END && !at_sign(r, "|") && !at_sign(r, end)) {
+    while (r->words.token.kind != TOKEN_END && !at_sign(r, "|") && !at_sign(r, end)) {
         if (out->n == MAX_ARGS)
-            return wrong(r, "over %d arguments", MAX_ARGS);
+            return words_wrong(&r->words, "over %d arguments", MAX_ARGS);
         if (!parse_operand(r, &args[out->n++]))
             return false;
     }
     if (!out->function && out->n != 1)
-        return wrong(r, out->n == 0 ? "missing value" : "a value takes no arguments");
+        return words_wrong(&r->words, out->n == 0 ? "missing value" : "a value takes no arguments");
     if (!out->function && piped)
-        return wrong(r, "only a function can stand behind |");
+        return words_wrong(&r->words, "only a function can stand behind |");
     out->args = arena_memdup(r->arena, args, out->n * sizeof *args);
     return check_arity(r, out, piped);
 }
@@ -323,8 +203,8 @@ static bool parse_assignment(struct reader_state *r, struct pipeline *p, bool *d
     struct str names[2] = {{0}};
     size_t n = 0;
     *declares = false;
-    while (r->token.kind == TOKEN_VARIABLE && n < 2) {
-        names[n++] = r->token.text;
+    while (r->words.token.kind == TOKEN_VARIABLE && n < 2) {
+        names[n++] = r->words.token.text;
         if (!advance(r))
             return false;
         if (!at_sign(r, ",") || n == 2)
@@ -341,7 +221,7 @@ static bool parse_assignment(struct reader_state *r, struct pipeline *p, bool *d
     *declares = at_sign(r, ":=");
     for (size_t i = 0; i < n; i++) {
         if (*declares ? names[i].n == 0 : !find_variable(r, names[i], &p->variables[i]))
-            return names[i].n == 0 ? wrong(r, "a variable needs a name") : false;
+            return names[i].n == 0 ? words_wrong(&r->words, "a variable needs a name") : false;
     }
     if (!advance(r))
         return false;
@@ -371,8 +251,8 @@ static bool parse_pipeline(struct reader_state *r, const char *end, struct pipel
         if (!advance(r))
             return false;
     }
-    bool ended = *end ? at_sign(r, end) : r->token.kind == TOKEN_END;
-    return ended || wrong(r, "unexpected end, expected %s", *end ? end : "}}");
+    bool ended = *end ? at_sign(r, end) : r->words.token.kind == TOKEN_END;
+    return ended || words_wrong(&r->words, "unexpected end, expected %s", *end ? end : "}}");
 }
 
 /* --- Nodes --- */
@@ -430,14 +310,14 @@ static bool next_action(struct reader_state *r, struct node_list *list, bool *fo
             quote = inside.p[n];
         n++;
     }
-    r->action = str_make(inside.p, n < inside.n ? n : inside.n);
+    r->words.action = str_make(inside.p, n < inside.n ? n : inside.n);
     if (n + 1 >= inside.n)
-        return wrong(r, "unclosed action");
+        return words_wrong(&r->words, "unclosed action");
     r->at = (size_t)(inside.p + n + 2 - r->text.p);
     r->trim_next = n > 1 && inside.p[n - 1] == '-' && isspace((unsigned char)inside.p[n - 2]);
     if (r->trim_next)
-        r->action.n--;
-    r->action_at = 0;
+        r->words.action.n--;
+    r->words.at = 0;
     return true;
 }
 
@@ -454,26 +334,30 @@ static bool parse_block(struct reader_state *r, struct node_list *list,
     struct pipeline *pipeline;
     enum stop stop;
     if (++r->depth > MAX_NESTING)
-        return wrong(r, "nested over %d deep", MAX_NESTING);
+        return words_wrong(&r->words, "nested over %d deep", MAX_NESTING);
     struct template_node *node = add_node(r, list, kind);
     body = (struct node_list){NULL, &body.first};
     otherwise = (struct node_list){NULL, &otherwise.first};
-    if (!parse_pipeline(r, "", &pipeline) || !parse_nodes(r, &body, &stop))
+    if (!parse_pipeline(r, "", &pipeline))
         return false;
+    r->ranges += kind == NODE_RANGE;
+    if (!parse_nodes(r, &body, &stop))
+        return false;
+    r->ranges -= kind == NODE_RANGE;
     if (pipeline->n_variables == 2 && kind != NODE_RANGE)
-        return wrong(r, "two variables are for range");
+        return words_wrong(&r->words, "two variables are for range");
     if (stop == STOP_ELSE && at_keyword(r, "if")) {
         if (!advance(r) || !parse_block(r, &otherwise, NODE_IF))
             return false;
         stop = STOP_END; /* the inner block took the end */
     } else if (stop == STOP_ELSE) {
-        if (r->token.kind != TOKEN_END)
-            return wrong(r, "unexpected word behind else");
+        if (r->words.token.kind != TOKEN_END)
+            return words_wrong(&r->words, "unexpected word behind else");
         if (!parse_nodes(r, &otherwise, &stop))
             return false;
     }
     if (stop != STOP_END)
-        return wrong(r, stop == STOP_ELSE ? "unexpected else" : "missing {{ end }}");
+        return words_wrong(&r->words, stop == STOP_ELSE ? "unexpected else" : "missing {{ end }}");
     r->scope.n = outer;
     r->depth--;
     *node = (struct template_node){.kind = kind,
@@ -484,26 +368,120 @@ static bool parse_block(struct reader_state *r, struct node_list *list,
     return true;
 }
 
+/* The string that names a template. */
+static bool parse_name(struct reader_state *r, struct str *name)
+{
+    if (!advance(r))
+        return false;
+    if (r->words.token.kind != TOKEN_TEXT)
+        return words_wrong(&r->words, "the template's name must be a string");
+    *name = r->words.token.text;
+    return advance(r);
+}
+
+static const struct template_body *find_body(const struct template *t, struct str name)
+{
+    const struct template_body *b = t->defined;
+    while (b && !str_eq(b->name, name))
+        b = b->next;
+    return b;
+}
+
+/* What follows `define` or `block`, up to its end: of the outside it knows nothing but `$`. */
+static bool parse_body(struct reader_state *r, struct str name)
+{
+    struct reader_state outside = *r;
+    struct node_list list = {NULL, &list.first};
+    enum stop stop;
+    if (++r->depth > MAX_NESTING)
+        return words_wrong(&r->words, "nested over %d deep", MAX_NESTING);
+    r->scope.n = 1;
+    r->n_slots = N_FIXED_SLOTS;
+    r->ranges = 0;
+    if (!parse_nodes(r, &list, &stop))
+        return false;
+    if (stop != STOP_END)
+        return words_wrong(&r->words, stop == STOP_ELSE ? "unexpected else" : "missing {{ end }}");
+    if (find_body(r->made, name))
+        return words_wrong(&r->words, "the template \"" STR_FMT "\" is defined twice",
+                           STR_ARG(name));
+    struct template_body *body = ARENA_NEW(r->arena, struct template_body);
+    *body = (struct template_body){name, list.first, r->made->defined};
+    r->made->defined = body;
+    r->scope = outside.scope;
+    r->n_slots = outside.n_slots;
+    r->ranges = outside.ranges;
+    r->depth--;
+    return true;
+}
+
+static bool parse_define(struct reader_state *r)
+{
+    struct str name;
+    if (r->depth > 0)
+        return words_wrong(&r->words, "a template can only be defined outside of all blocks");
+    if (!parse_name(r, &name))
+        return false;
+    if (r->words.token.kind != TOKEN_END)
+        return words_wrong(&r->words, "unexpected word behind the template's name");
+    return parse_body(r, name);
+}
+
+/* `template "name" value`, or with `block` what it is unless defined elsewhere. */
+static bool parse_call(struct reader_state *r, struct node_list *list, bool has_body)
+{
+    struct pipeline *pipeline = NULL;
+    struct str name;
+    if (!parse_name(r, &name))
+        return false;
+    if ((has_body || r->words.token.kind != TOKEN_END) && !parse_pipeline(r, "", &pipeline))
+        return false;
+    struct template_node *node = add_node(r, list, NODE_TEMPLATE);
+    node->text = name;
+    node->pipeline = pipeline;
+    return !has_body || parse_body(r, name);
+}
+
+static bool parse_jump(struct reader_state *r, struct node_list *list, enum template_node_kind kind)
+{
+    if (r->ranges == 0)
+        return words_wrong(&r->words, "outside of any range");
+    if (!advance(r))
+        return false;
+    if (r->words.token.kind != TOKEN_END)
+        return words_wrong(&r->words, "unexpected word");
+    add_node(r, list, kind);
+    return true;
+}
+
+static bool parse_value(struct reader_state *r, struct node_list *list)
+{
+    struct pipeline *pipeline;
+    if (!parse_pipeline(r, "", &pipeline))
+        return false;
+    if (pipeline->n_variables == 2)
+        return words_wrong(&r->words, "two variables are for range");
+    add_node(r, list, NODE_ACTION)->pipeline = pipeline;
+    return true;
+}
+
 static bool parse_action(struct reader_state *r, struct node_list *list)
 {
-    static const char *const absent[] = {"define", "template", "block", "break", "continue"};
-    struct pipeline *pipeline;
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
-        if (at_keyword(r, absent[i]))
-            return err_set(r->err, ERR_NOT_IMPLEMENTED, "{{ %s }} is not implemented", absent[i]);
-    }
     if (at_keyword(r, "if"))
         return advance(r) && parse_block(r, list, NODE_IF);
     if (at_keyword(r, "with"))
         return advance(r) && parse_block(r, list, NODE_WITH);
     if (at_keyword(r, "range"))
         return advance(r) && parse_block(r, list, NODE_RANGE);
-    if (!parse_pipeline(r, "", &pipeline))
-        return false;
-    if (pipeline->n_variables == 2)
-        return wrong(r, "two variables are for range");
-    add_node(r, list, NODE_ACTION)->pipeline = pipeline;
-    return true;
+    if (at_keyword(r, "break"))
+        return parse_jump(r, list, NODE_BREAK);
+    if (at_keyword(r, "continue"))
+        return parse_jump(r, list, NODE_CONTINUE);
+    if (at_keyword(r, "define"))
+        return parse_define(r);
+    if (at_keyword(r, "template") || at_keyword(r, "block"))
+        return parse_call(r, list, at_keyword(r, "block"));
+    return parse_value(r, list);
 }
 
 static bool is_comment(struct str action)
@@ -522,7 +500,7 @@ static bool parse_nodes(struct reader_state *r, struct node_list *list, enum sto
         *stop = STOP_EOF;
         if (!found)
             return true;
-        if (is_comment(r->action))
+        if (is_comment(r->words.action))
             continue;
         if (!advance(r))
             return false;
@@ -539,7 +517,11 @@ static bool parse_nodes(struct reader_state *r, struct node_list *list, enum sto
 struct template *template_parse(struct arena *arena, struct str text, struct err *err)
 {
     static const char *const fixed[] = {"", "labels", "externalLabels", "externalURL", "value"};
-    struct reader_state r = {.arena = arena, .text = text, .err = err, .n_slots = N_FIXED_SLOTS};
+    struct reader_state r = {.arena = arena,
+                             .text = text,
+                             .words = {.arena = arena, .err = err},
+                             .n_slots = N_FIXED_SLOTS,
+                             .made = ARENA_NEW(arena, struct template)};
     struct node_list list = {NULL, &list.first};
     enum stop stop;
     if (text.n > MAX_TEMPLATE_BYTES) {
@@ -555,10 +537,9 @@ struct template *template_parse(struct arena *arena, struct str text, struct err
     if (!parse_nodes(&r, &list, &stop))
         return NULL;
     if (stop != STOP_EOF) {
-        (void)wrong(&r, stop == STOP_END ? "unexpected end" : "unexpected else");
+        (void)words_wrong(&r.words, stop == STOP_END ? "unexpected end" : "unexpected else");
         return NULL;
     }
-    struct template *t = ARENA_NEW(arena, struct template);
-    *t = (struct template){list.first, r.n_slots};
-    return t;
+    r.made->first = list.first;
+    return r.made;
 }

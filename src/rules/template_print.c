@@ -12,7 +12,7 @@
 const char *value_kind_name(const struct value *v)
 {
     static const char *const names[] = {"<nil>",  "bool",   "int",     "float64", "string",
-                                        "labels", "sample", "samples", "data"};
+                                        "labels", "sample", "samples", "map",     "data"};
     return names[v->kind];
 }
 
@@ -32,6 +32,7 @@ bool value_is_true(const struct value *v)
     case VALUE_LABELS:
         return v->as.labels.n > 0;
     case VALUE_LIST:
+    case VALUE_ARGS:
         return v->as.list.n > 0;
     case VALUE_SAMPLE:
     case VALUE_DATA:
@@ -92,6 +93,19 @@ static void print_data(const struct template_data *data, struct buf *out)
     buf_add_char(out, '}');
 }
 
+static void print_list(const struct value *v, struct buf *out)
+{
+    buf_add_cstr(out, v->kind == VALUE_ARGS ? "map[" : "[");
+    for (size_t i = 0; i < v->as.list.n; i++) {
+        if (i > 0)
+            buf_add_char(out, ' ');
+        if (v->kind == VALUE_ARGS)
+            buf_printf(out, "arg%zu:", i);
+        value_print(&v->as.list.v[i], out);
+    }
+    buf_add_char(out, ']');
+}
+
 void value_print(const struct value *v, struct buf *out)
 {
     switch (v->kind) {
@@ -119,13 +133,8 @@ void value_print(const struct value *v, struct buf *out)
         add_shortest_g(out, v->as.sample->v);
         return;
     case VALUE_LIST:
-        buf_add_char(out, '[');
-        for (size_t i = 0; i < v->as.list.n; i++) {
-            if (i > 0)
-                buf_add_char(out, ' ');
-            value_print(&v->as.list.v[i], out);
-        }
-        buf_add_char(out, ']');
+    case VALUE_ARGS:
+        print_list(v, out);
         return;
     case VALUE_DATA:
         print_data(v->as.data, out);

@@ -1,6 +1,8 @@
 /* Walking the tree. */
 #include "rules/template.h"
 
+#include "base/num.h"
+
 #define MAX_OUTPUT_BYTES ((size_t)64 << 10)
 #define MAX_STEPS 100000
 
@@ -20,19 +22,34 @@ static struct value text_value(struct str text)
     return (struct value){.kind = VALUE_TEXT, .as.text = text};
 }
 
+static struct value labels_value(struct labels labels)
+{
+    return (struct value){.kind = VALUE_LABELS, .as.labels = labels};
+}
+
 static bool data_field(struct expansion *x, struct str name, struct value *v)
 {
+    const struct template_data *data = v->as.data;
     if (str_is(name, "Labels"))
-        *v = x->slots[SLOT_LABELS];
+        *v = labels_value(data->labels);
     else if (str_is(name, "ExternalLabels"))
-        *v = x->slots[SLOT_EXTERNAL_LABELS];
+        *v = labels_value(data->external_labels);
     else if (str_is(name, "ExternalURL"))
-        *v = x->slots[SLOT_EXTERNAL_URL];
+        *v = text_value(str_from(data->external_url ? data->external_url : ""));
     else if (str_is(name, "Value"))
-        *v = x->slots[SLOT_VALUE];
+        *v = (struct value){.kind = VALUE_FLOAT, .as.number = data->v};
     else
         return err_set(x->err, ERR_BAD_INPUT, "can't evaluate field " STR_FMT, STR_ARG(name));
     return true;
+}
+
+/* Of what `args` made: .arg0, .arg1, ... */
+static void argument_field(struct str name, struct value *v)
+{
+    uint64_t i = 0;
+    bool known = str_starts(name, STR("arg")) &&
+                 num_parse_u64(str_make(name.p + 3, name.n - 3), &i) && i < v->as.list.n;
+    *v = known ? v->as.list.v[i] : (struct value){.kind = VALUE_NIL};
 }
 
 /* A label that is not there is "". */
@@ -54,6 +71,9 @@ static bool take_field(struct expansion *x, struct str name, struct value *v)
             return true;
         }
         break;
+    case VALUE_ARGS:
+        argument_field(name, v);
+        return true;
     case VALUE_NIL:
     case VALUE_BOOL:
     case VALUE_INT:
@@ -161,21 +181,59 @@ static bool run_range(struct expansion *x, const struct template_node *node, str
         set_range_variables(x, node->pipeline, key, item);
         if (!step(x, out->n) || !run_nodes(x, node->body, item, out))
             return false;
+        bool ends = x->jump == JUMP_BREAK;
+        x->jump = JUMP_NONE;
+        if (ends)
+            break;
     }
     return n > 0 || run_nodes(x, node->otherwise, dot, out);
+}
+
+/* The slots of one depth. Templates may call themselves, so each call has its own. */
+static struct value *frame(struct expansion *x)
+{
+    struct value **slots = &x->frames[x->depth];
+    if (!*slots)
+        *slots = ARENA_ARRAY(x->arena, struct value, TEMPLATE_MAX_VARIABLES);
+    return *slots;
+}
+
+bool run_defined_template(struct expansion *x, struct str name, struct value value, struct buf *out)
+{
+    const struct template_body *body = x->template->defined;
+    while (body && !str_eq(body->name, name))
+        body = body->next;
+    if (!body)
+        return err_set(x->err, ERR_BAD_INPUT, "the template \"" STR_FMT "\" is not defined",
+                       STR_ARG(name));
+    if (x->depth == TEMPLATE_MAX_CALLS)
+        return err_set(x->err, ERR_LIMIT, "templates are called over %d deep", TEMPLATE_MAX_CALLS);
+    struct value *outside = x->slots;
+    x->depth++;
+    x->slots = frame(x);
+    x->slots[SLOT_ROOT] = value;
+    bool good = run_nodes(x, body->first, value, out);
+    x->depth--;
+    x->slots = outside;
+    return good;
 }
 
 static bool run_node(struct expansion *x, const struct template_node *node, struct value dot,
                      struct buf *out)
 {
-    struct value v;
-    if (node->kind == NODE_TEXT) {
-        buf_add_str(out, node->text);
-        return true;
-    }
-    if (!run_pipeline(x, node->pipeline, dot, &v))
+    struct value v = {.kind = VALUE_NIL};
+    if (node->pipeline && !run_pipeline(x, node->pipeline, dot, &v))
         return false;
     switch (node->kind) {
+    case NODE_TEXT:
+        buf_add_str(out, node->text);
+        return true;
+    case NODE_BREAK:
+    case NODE_CONTINUE:
+        x->jump = node->kind == NODE_BREAK ? JUMP_BREAK : JUMP_CONTINUE;
+        return true;
+    case NODE_TEMPLATE:
+        return run_defined_template(x, node->text, v, out);
     case NODE_ACTION:
         if (!node->pipeline->sets)
             value_print(&v, out);
@@ -187,8 +245,6 @@ static bool run_node(struct expansion *x, const struct template_node *node, stru
         if (!value_is_true(&v))
             return run_nodes(x, node->otherwise, dot, out);
         return run_nodes(x, node->body, node->kind == NODE_WITH ? v : dot, out);
-    case NODE_TEXT:
-        break;
     }
     return true;
 }
@@ -196,7 +252,7 @@ static bool run_node(struct expansion *x, const struct template_node *node, stru
 static bool run_nodes(struct expansion *x, const struct template_node *node, struct value dot,
                       struct buf *out)
 {
-    for (; node; node = node->next) {
+    for (; node && x->jump == JUMP_NONE; node = node->next) {
         if (!step(x, out->n) || !run_node(x, node, dot, out))
             return false;
     }
@@ -206,18 +262,17 @@ static bool run_nodes(struct expansion *x, const struct template_node *node, str
 const char *template_expand(const struct template *t, const struct template_data *data,
                             struct arena *arena, struct err *err)
 {
-    struct expansion x = {.data = data, .arena = arena, .err = err};
+    struct expansion x = {.template = t, .data = data, .arena = arena, .err = err};
     struct buf out = BUF_INIT;
     const char *text = NULL;
-    const char *url = data->external_url ? data->external_url : "";
-    x.slots = ARENA_ARRAY(arena, struct value, t->n_slots);
-    x.slots[SLOT_ROOT] = (struct value){.kind = VALUE_DATA, .as.data = data};
-    x.slots[SLOT_LABELS] = (struct value){.kind = VALUE_LABELS, .as.labels = data->labels};
-    x.slots[SLOT_EXTERNAL_LABELS] =
-        (struct value){.kind = VALUE_LABELS, .as.labels = data->external_labels};
-    x.slots[SLOT_EXTERNAL_URL] = text_value(str_from(url));
+    struct value root = {.kind = VALUE_DATA, .as.data = data};
+    x.slots = frame(&x);
+    x.slots[SLOT_ROOT] = root;
+    x.slots[SLOT_LABELS] = labels_value(data->labels);
+    x.slots[SLOT_EXTERNAL_LABELS] = labels_value(data->external_labels);
+    x.slots[SLOT_EXTERNAL_URL] = text_value(str_from(data->external_url ? data->external_url : ""));
     x.slots[SLOT_VALUE] = (struct value){.kind = VALUE_FLOAT, .as.number = data->v};
-    if (run_nodes(&x, t->first, x.slots[SLOT_ROOT], &out))
+    if (run_nodes(&x, t->first, root, &out))
         text = arena_cstr(arena, buf_str(&out));
     buf_release(&out);
     return text;

@@ -30,7 +30,7 @@ static const char *expand_text(const char *text, struct err *err)
 {
     struct label a[] = {{STR("a"), STR("1")}};
     struct template_data data = {
-        .labels = {1, a}, .external_url = "http://x.org/pre/fix", .v = 2.5};
+        .labels = {1, a}, .external_url = "http://x.org/pre/fix", .v = 2.5, .t_ms = 7500};
     const struct template *t = template_parse(&arena, str_from(text), err);
     return t ? template_expand(t, &data, &arena, err) : NULL;
 }
@@ -63,6 +63,48 @@ static void test_url(void **state)
     expect("{{ stripPort \"[::1]:80\" }} {{ stripPort \"::1\" }}", "::1 ::1");
 }
 
+static void test_templates_in_templates(void **state)
+{
+    (void)state;
+    expect("{{ define \"x\" }}<{{ . }}>{{ end }}{{ template \"x\" 1 }}{{ template \"x\" }}",
+           "<1><<no value>>");
+    expect("{{ template \"x\" . }}{{ define \"x\" }}{{ $.Labels.a }} {{ .Value }}{{ end }}",
+           "1 2.5");
+    expect(
+        "{{ $n := 1 }}{{ define \"x\" }}{{ $n := 2 }}{{ $n }}{{ end }}{{ template \"x\" }}{{ $n }}",
+        "21");
+    expect("{{ block \"x\" $labels.a }}[{{ . }}]{{ end }}{{ template \"x\" 2 }}", "[1][2]");
+    expect("{{ define \"x\" }}{{ .arg0 }}{{ .arg1 }}{{ .arg2 }}{{ end }}"
+           "{{ template \"x\" args 1 \"b\" }} {{ args 1 2 }} {{ len (args 1 2) }}",
+           "1b<no value> map[arg0:1 arg1:2] 2");
+    expect("{{ define \"x\" }}({{ . }}){{ end }}{{ tmpl \"x\" 3 | toUpper }}", "(3)");
+    expect_error("{{ template \"y\" }}", ERR_BAD_INPUT, "\"y\" is not defined");
+    expect_error("{{ define \"x\" }}{{ template \"x\" }}{{ end }}{{ template \"x\" }}", ERR_LIMIT,
+                 "over 100 deep");
+}
+
+static void test_break_and_continue(void **state)
+{
+    (void)state;
+    expect("{{ range $k, $v := $labels }}{{ $k }}{{ break }}{{ $v }}{{ "
+           "end }}!",
+           "a!");
+    expect("{{ range $labels }}{{ if true }}x{{ continue }}{{ end }}y{{ else }}z{{ end }}!", "x!");
+    expect("{{ range $labels }}{{ block \"x\" $labels }}{{ range . }}{{ break }}{{ end }}1{{ end "
+           "}}2{{ end }}",
+           "12");
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    expect("{{ toTime 1435065584.128 }} {{ now }}", "2015-06-23 13:19:44.128 +0000 UTC 7.5");
+    expect("{{ toDuration 5400 }} {{ toDuration 1.5 }} {{ toDuration 0.25 }} {{ toDuration 0 }}",
+           "1h30m0s 1.5s 250ms 0s");
+    expect("{{ toDuration -90 }} {{ toDuration 0.0000125 }} {{ toDuration 0.000000003 }}",
+           "-1m30s 12.5µs 3ns");
+}
+
 static void test_parse_mistakes(void **state)
 {
     (void)state;
@@ -75,8 +117,18 @@ static void test_parse_mistakes(void **state)
     expect_error("{{ \"a }}", ERR_BAD_INPUT, "unclosed action");
     expect_error("{{ . | 1 }}", ERR_BAD_INPUT, "only a function");
     expect_error("{{ }}", ERR_BAD_INPUT, "missing value");
-    expect_error("{{ define \"x\" }}{{ end }}", ERR_NOT_IMPLEMENTED, "define");
-    expect_error("{{ toTime 1 }}", ERR_BAD_INPUT, "\"toTime\" is not known");
+    expect_error("{{ define x }}{{ end }}", ERR_BAD_INPUT, "name must be a string");
+    expect_error("{{ define \"x\" 1 }}{{ end }}", ERR_BAD_INPUT, "behind the template's name");
+    expect_error("{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}", ERR_BAD_INPUT, "outside");
+    expect_error("{{ define \"x\" }}", ERR_BAD_INPUT, "missing {{ end }}");
+    expect_error("{{ define \"x\" }}{{ end }}{{ define \"x\" }}{{ end }}", ERR_BAD_INPUT,
+                 "defined twice");
+    expect_error("{{ define \"x\" }}{{ $labels }}{{ end }}", ERR_BAD_INPUT,
+                 "undefined variable $labels");
+    expect_error("{{ block \"x\" }}{{ end }}", ERR_BAD_INPUT, "missing value");
+    expect_error("{{ break }}", ERR_BAD_INPUT, "outside of any range");
+    expect_error("{{ range $labels }}{{ else }}{{ continue }}{{ end }}", ERR_BAD_INPUT, "outside");
+    expect_error("{{ js 1 }}", ERR_BAD_INPUT, "\"js\" is not known");
 }
 
 static void test_run_mistakes(void **state)
@@ -110,6 +162,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_url, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_templates_in_templates, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_break_and_continue, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parse_mistakes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_run_mistakes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
