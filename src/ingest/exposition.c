@@ -350,7 +350,7 @@ static bool read_seconds(struct exposition *e, int64_t *t_ms, struct err *err)
     double seconds;
     if (!read_number(e, "a timestamp in seconds", &seconds, err))
         return false;
-    if (!(fabs(seconds) < 9e15)) {
+    if (!(fabs(seconds) < EXPOSITION_SECONDS_END)) {
         e->p = begin;
         return unexpected(e, "a timestamp in seconds that is finite and small enough", err);
     }

@@ -18,6 +18,8 @@
 #define EXPOSITION_MAX_LINE_BYTES ((size_t)256 << 10)
 #define EXPOSITION_MAX_LABELS 256
 #define EXPOSITION_NO_TIME INT64_MIN
+/* Seconds from here on, or up to its negative, cannot be a time in milliseconds. */
+#define EXPOSITION_SECONDS_END 9e15
 
 enum exposition_line { EXPOSITION_END, EXPOSITION_COMMENT, EXPOSITION_SERIES };
 

@@ -3,6 +3,9 @@
 #include "ingest/exposition_check.h"
 
 #include "base/num.h"
+#include "ingest/exposition.h"
+
+#include <math.h>
 
 #define EXCERPT_BYTES 40
 
@@ -311,13 +314,14 @@ static bool take_time(struct checker *c, struct checked_number *out)
     if (check_is_openmetrics(c)) {
         if (!take_number(c, "a timestamp in seconds", out))
             return false;
-        c->p = is_real_number(out->text) ? c->p : begin;
-        return c->p > begin || expected(c, "a timestamp in seconds");
+        bool can_be = is_real_number(out->text) && fabs(out->v) < EXPOSITION_SECONDS_END;
+        c->p = can_be ? c->p : begin;
+        return can_be || expected(c, "a timestamp in seconds");
     }
     while (c->p < c->end && !is_blank(*c->p))
         c->p++;
     out->text = str_make(begin, (size_t)(c->p - begin));
-    if (!num_parse_i64(out->text, &ms)) {
+    if (!num_parse_i64(out->text, &ms) || ms == EXPOSITION_NO_TIME) {
         c->p = begin;
         return expected(c, "a timestamp in whole milliseconds");
     }
