@@ -90,6 +90,8 @@ static void print_check(struct cli *cli, struct arena *arena, const json_t *chec
         print_line(cli, "detectable from",
                    text_in_unit(arena, detectable, json_get_cstr(check, "unit", "1")));
     print_dispersion(cli, arena, check);
+    if (json_get_cstr(check, "against", NULL))
+        print_line(cli, "compared with", clean_get(arena, check, "against"));
     print_line(cli, "newest telemetry", text_age(arena, json_get_i64(check, "freshMs", -1)));
     if (query[0])
         print_line(cli, "asked", query);

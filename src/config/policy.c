@@ -7,6 +7,8 @@
 
 #define MAX_WARMUP_MS INT64_C(86400000)
 
+#define MAX_BASELINE 128
+
 #define MAX_SOCKET_PATH 107 /* sun_path of unix(7), less its end */
 
 static const char *const responses[] = {
@@ -419,6 +421,36 @@ static void check_approvals(struct reader *r, const struct yaml_node *spec,
     }
 }
 
+/* The baseline's value of the cohort label may name stable's, and nothing else. */
+static void check_baseline(struct reader *r, const struct yaml_node *map, const char *baseline)
+{
+    if (!*baseline || strpbrk(baseline, " \t\r\n"))
+        yaml_error(map, r->diags,
+                   "cohorts.baseline must be a value of the cohort label, like "
+                   "'{{stable}}-baseline'");
+    else if (strcmp(baseline, "{{stable}}") == 0 || strcmp(baseline, "{{canary}}") == 0)
+        yaml_error(map, r->diags,
+                   "cohorts.baseline is '%s': the baseline's instances need a value of their own, "
+                   "like '{{stable}}-baseline'",
+                   baseline);
+    else if (strlen(baseline) > MAX_BASELINE)
+        yaml_error(map, r->diags, "cohorts.baseline has %zu bytes, the limit is %d",
+                   strlen(baseline), MAX_BASELINE);
+    for (const char *p = baseline; (p = strstr(p, "{{")) != NULL; p += 2) {
+        if (!str_starts(str_from(p), STR("{{stable}}")))
+            yaml_error(map, r->diags, "cohorts.baseline knows {{stable}}, not '%s'", p);
+    }
+}
+
+static void read_cohorts(struct reader *r, struct yaml_node *map, struct rollout_policy *out)
+{
+    static const char *const keys[] = {"label", "baseline"};
+    yaml_take_string(map, "label", r->arena, &out->cohort_label, r->diags);
+    if (yaml_take_string(map, "baseline", r->arena, &out->baseline, r->diags))
+        check_baseline(r, yaml_take(map, "baseline"), out->baseline);
+    yaml_reject_unknown(map, keys, COUNT_OF(keys), "cohorts", r->diags);
+}
+
 static void read_rollout_spec(struct reader *r, struct yaml_node *spec, struct rollout_policy *out)
 {
     static const char *const keys[] = {"service",  "automation", "traffic",   "cohorts",   "steps",
@@ -429,7 +461,6 @@ static void read_rollout_spec(struct reader *r, struct yaml_node *spec, struct r
         AUTOMATION_LEVELS(X)
 #undef X
     };
-    static const char *const cohort_keys[] = {"label"};
     int level = AUTOMATION_FULL;
     int64_t quorum = 1;
     if (!yaml_take_string(spec, "service", r->arena, &out->service, r->diags))
@@ -438,10 +469,8 @@ static void read_rollout_spec(struct reader *r, struct yaml_node *spec, struct r
     out->automation = (enum automation)level;
     read_traffic(r, spec, &out->traffic);
     struct yaml_node *cohorts = yaml_take_map(spec, "cohorts", r->diags);
-    if (cohorts) {
-        yaml_take_string(cohorts, "label", r->arena, &out->cohort_label, r->diags);
-        yaml_reject_unknown(cohorts, cohort_keys, COUNT_OF(cohort_keys), "cohorts", r->diags);
-    }
+    if (cohorts)
+        read_cohorts(r, cohorts, out);
     read_steps(r, spec, out);
     out->checks = read_checks(r, spec, false, &out->n_checks);
     read_risk(r, spec, out);

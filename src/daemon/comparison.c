@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define CARRY_MS 60000        /* sums are written at least each 10 s */
-#define WAIT_BUCKETS 3        /* that contradict themselves may be made whole by the next */
+#define WAIT_TRIES 3          /* that contradict themselves may be made whole by the next */
 #define LEARN_MS 3600000      /* how far back stable is learned from */
 #define LEARN_BUCKET_MS 5000  /* in steps of at least that */
 #define LEARN_LEAST_MS 180000 /* of history before a dispersion is learned */
@@ -68,10 +68,15 @@ static void add_counts(struct arm_counts *to, const struct arm_counts *from)
     to->bad += from->bad;
 }
 
-static bool feed_bucket(struct check *check, const struct arm_series *stable,
-                        const struct arm_series *canary, int64_t from_ms, int64_t to_ms,
-                        struct err *err)
+static const struct arm_series *reference_of(const struct check *check, const struct arms *arms)
 {
+    return check->against_baseline ? &arms->baseline : &arms->stable;
+}
+
+static bool feed_bucket(struct check *check, const struct arms *arms, int64_t from_ms,
+                        int64_t to_ms, struct err *err)
+{
+    const struct arm_series *stable = reference_of(check, arms), *canary = &arms->canary;
     double stable_hist[JUDGE_MAX_EDGES], canary_hist[JUDGE_MAX_EDGES];
     struct judge_bucket bucket = {.start_ms = from_ms,
                                   .length_ms = to_ms - from_ms,
@@ -156,7 +161,8 @@ bool start_stream(struct daemon *d, const struct opening *o, struct check *check
         config = judge_config_default(EVIDENCE_LATENCY);
     config.alpha = o->alpha;
     config.is_rate = check->spec->is_rate && config.kind == EVIDENCE_RATIO;
-    config.beta = o->policy->missed_harm;
+    /* A reference that may change once has two tries to prove health: each has half. */
+    config.beta = o->policy->baseline ? o->policy->missed_harm / 2 : o->policy->missed_harm;
     config.tolerate = check->spec->tolerate;
     if (!isnan(o->policy->dispersion))
         config.dispersion = o->policy->dispersion;
@@ -164,7 +170,10 @@ bool start_stream(struct daemon *d, const struct opening *o, struct check *check
     if (!set_edges(d, check, stable, &config))
         return false;
     check->stream = judge_stream_new(&config);
-    check->fed_until_ms = check->tried_until_ms = o->start_ms;
+    check->begun_ms = check->fed_until_ms = check->tried_until_ms = o->start_ms;
+    check->against_baseline = o->policy->baseline != NULL;
+    if (check->against_baseline)
+        judge_stream_set_reference(check->stream, true);
     struct arm_series before;
     int64_t from_ms = o->start_ms - LEARN_MS;
     if (!select_arm(d, arena, check, o->stable_version, from_ms, o->start_ms, &before, err))
@@ -173,38 +182,69 @@ bool start_stream(struct daemon *d, const struct opening *o, struct check *check
     return true;
 }
 
+static bool is_possible(const struct check *check, const struct arm_counts *c)
+{
+    return c->bad >= 0 && (check->spec->is_rate || c->bad <= c->total);
+}
+
+/* Of two instances that are scraped at different moments one is always heard first: what only one
+ * arm has events in waits for the other. */
+static bool waits_for_the_other(const struct check *check, const struct arms *arms, int64_t to_ms)
+{
+    int64_t from_ms = check->fed_until_ms;
+    struct arm_counts a = count_arm(reference_of(check, arms), from_ms, to_ms);
+    struct arm_counts b = count_arm(&arms->canary, from_ms, to_ms);
+    return (a.total > 0) != (b.total > 0) && to_ms - from_ms < HOLD_MS && is_possible(check, &a) &&
+           is_possible(check, &b);
+}
+
 /* Counters that contradict each other are often only seen at two moments: good events before their
  * total. So a bucket that cannot be is taken together with the ones after it; when they cannot be
  * either, that time is not known, and the rest counts. */
-static void feed_up_to(struct check *check, const struct arm_series *stable,
-                       const struct arm_series *canary, int64_t to_ms, int64_t bucket_ms)
+static void feed_up_to(struct check *check, const struct arms *arms, int64_t to_ms)
 {
     struct err refusal = ERR_INIT;
     int64_t from_ms = check->fed_until_ms;
-    if (!feed_bucket(check, stable, canary, from_ms, to_ms, &refusal)) {
-        if (to_ms - from_ms < WAIT_BUCKETS * bucket_ms)
+    watch_baseline(check, arms, to_ms);
+    if (waits_for_the_other(check, arms, to_ms))
+        return;
+    if (!feed_bucket(check, arms, from_ms, to_ms, &refusal)) {
+        if (++check->refusals < WAIT_TRIES)
             return;
         (void)snprintf(check->refusal, sizeof check->refusal, "%s", refusal.message);
         check->unknown_ms += to_ms - from_ms;
         check->is_unknown = true;
     }
+    check->refusals = 0;
     check->fed_until_ms = to_ms;
+}
+
+static bool select_arms(struct daemon *d, const struct rollout *r, const struct check *check,
+                        struct arena *arena, int64_t now_ms, struct arms *out, struct err *err)
+{
+    int64_t from_ms = check->fed_until_ms - CARRY_MS;
+    *out = (struct arms){0};
+    return select_arm(d, arena, check, r->state.stable_version, from_ms, now_ms, &out->stable,
+                      err) &&
+           select_arm(d, arena, check, r->state.canary_version, from_ms, now_ms, &out->canary,
+                      err) &&
+           (!check->against_baseline ||
+            select_arm(d, arena, check, baseline_of(arena, r->policy, r->state.stable_version),
+                       from_ms, now_ms, &out->baseline, err));
 }
 
 bool feed(struct daemon *d, struct rollout *r, struct check *check, struct arena *arena,
           int64_t now_ms, struct err *err)
 {
-    struct arm_series stable, canary;
+    struct arms arms;
     int64_t bucket_ms = r->policy->bucket_ms;
     if (now_ms < check->tried_until_ms + bucket_ms)
         return true;
-    int64_t from_ms = check->fed_until_ms - CARRY_MS;
-    if (!select_arm(d, arena, check, r->state.stable_version, from_ms, now_ms, &stable, err) ||
-        !select_arm(d, arena, check, r->state.canary_version, from_ms, now_ms, &canary, err))
+    if (!select_arms(d, r, check, arena, now_ms, &arms, err))
         return false;
     while (check->tried_until_ms + bucket_ms <= now_ms) {
         check->tried_until_ms += bucket_ms;
-        feed_up_to(check, &stable, &canary, check->tried_until_ms, bucket_ms);
+        feed_up_to(check, &arms, check->tried_until_ms);
         add_point(check, check->tried_until_ms);
     }
     return true;

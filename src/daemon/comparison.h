@@ -34,8 +34,12 @@ struct check {
     bool is_latency;
     size_t n_edges;
     double edges[JUDGE_MAX_EDGES];
+    int64_t begun_ms;
     int64_t fed_until_ms;   /* what is behind it was judged, or is known not to be */
     int64_t tried_until_ms; /* a bucket that cannot be waits for the next one to make it whole */
+    int refusals;           /* of what is behind fed_until_ms, in a row */
+    bool against_baseline;  /* the policy's baseline stands for stable */
+    char no_baseline[200];  /* why it does not though the policy names one; "" = it does */
     struct arm_counts stable, canary; /* cumulative */
     int64_t unknown_ms;               /* of time whose counters could not be */
     bool is_unknown;                  /* what was counted last could not be */
@@ -55,7 +59,7 @@ struct heard {
 };
 
 struct split {
-    struct heard stable, canary;
+    struct heard stable, canary, baseline;
 };
 
 struct comparison {
@@ -75,6 +79,11 @@ struct arm_series {
     size_t n_good, n_total, n_buckets;
 };
 
+/* The arms of a rollout; of the baseline only where it stands for stable. */
+struct arms {
+    struct arm_series stable, canary, baseline;
+};
+
 bool select_arm(const struct daemon *, struct arena *, const struct check *, const char *version,
                 int64_t from_ms, int64_t to_ms, struct arm_series *, struct err *);
 /* In (from_ms, to_ms]. */
@@ -83,6 +92,18 @@ void count_buckets(const struct check *, const struct arm_series *, int64_t from
                    double *out);
 /* NULL when nothing was ever heard of that version. */
 const struct slo_arm *find_arm(const struct slo_arm *, size_t n, const char *version);
+
+/* baseline.c: instances of stable that began beside the canary. */
+#define HOLD_MS 60000 /* that one arm is waited for while the other one has events */
+
+/* What the policy calls them for that version; NULL when it names none. */
+const char *baseline_of(struct arena *, const struct rollout_policy *, const char *stable_version);
+/* Before (fed_until_ms, to_ms] is fed: stable takes its place when it is missing or too small. Only
+ * totals are looked at, so that the choice says nothing about the errors. */
+void watch_baseline(struct check *, const struct arms *, int64_t to_ms);
+/* Whom the canary is compared with, as a field and in words. */
+void say_reference(struct evidence *, const struct check *, const struct rollout *, struct arena *,
+                   int64_t now_ms);
 
 /* comparison.c: feeding the judge. What is known when a comparison begins. */
 struct opening {

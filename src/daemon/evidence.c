@@ -91,8 +91,11 @@ static void check_freshness(const struct rollout *r, struct evidence *e, int64_t
 
 static const char *counters_of(struct arena *arena, const struct rollout *r, const char *slo)
 {
-    return arena_printf(arena, "cqed_sli_good_total, cqed_sli_total{slo=\"%s\",version=~\"%s|%s\"}",
-                        slo, r->state.stable_version, r->state.canary_version);
+    const char *baseline = baseline_of(arena, r->policy, r->state.stable_version);
+    return arena_printf(arena,
+                        "cqed_sli_good_total, cqed_sli_total{slo=\"%s\",version=~\"%s|%s%s%s\"}",
+                        slo, r->state.stable_version, r->state.canary_version, baseline ? "|" : "",
+                        baseline ? baseline : "");
 }
 
 struct evidence broken(const struct check_spec *spec, struct arena *arena, const char *why)
@@ -124,21 +127,43 @@ static bool has_edges(const struct check *check, const struct slo_arm *arm)
     return arm->n_edges == check->n_edges && memcmp(arm->edges, check->edges, bytes) == 0;
 }
 
+/* The arms of one check as the SLI engine knows them; NULL = nothing was ever heard. */
+struct heard_arms {
+    const struct slo_arm *stable, *canary, *baseline;
+};
+
+static bool hear_arms(struct daemon *d, const struct rollout *r, const char *slo,
+                      struct arena *arena, struct heard_arms *out)
+{
+    struct slo_arm *arms;
+    size_t n;
+    const char *baseline = baseline_of(arena, r->policy, r->state.stable_version);
+    if (!slo_engine_arms(d->engine, arena, slo, &arms, &n))
+        return false;
+    *out = (struct heard_arms){find_arm(arms, n, r->state.stable_version),
+                               find_arm(arms, n, r->state.canary_version),
+                               baseline ? find_arm(arms, n, baseline) : NULL};
+    return true;
+}
+
 /* What the judge says, after all that came in since; nothing is fed of histograms that cannot be
  * laid over one another. */
 static bool judge_arms(struct daemon *d, struct rollout *r, struct check *check,
-                       const struct slo_arm *stable, const struct slo_arm *canary,
-                       struct arena *arena, int64_t now_ms, struct evidence *e, struct err *err)
+                       const struct heard_arms *arms, struct arena *arena, int64_t now_ms,
+                       struct evidence *e, struct err *err)
 {
-    const struct slo_arm *other = !has_edges(check, canary)   ? canary
-                                  : !has_edges(check, stable) ? stable
-                                                              : NULL;
+    const struct slo_arm *other = !has_edges(check, arms->canary)   ? arms->canary
+                                  : !has_edges(check, arms->stable) ? arms->stable
+                                  : check->against_baseline && !has_edges(check, arms->baseline)
+                                      ? arms->baseline
+                                      : NULL;
     if (!other && !feed(d, r, check, arena, now_ms, err))
         return false;
     judge_stream_read(check->stream, arena, e);
     if (check->spec->is_rate && !check->is_latency)
         e->kind = EVIDENCE_RATE;
     keep_interval(check, e);
+    say_reference(e, check, r, arena, now_ms);
     if (other && e->state != EVIDENCE_FAIL)
         set_blind(e, "other_buckets",
                   arena_printf(arena, "the histogram of %s has other buckets than were compared",
@@ -146,49 +171,59 @@ static bool judge_arms(struct daemon *d, struct rollout *r, struct check *check,
     return true;
 }
 
+static void check_unknown(const struct check *check, struct evidence *e, struct arena *arena)
+{
+    e->unknown_ms = check->unknown_ms;
+    if (check->is_unknown && e->state != EVIDENCE_FAIL)
+        set_blind(e, "impossible", arena_strdup(arena, check->refusal));
+    else if (check->unknown_ms > 0)
+        e->sentence = arena_printf(arena, "%s; %lld s of it are not known: %s", e->sentence,
+                                   (long long)(check->unknown_ms / 1000), check->refusal);
+}
+
+/* Harm that was shown stays shown when telemetry then goes away. A baseline that falls silent is
+ * watch_baseline's matter. */
+static void check_arms(struct daemon *d, const struct rollout *r, struct evidence *e,
+                       const struct heard_arms *arms, int64_t now_ms, struct arena *arena)
+{
+    bool exposed = r->exposed_since_ms > 0;
+    int64_t stable_ms = age_of(arms->stable, 0, now_ms);
+    int64_t canary_ms = exposed ? age_of(arms->canary, r->exposed_since_ms, now_ms) : 0;
+    if (e->state == EVIDENCE_FAIL) {
+        e->fresh_ms = stable_ms > canary_ms ? stable_ms : canary_ms;
+        return;
+    }
+    check_clocks(r, e, arms->stable, arms->canary, now_ms, arena);
+    check_freshness(r, e, stable_ms, canary_ms, arena);
+    check_sources(d, r, e, arms->stable, now_ms, arena);
+    if (exposed)
+        check_sources(d, r, e, arms->canary, now_ms, arena);
+}
+
 static struct evidence compare(struct daemon *d, struct rollout *r, struct check *check,
                                struct arena *arena, int64_t now_ms)
 {
     struct evidence e = unknown_evidence(check->spec);
-    struct slo_arm *arms;
-    size_t n;
+    struct heard_arms arms;
     struct err err = ERR_INIT;
-    if (!slo_engine_arms(d->engine, arena, check->spec->slo, &arms, &n))
+    if (!hear_arms(d, r, check->spec->slo, arena, &arms))
         return broken(check->spec, arena,
                       arena_printf(arena, "there is no SLO '%s' any more", check->spec->slo));
-    const struct slo_arm *stable = find_arm(arms, n, r->state.stable_version);
-    const struct slo_arm *canary = find_arm(arms, n, r->state.canary_version);
     bool exposed = r->exposed_since_ms > 0;
-    int64_t stable_ms = age_of(stable, 0, now_ms);
-    int64_t canary_ms = exposed ? age_of(canary, r->exposed_since_ms, now_ms) : 0;
     e.query = counters_of(arena, r, check->spec->slo);
     struct opening opening = {r->policy, r->comparison->alpha, r->state.stable_version,
                               r->exposed_since_ms};
-    if (exposed && !check->stream && !start_stream(d, &opening, check, stable, arena, &err) &&
+    if (exposed && !check->stream && !start_stream(d, &opening, check, arms.stable, arena, &err) &&
         err.code != ERR_NONE)
         return broken(check->spec, arena, err.message);
     if (exposed && !check->stream)
         set_blind(&e, "no_histogram",
                   arena_printf(arena, "no histogram of %s has been seen, or it has over %d buckets",
                                r->state.stable_version, JUDGE_MAX_EDGES));
-    if (check->stream && !judge_arms(d, r, check, stable, canary, arena, now_ms, &e, &err))
+    if (check->stream && !judge_arms(d, r, check, &arms, arena, now_ms, &e, &err))
         return broken(check->spec, arena, err.message);
-    e.unknown_ms = check->unknown_ms;
-    if (check->is_unknown && e.state != EVIDENCE_FAIL)
-        set_blind(&e, "impossible", arena_strdup(arena, check->refusal));
-    else if (check->unknown_ms > 0)
-        e.sentence = arena_printf(arena, "%s; %lld s of it are not known: %s", e.sentence,
-                                  (long long)(check->unknown_ms / 1000), check->refusal);
-    /* Harm that was shown stays shown when telemetry then goes away. */
-    if (e.state != EVIDENCE_FAIL) {
-        check_clocks(r, &e, stable, canary, now_ms, arena);
-        check_freshness(r, &e, stable_ms, canary_ms, arena);
-        check_sources(d, r, &e, stable, now_ms, arena);
-        if (exposed)
-            check_sources(d, r, &e, canary, now_ms, arena);
-    } else {
-        e.fresh_ms = stable_ms > canary_ms ? stable_ms : canary_ms;
-    }
+    check_unknown(check, &e, arena);
+    check_arms(d, r, &e, &arms, now_ms, arena);
     return e;
 }
 

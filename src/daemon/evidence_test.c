@@ -159,6 +159,27 @@ static void telemetry_from_the_future_is_blind(void **state)
     assert_string_equal(e.code, "from_the_future");
 }
 
+/* One instance on each side, scraped each 15 s at different moments: no bucket of a second ever has
+ * events of both. */
+static void scrapes_at_different_moments_are_compared(void **state)
+{
+    struct world *w = *state;
+    struct traffic t = traffic_of(0, 20);
+    struct rollout *r = expose(w, &t);
+    r->state.step_since_ms = 0;
+    for (int64_t s = 0; s < 240; s++) {
+        int64_t at_ms = t.begin_ms + s * 1000;
+        if (s % 15 == 0)
+            test_count(w, "v1", at_ms, 0, 90 * (double)s);
+        if (s >= 60 && s % 15 == 7)
+            test_count(w, "v2", at_ms, 2 * (double)(s - 60), 10 * (double)(s - 60));
+        flush_sums(&w->d, at_ms + 1);
+    }
+    struct evidence e = look(w, r, &t, 240);
+    assert_true(e.canary.total > 1400 && e.stable.total > 13000);
+    assert_string_equal(e.code, "harm_shown");
+}
+
 static void a_restart_comes_to_the_same_verdict(void **state)
 {
     struct world *w = *state;
@@ -290,6 +311,7 @@ int main(void)
         TEST(a_silent_arm_is_blind),
         TEST(an_arm_never_heard_of_is_blind),
         TEST(telemetry_from_the_future_is_blind),
+        TEST(scrapes_at_different_moments_are_compared),
         TEST(a_restart_comes_to_the_same_verdict),
         TEST(histograms_are_compared),
         TEST(histograms_with_other_buckets_are_not_compared),

@@ -49,8 +49,12 @@ void note_split(struct daemon *d, struct rollout *r, const char *slo, struct are
     if (c->split_since_ms == 0 || !slo_engine_arms(d->engine, arena, slo, &arms, &n))
         return;
     const struct split *last = c->n_splits ? last_split(c) : &nothing;
-    struct split now = {hear(find_arm(arms, n, r->state.stable_version), &last->stable),
-                        hear(find_arm(arms, n, r->state.canary_version), &last->canary)};
+    const char *baseline = baseline_of(arena, r->policy, r->state.stable_version);
+    struct split now = {
+        hear(find_arm(arms, n, r->state.stable_version), &last->stable),
+        hear(find_arm(arms, n, r->state.canary_version), &last->canary),
+        hear(baseline ? find_arm(arms, n, baseline) : NULL, &last->baseline),
+    };
     bool both = now.stable.newest_ms >= c->split_since_ms &&
                 (now.canary.newest_ms >= c->split_since_ms || now.canary.newest_ms == 0);
     if (both && (now.stable.times != last->stable.times || now.canary.times != last->canary.times))
@@ -65,7 +69,8 @@ static bool is_far_enough(const struct heard *from, const struct heard *to)
 
 static double requests_between(const struct split *from, const struct split *to)
 {
-    return to->stable.total - from->stable.total + to->canary.total - from->canary.total;
+    return to->stable.total - from->stable.total + to->canary.total - from->canary.total +
+           to->baseline.total - from->baseline.total;
 }
 
 /* Far enough behind, and enough canary requests since then if the split is as configured. */
@@ -137,14 +142,14 @@ struct evidence judge_split(const struct rollout *r, struct arena *arena, int64_
     struct evidence e = not_measured();
     if (!first)
         return e;
-    double stable = rate(&first->stable, &last->stable);
+    double stable = rate(&first->stable, &last->stable) + rate(&first->baseline, &last->baseline);
     double canary = rate(&first->canary, &last->canary);
     double total = requests_between(first, last);
     if (!(stable + canary > 0))
         return e;
     *measured_pct = 100 * canary / (stable + canary);
-    e.stable.total = last->stable.total - first->stable.total;
     e.canary.total = last->canary.total - first->canary.total;
+    e.stable.total = total - e.canary.total;
     e.fresh_ms = now_ms > last->stable.newest_ms ? now_ms - last->stable.newest_ms : 0;
     double slack = 5 * sqrt(share * (1 - share) / total) + 0.25 * share;
     say_split(&e, arena, *measured_pct, r->exposure.observed_pct, 100 * slack);

@@ -2,7 +2,7 @@
  * turn. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/internal.h"
+#include "daemon/comparison.h"
 
 #define MAX_VERSION 128
 #define MAX_KEY 1000
@@ -39,6 +39,17 @@ static bool check_version(const char *key, const char *version, struct err *err)
     return true;
 }
 
+/* A version's baseline is not a version. */
+static bool is_baseline(struct arena *arena, const struct rollout_policy *policy,
+                        const struct slo_arm *arms, size_t n, struct str version)
+{
+    for (size_t i = 0; policy->baseline && i < n; i++) {
+        if (str_is(version, baseline_of(arena, policy, arena_cstr(arena, arms[i].version))))
+            return true;
+    }
+    return false;
+}
+
 /* The only version that telemetry knows besides the new one; NULL when there is no such. */
 static const char *version_in_telemetry(struct daemon *d, struct arena *arena,
                                         const struct rollout_policy *policy, const char *canary)
@@ -51,7 +62,8 @@ static const char *version_in_telemetry(struct daemon *d, struct arena *arena,
             !slo_engine_arms(d->engine, arena, policy->checks[i].slo, &arms, &n))
             continue;
         for (size_t k = 0; k < n; k++) {
-            if (arms[k].version.n == 0 || str_is(arms[k].version, canary))
+            if (arms[k].version.n == 0 || str_is(arms[k].version, canary) ||
+                is_baseline(arena, policy, arms, n, arms[k].version))
                 continue;
             if (only && !str_is(arms[k].version, only))
                 return NULL;

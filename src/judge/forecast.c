@@ -28,12 +28,12 @@ static bool feed(struct judge_stream *s, const struct judge_plan *plan, double w
                  int64_t start_ms, int64_t length_ms)
 {
     double n = plan->basis.requests_per_s * (double)length_ms / 1000;
-    double p = plan->basis.bad_ratio;
+    double p = plan->basis.bad_ratio, rest = plan->beside_baseline ? weight : 1 - weight;
     struct judge_bucket b = {.start_ms = START_MS + start_ms,
                              .length_ms = length_ms,
                              .stable_reported = true,
                              .canary_reported = true,
-                             .stable = {n * (1 - weight), n * (1 - weight) * p},
+                             .stable = {n * rest, n * rest * p},
                              .canary = {n * weight, n * weight * fmin(1, ratio * p)}};
     return judge_stream_feed(s, &b, NULL);
 }
@@ -234,6 +234,7 @@ static json_t *forecast_check(struct writing *w, const struct judge_basis *basis
     struct judge_plan plan = {.basis = *basis,
                               .alpha = alpha,
                               .beta = w->policy->missed_harm,
+                              .beside_baseline = w->policy->baseline != NULL,
                               .bucket_ms =
                                   w->policy->bucket_ms > 5000 ? w->policy->bucket_ms : 5000};
     json_t *steps = json_array();

@@ -23,6 +23,7 @@ struct judge_stream {
     struct judge_config config;
     int64_t first_ms, last_ms; /* of the buckets fed; 0 = none */
     int64_t learned_ms;        /* of A/A time that the dispersion rests on */
+    bool against_baseline;     /* the arm called stable is a baseline of the canary's age */
     uint32_t buckets;          /* in which both arms had events (traffic: any) */
     struct pair waiting;       /* of buckets in which an arm was missing */
     struct pair all;           /* since the comparison began */
@@ -45,6 +46,8 @@ static inline int64_t judge_rise_began(const struct judge_stream *s, const struc
     return r->since_ms > 0 ? r->since_ms : s->first_ms;
 }
 
+/* Both arms have had events since the reference was set (traffic: any bucket was fed). */
+bool judge_has_events(const struct judge_stream *);
 /* What tempers the counts that health is judged by. */
 double judge_health_dispersion(const struct judge_stream *);
 /* Choose the thresholds when there is enough to choose from. */

@@ -277,6 +277,13 @@ static void let_time_pass(struct judge_stream *s, const struct judge_bucket *at)
         feed_test(s, i, s->config.harm_ratio, &nothing, at);
 }
 
+void judge_stream_set_reference(struct judge_stream *s, bool baseline)
+{
+    s->against_baseline = baseline;
+    s->settled_stable = s->settled_canary = (struct arm_counts){0};
+    s->all = s->waiting = (struct pair){0};
+}
+
 bool judge_stream_feed(struct judge_stream *s, const struct judge_bucket *b, struct err *err)
 {
     if (!is_possible(s, b, err))

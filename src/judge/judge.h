@@ -87,6 +87,11 @@ int64_t judge_stream_learned_ms(const struct judge_stream *);
  */
 MUST_CHECK bool judge_stream_feed(struct judge_stream *, const struct judge_bucket *, struct err *);
 
+/* The buckets from here on have another arm for stable: instances of the canary's age, or all of
+ * stable. Evidence goes on, for each bucket's is about its own two arms; what the bounds of health
+ * and the effect rest on begins anew. Sound when the arm is chosen without a look at bad events. */
+void judge_stream_set_reference(struct judge_stream *, bool baseline);
+
 /* The verdict now: fills state (pass, insufficient or fail), effect, interval, counts, harm_log_e
  * and limit, minimum detectable effect, code, sentence and would_change. The caller has set check,
  * critical, query and freshness, and may override the state with blind or error. */
@@ -231,6 +236,7 @@ struct judge_plan {
     struct judge_basis basis;
     double alpha, beta;
     int64_t bucket_ms;
+    bool beside_baseline; /* as many requests as the canary's are what it is compared with */
 };
 
 /* Until a canary with `ratio` times the bad events is found at this weight (0..1); -1 = not within

@@ -254,6 +254,41 @@ static void a_copy_goes_on_exactly(void **state)
     arena_release(&arena);
 }
 
+/* As when a baseline falls silent: what harm was shown by stays, what is counted begins anew. */
+static void another_reference_keeps_the_evidence_of_harm(void **state)
+{
+    struct judge_config config = demo_config(EVIDENCE_RATIO);
+    struct judge_stream *s = judge_stream_new(&config);
+    struct arena arena = ARENA_INIT;
+    struct evidence e = {0};
+    struct judge_bucket b = {.start_ms = 1000,
+                             .length_ms = 1000,
+                             .stable_reported = true,
+                             .canary_reported = true,
+                             .stable = {100, 1},
+                             .canary = {100, 4}};
+    (void)state;
+    judge_stream_set_reference(s, true);
+    for (; b.start_ms <= 4000; b.start_ms += 1000)
+        assert_true(judge_stream_feed(s, &b, NULL));
+    judge_stream_read(s, &arena, &e);
+    double before = e.harm_log_e;
+    assert_true(before > 0.5 && e.state == EVIDENCE_INSUFFICIENT && e.stable.total == 400);
+    assert_non_null(strstr(e.sentence, "on the baseline"));
+    judge_stream_set_reference(s, false);
+    judge_stream_read(s, &arena, &e);
+    assert_true(e.harm_log_e == before && e.stable.total == 0 && isnan(e.effect));
+    assert_string_equal(e.code, "no_traffic");
+    assert_false(judge_stream_is_healthy(s));
+    b.stable = (struct arm_counts){1000, 10};
+    assert_true(judge_stream_feed(s, &b, NULL));
+    judge_stream_read(s, &arena, &e);
+    assert_true(e.harm_log_e > before && e.stable.total == 1000 && e.canary.total == 100);
+    assert_non_null(strstr(e.sentence, "on stable"));
+    judge_stream_free(s);
+    arena_release(&arena);
+}
+
 static void impossible_buckets_change_nothing(void **state)
 {
     struct judge_config config = demo_config(EVIDENCE_RATIO);
@@ -351,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_slow_tail_is_found_though_the_median_stays),
         cmocka_unit_test(late_harm_is_shown_with_its_beginning),
         cmocka_unit_test(a_copy_goes_on_exactly),
+        cmocka_unit_test(another_reference_keeps_the_evidence_of_harm),
         cmocka_unit_test(impossible_buckets_change_nothing),
         cmocka_unit_test(a_missing_arm_is_waited_for),
         cmocka_unit_test(harm_from_the_start_began_then),

@@ -46,6 +46,12 @@ static void bound(const struct judge_stream *s, const struct arm_counts *c, doub
     }
 }
 
+bool judge_has_events(const struct judge_stream *s)
+{
+    return s->buckets > 0 && (s->config.kind == EVIDENCE_TRAFFIC ||
+                              (s->all.stable.total > 0 && s->all.canary.total > 0));
+}
+
 static bool is_settled(const struct judge_stream *s)
 {
     return s->settled_stable.total > 0 && s->settled_canary.total > 0;
@@ -166,7 +172,7 @@ static void fill(const struct judge_stream *s, struct evidence *e)
     e->since_ms = s->first_ms;
     e->effect = e->low = e->high = (double)NAN;
     e->state = EVIDENCE_INSUFFICIENT;
-    e->code = s->buckets == 0 ? "no_traffic" : "not_proven";
+    e->code = judge_has_events(s) ? "not_proven" : "no_traffic";
 }
 
 static double null_ratio(const struct judge_stream *s, size_t test)
@@ -206,9 +212,10 @@ void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct
     bool traffic = s->config.kind == EVIDENCE_TRAFFIC;
     judge_stream_check(s);
     fill(s, e);
-    if (s->buckets > 0 && !traffic) {
-        bound_rates(s, &f);
+    if (s->buckets > 0 && !traffic)
         find_worst(s, &f);
+    if (judge_has_events(s) && !traffic) {
+        bound_rates(s, &f);
         e->effect = f.canary_rate - f.stable_rate;
         e->low = f.canary_low - f.stable_high;
         e->high = f.canary_high - f.stable_low;

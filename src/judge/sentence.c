@@ -12,12 +12,17 @@ static const char *happening(const struct judge_stream *s, struct arena *arena)
                     : arena_printf(arena, "take over %g s", edge);
 }
 
+static const char *reference(const struct judge_stream *s)
+{
+    return s->against_baseline ? "the baseline" : "stable";
+}
+
 static const char *rates(const struct judge_stream *s, const struct findings *f,
                          struct arena *arena)
 {
-    return arena_printf(arena, "%.3g%% of %.0f canary events %s, %.3g%% of %.0f on stable",
+    return arena_printf(arena, "%.3g%% of %.0f canary events %s, %.3g%% of %.0f on %s",
                         100 * f->canary_rate, s->all.canary.total, happening(s, arena),
-                        100 * f->stable_rate, s->all.stable.total);
+                        100 * f->stable_rate, s->all.stable.total, reference(s));
 }
 
 /* What harm looks like: the rates since its evidence rose. */
@@ -36,9 +41,9 @@ static const char *harmful(const struct judge_stream *s, const struct findings *
                             ? arena_printf(arena, " (stable's p%.3g)", 100 * f->worst_quantile)
                             : "";
     return arena_printf(arena,
-                        "for %lld s %.3g%% of %.0f canary events %s, %.3g%% of %.0f on stable%s%s",
+                        "for %lld s %.3g%% of %.0f canary events %s, %.3g%% of %.0f on %s%s%s",
                         (long long)((for_ms + 500) / 1000), 100 * f->recent_canary, r->canary.total,
-                        what, 100 * f->recent_stable, r->stable.total, which, times);
+                        what, 100 * f->recent_stable, r->stable.total, reference(s), which, times);
 }
 
 static const char *interval(const struct evidence *e, struct arena *arena)
@@ -93,12 +98,12 @@ static double bad_events_to_harm(const struct judge_stream *s)
 void judge_say(const struct judge_stream *s, const struct findings *f, struct arena *arena,
                struct evidence *e)
 {
-    if (s->buckets == 0) {
-        e->sentence = "no canary events yet";
-        e->would_change = "canary events in at least two buckets";
-    } else if (e->state == EVIDENCE_FAIL) {
+    if (e->state == EVIDENCE_FAIL) {
         e->sentence = arena_printf(arena, "%s; %s", harmful(s, f, arena), interval(e, arena));
         e->would_change = "nothing: harm was shown at the stated error rate";
+    } else if (!judge_has_events(s)) {
+        e->sentence = "no canary events yet";
+        e->would_change = "canary events in at least two buckets";
     } else if (e->state == EVIDENCE_PASS) {
         e->sentence = arena_printf(arena, "%s; %s, %s", rates(s, f, arena), interval(e, arena),
                                    tolerance(s, arena));

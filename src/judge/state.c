@@ -127,9 +127,6 @@ const char *judge_stream_problem(const struct judge_stream *s)
         return "the configuration is out of range";
     if (!are_all_counts(s))
         return "there are impossible counts";
-    if (s->buckets > 0 && s->config.kind != EVIDENCE_TRAFFIC &&
-        (s->all.stable.total <= 0 || s->all.canary.total <= 0))
-        return "buckets without events";
     if (!are_thresholds(s))
         return "there are impossible thresholds";
     if (!are_tests(s))
@@ -322,6 +319,8 @@ json_t *judge_stream_to_json(struct arena *arena, const struct judge_stream *str
                              (json_int_t)s.first_ms, "lastMs", (json_int_t)s.last_ms, "learnedMs",
                              (json_int_t)s.learned_ms, "buckets", (json_int_t)s.buckets, "tests",
                              tests, "health", exact_array(s.health.log_e, HEALTH_GRID));
+    if (s.against_baseline)
+        (void)json_object_set_new(json, "baseline", json_true());
     put_thresholds(json, &s);
     hist_pointers(&s, keys, hists);
     for (size_t i = 0; i < N_HISTS; i++)
@@ -399,6 +398,7 @@ static bool read_state(const json_t *json, struct judge_stream *s, struct err *e
     s->config.is_rate = json_get_bool(json, "isRate", false);
     s->config.reference = json_get_bool(json, "reference", false);
     s->config.warmup_ms = json_get_i64(json, "warmupMs", 0);
+    s->against_baseline = json_get_bool(json, "baseline", false);
     s->learned_ms = json_get_i64(json, "learnedMs", 0);
     s->first_ms = json_get_i64(json, "firstMs", 0);
     s->last_ms = json_get_i64(json, "lastMs", 0);

@@ -83,6 +83,8 @@ static json_t *new_evidence(const struct evidence *e)
     }
     if (e->uncontrolled)
         object_set(json, "uncontrolled", json_true());
+    if (e->against)
+        object_set(json, "against", json_string_nocheck(e->against));
     object_set(json, "stable", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->stable));
     object_set(json, "canary", fields_to_json(arm_fields, FIELDS_COUNT(arm_fields), &e->canary));
     return json;
@@ -96,6 +98,8 @@ json_t *evidence_to_json(struct arena *arena, const struct evidence *e)
 bool evidence_from_json(struct arena *arena, const json_t *json, struct evidence *out,
                         struct err *err)
 {
+    const char *against = json_get_cstr(json, "against", NULL);
+    out->against = against ? arena_strdup(arena, against) : NULL;
     out->dispersion = json_get_double(json, "dispersion", 0);
     out->learned_ms = json_get_i64(json, "learnedMs", 0);
     out->since_ms = json_get_i64(json, "sinceMs", 0);

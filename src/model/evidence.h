@@ -65,6 +65,8 @@ struct evidence {
     double low, high; /* its interval, valid at any time (see judge.h) */
     double tolerate;  /* the margin, or the limit it is held against */
     struct arm_counts stable, canary;
+    const char *against; /* the cohort that the canary is compared with, where the policy names a
+                            baseline: its or stable's; NULL = no baseline is named */
     double harm_log_e; /* ln of the e-value against "no harm"; fail at or above harm_log_limit */
     double harm_log_limit;
     double minimum_detectable_effect; /* same unit as effect, at the present sample sizes */

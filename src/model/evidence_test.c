@@ -21,6 +21,7 @@ static struct evidence fail_evidence(void)
                              .tolerate = 0.001,
                              .stable = {4000, 4},
                              .canary = {200, 8},
+                             .against = "v1-baseline",
                              .harm_log_e = 4.25,
                              .harm_log_limit = 3.9,
                              .minimum_detectable_effect = (double)NAN,
@@ -44,6 +45,7 @@ static void evidence_survives_its_json(void **state)
     assert_true(evidence_from_json(&arena, json, &back, NULL));
     assert_string_equal(back.check, e.check);
     assert_string_equal(back.would_change, "");
+    assert_string_equal(back.against, "v1-baseline");
     assert_int_equal(back.state, EVIDENCE_FAIL);
     assert_true(back.dispersion == 2.625 && back.learned_ms == 3600000);
     assert_true(isnan(back.minimum_detectable_effect) && isinf(back.low) && back.low < 0);

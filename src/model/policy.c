@@ -174,6 +174,8 @@ json_t *rollout_policy_to_json(struct arena *arena, const struct rollout_policy 
         array_add(steps, fields_to_json(step_fields, FIELDS_COUNT(step_fields), &p->steps[i]));
     if (p->warmup_ms > 0)
         object_set(json, "warmupMs", json_integer((json_int_t)p->warmup_ms));
+    if (p->baseline)
+        object_set(json, "baseline", json_string(p->baseline));
     object_set(json, "steps", steps);
     object_set(json, "evidence", checks_to_json(p->checks, p->n_checks));
     object_set(json, "traffic", traffic_to_json(&p->traffic));
@@ -250,6 +252,8 @@ struct rollout_policy *rollout_policy_from_json(struct arena *arena, const json_
     struct rollout_policy *p = ARENA_NEW(arena, struct rollout_policy);
     p->path = "";
     p->warmup_ms = json_get_i64(json, "warmupMs", 0);
+    const char *baseline = json_get_cstr(json, "baseline", NULL);
+    p->baseline = baseline ? arena_strdup(arena, baseline) : NULL;
     if (fields_from_json(rollout_fields, FIELDS_COUNT(rollout_fields), arena, json, "policy", p,
                          err) &&
         steps_from_json(arena, json, p, err) &&

@@ -84,6 +84,8 @@ struct rollout_policy {
     const char *service;
     enum automation automation;
     const char *cohort_label; /* "version" */
+    const char *baseline;     /* the label's value of stable's fresh instances beside the canary;
+                                 {{stable}} is replaced; NULL = there are none */
     struct traffic_spec traffic;
     const struct rollout_step *steps;
     size_t n_steps;

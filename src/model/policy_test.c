@@ -10,7 +10,8 @@
 
 static const char rollout_text[] =
     "{\"approvals\":{\"beforePct\":[100],\"need\":1,\"ttlMs\":3600000},\"automation\":\"full"
-    "\",\"bakeMs\":600000,\"bucketMs\":5000,\"budgetKeep\":0.1,\"budgetSlo\":\"payments-avail"
+    "\",\"bakeMs\":600000,\"baseline\":\"{{stable}}-baseline\",\"bucketMs\":5000,\"budgetKeep\":0."
+    "1,\"budgetSlo\":\"payments-avail"
     "ability\",\"cohortLabel\":\"version\",\"deadlineMs\":7200000,\"dispersion\":2,\"evidence"
     "\":[{\"above\":\"NaN\",\"againstStable\":true,\"below\":\"NaN\",\"critical\":true,\"name"
     "\":\"payments-availability\",\"query\":null,\"slo\":\"payments-availability\",\"tolerate"

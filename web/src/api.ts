@@ -45,6 +45,7 @@ export interface Evidence {
     unknownMs?: number;
     /** A threshold, whose error rate nobody knows. */
     uncontrolled?: boolean;
+    against?: string;
     minimumDetectableEffect: Num;
     freshMs: number;
     observedMs: number;
