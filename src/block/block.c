@@ -36,9 +36,18 @@ static void add_segment_size(void *arg, const char *name)
     buf_release(&path);
 }
 
+int64_t block_stones_bytes(const struct block *b)
+{
+    char *path = path_in(b, "tombstones");
+    int64_t size = file_size(path);
+    free(path);
+    return size;
+}
+
 static bool measure(struct block *b, struct err *err)
 {
     char *chunks = path_in(b, "chunks");
+    b->stones_bytes = block_stones_bytes(b);
     add_size(b, "meta.json");
     add_size(b, "index");
     add_size(b, "tombstones");

@@ -16,7 +16,8 @@
 struct block {
     char *path;
     struct block_meta meta;
-    uint64_t size_bytes; /* of its files */
+    uint64_t size_bytes;  /* of its files */
+    int64_t stones_bytes; /* of its tombstones; they are replaced as a whole */
     _Atomic uint32_t refs;
 
     pthread_mutex_t lock; /* guards opening; what it sets does not change afterwards */
@@ -32,6 +33,9 @@ struct block {
 struct block *block_new(const char *path, struct err *);
 struct block *block_ref(struct block *);
 void block_unref(struct block *);
+
+/* How large its tombstones are on disk by now; -1 when there are none. */
+int64_t block_stones_bytes(const struct block *);
 
 /* Map it if that has not been done. All below need it. */
 MUST_CHECK bool block_open(struct block *, struct err *);

@@ -161,6 +161,11 @@ static bool read_compaction(const json_t *compaction, struct block_meta *m, stru
     const json_t *parents = json_object_get(compaction, "parents");
     if (json_array_size(sources) > MAX_BLOCKS || json_array_size(parents) > MAX_BLOCKS)
         return err_set(err, ERR_CORRUPT, "more than %d sources or parents", MAX_BLOCKS);
+    const json_t *hints = json_object_get(compaction, "hints");
+    for (size_t i = 0; i < json_array_size(hints); i++) {
+        const char *hint = json_string_value(json_array_get(hints, i));
+        m->is_late = m->is_late || (hint && strcmp(hint, "from-out-of-order") == 0);
+    }
     int64_t level = json_get_i64(compaction, "level", 1);
     m->level = level > 0 && level < 100 ? (int)level : 1;
     for (size_t i = 0; i < json_array_size(sources); i++) {

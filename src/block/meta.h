@@ -30,6 +30,7 @@ struct block_meta {
     int64_t max_ms;
     uint64_t n_samples, n_series, n_chunks, n_tombstones;
     int level;            /* 1 = from the head */
+    bool is_late;         /* only of samples out of order (a hint of Prometheus's); read only */
     struct ulid *sources; /* the blocks of level 1 in it, itself if it is one; owned */
     size_t n_sources;
     struct block_parent *parents; /* what it was compacted from; owned */

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "block/file.h"
 #include "block/writer.h"
@@ -18,6 +19,7 @@ struct block_set {
     struct block **v;     /* by min_ms, then max_ms; each with a reference */
     size_t n, capacity;
     uint64_t corrupt;
+    struct map *refused; /* read-only: paths of what is damaged */
 };
 
 static int compare_blocks(const void *left, const void *right)
@@ -70,9 +72,10 @@ static void set_path_aside(struct block_set *s, const char *path, const struct e
     struct err err = ERR_INIT;
     s->corrupt++;
     buf_printf(&aside, "%s" CORRUPT_ENDING, path);
-    if (s->read_only)
+    if (s->read_only) {
+        (void)map_set(s->refused, str_from(path), s);
         log_error("store", "block damaged, not served folder=%s why=%s", path, why->message);
-    else if (block_rename(path, aside.p, &err) && file_sync_folder(s->folder, &err))
+    } else if (block_rename(path, aside.p, &err) && file_sync_folder(s->folder, &err))
         log_error("store", "block damaged, set aside folder=%s why=%s", aside.p, why->message);
     else
         log_error("store", "block damaged, not served why=%s; %s", why->message, err.message);
@@ -80,6 +83,15 @@ static void set_path_aside(struct block_set *s, const char *path, const struct e
 }
 
 /* --- Opening --- */
+
+static bool is_known(const struct block_set *s, const char *path)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (strcmp(s->v[i]->path, path) == 0)
+            return true;
+    }
+    return map_get(s->refused, str_from(path)) != NULL;
+}
 
 static void consider(void *arg, const char *name)
 {
@@ -92,10 +104,12 @@ static void consider(void *arg, const char *name)
     if (left_over && !s->read_only) {
         log_info("store", "an unfinished block is removed folder=%s", path.p);
         block_remove_folder(path.p);
-    } else if (ulid_is_valid(text) && file_is_folder(path.p)) {
+    } else if (ulid_is_valid(text) && file_is_folder(path.p) && !is_known(s, path.p)) {
         struct block *b = block_new(path.p, &err);
         if (b)
             insert(s, b);
+        else if (!file_is_folder(path.p)) /* deleted meanwhile */
+            buf_clear(&path);
         else if (err.code == ERR_CORRUPT)
             set_path_aside(s, path.p, &err);
         else
@@ -143,6 +157,7 @@ struct block_set *block_set_open(const char *folder, bool read_only, struct err 
     struct block_set *s = mem_zalloc(sizeof *s);
     s->folder = mem_strdup(folder);
     s->read_only = read_only;
+    s->refused = map_new();
     pthread_mutex_init(&s->lock, NULL);
     if (!file_list(folder, consider, s, err)) {
         block_set_close(s);
@@ -159,9 +174,34 @@ void block_set_close(struct block_set *s)
     for (size_t i = 0; i < s->n; i++)
         block_unref(s->v[i]);
     pthread_mutex_destroy(&s->lock);
+    map_free(s->refused);
     free(s->v);
     free(s->folder);
     free(s);
+}
+
+/* Those whose folder is gone, or not as it was when it was opened. */
+static void drop_changed(struct block_set *s)
+{
+    for (size_t i = 0; i < s->n;) {
+        struct block *b = s->v[i];
+        if (file_is_folder(b->path) && block_stones_bytes(b) == b->stones_bytes) {
+            i++;
+            continue;
+        }
+        (void)take_out(s, b);
+        block_unref(b);
+    }
+}
+
+bool block_set_refresh(struct block_set *s, struct err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    drop_changed(s);
+    bool done = file_list(s->folder, consider, s, err);
+    drop_replaced(s);
+    pthread_mutex_unlock(&s->lock);
+    return done;
 }
 
 /* --- Daily work --- */
@@ -235,7 +275,7 @@ void block_set_aside(struct block_set *s, struct block *b, const struct err *why
 
 void block_set_stats(struct block_set *s, struct block_set_stats *out)
 {
-    *out = (struct block_set_stats){0};
+    *out = (struct block_set_stats){.in_order_ms = INT64_MIN};
     pthread_mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n; i++) {
         const struct block *b = s->v[i];
@@ -244,6 +284,8 @@ void block_set_stats(struct block_set *s, struct block_set_stats *out)
             out->min_ms = b->meta.min_ms;
         if (i == 0 || b->meta.max_ms > out->max_ms)
             out->max_ms = b->meta.max_ms;
+        if (!b->meta.is_late && b->meta.max_ms > out->in_order_ms)
+            out->in_order_ms = b->meta.max_ms;
     }
     out->blocks = s->n;
     out->corrupt = s->corrupt;

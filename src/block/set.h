@@ -14,6 +14,10 @@ struct block_set;
 struct block_set *block_set_open(const char *folder, bool read_only, struct err *);
 void block_set_close(struct block_set *);
 
+/* Take in what whoever writes the folder has done since: blocks that came, went, or have deleted
+ * samples. Of a read-only set. */
+MUST_CHECK bool block_set_refresh(struct block_set *, struct err *);
+
 /* References to the blocks that may have samples in [mint_ms, maxt_ms], oldest first; give each
  * back with block_set_give_back. Arena memory. */
 struct block **block_set_take(struct block_set *, struct arena *, int64_t mint_ms, int64_t maxt_ms,
@@ -35,6 +39,7 @@ struct block_set_stats {
     uint64_t size_bytes;
     uint64_t corrupt;
     int64_t min_ms, max_ms; /* max is outside; both 0 without a block */
+    int64_t in_order_ms;    /* the max of those that are not late; INT64_MIN without one */
 };
 void block_set_stats(struct block_set *, struct block_set_stats *);
 

@@ -68,7 +68,7 @@ static const struct option_spec promote_options[] = {
 };
 
 static const struct option_spec query_options[] = {
-    {"data", 'd', "DIR", "read the blocks in this folder, Prometheus's or ours, without a server"},
+    {"data", 'd', "DIR", "read this data folder, a Prometheus's or ours, without a server"},
     {"at", 0, "TIME", "as of then, in seconds since 1970 or RFC 3339; default: now"},
     {"range", 0, "DURATION", "the values of this long until now, as a line of bars"},
     {"step", 0, "DURATION", "between values; default: the range in 60 parts, at least 1s"},

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "promql/promql.h"
-#include "store/store.h"
+#include "store/foreign.h"
 
 #include <math.h>
 
@@ -244,21 +244,21 @@ static void point_at_error(struct cli *cli, const char *query, const char *messa
     (void)fprintf(cli->err, "  %s\n  %*s^\n", text, (int)column - 1, "");
 }
 
-/* When, and what is asked: of a server, or of the blocks in a folder. */
+/* When, and what is asked: of a server, or of a data folder. */
 struct query {
     const char *text;
     struct range range;
     bool is_range;
-    struct store_blocks *blocks; /* NULL = a server */
+    struct store_folder *folder; /* NULL = a server */
+    int64_t newest_ms;           /* in the folder */
 };
 
-/* --at, else the end of the blocks, else now. */
+/* --at, else the newest time of the folder, else now. */
 static bool read_time(struct cli *cli, struct query *q, int64_t *at_ms)
 {
     const char *text = args_value(&cli->args, "at");
-    int64_t oldest_ms;
     double seconds;
-    *at_ms = clock_wall_ms();
+    *at_ms = q->folder ? q->newest_ms : clock_wall_ms();
     if (text) {
         if (clock_parse_rfc3339(str_from(text), at_ms))
             return true;
@@ -269,8 +269,6 @@ static bool read_time(struct cli *cli, struct query *q, int64_t *at_ms)
         misuse(cli, "--at is seconds since 1970 or like 2026-11-24T12:00:00Z, not '%s'", text);
         return false;
     }
-    if (q->blocks && store_blocks_range(q->blocks, &oldest_ms, at_ms) > 0)
-        *at_ms -= 1;
     return true;
 }
 
@@ -318,12 +316,12 @@ static const json_t *ask_server(struct cli *cli, const struct query *q, struct e
     return api_get(cli, arena, path, err);
 }
 
-static bool select_blocks(struct store_blocks *blocks, struct arena *arena, const struct matcher *m,
-                          size_t n_matchers, int64_t mint_ms, int64_t maxt_ms, bool first_only,
-                          struct promql_series **out, size_t *n, struct err *err)
+static bool select_in(struct store_folder *folder, struct arena *arena, const struct matcher *m,
+                      size_t n_matchers, int64_t mint_ms, int64_t maxt_ms, bool first_only,
+                      struct promql_series **out, size_t *n, struct err *err)
 {
     struct store_series_data *found;
-    if (!store_blocks_select(blocks, arena, m, n_matchers, mint_ms, maxt_ms, first_only, &found, n,
+    if (!store_folder_select(folder, arena, m, n_matchers, mint_ms, maxt_ms, first_only, &found, n,
                              err))
         return false;
     *out = ARENA_ARRAY(arena, struct promql_series, *n);
@@ -340,20 +338,20 @@ static bool select_all(void *self, struct arena *arena, const struct matcher *m,
                        int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
                        struct err *err)
 {
-    return select_blocks(self, arena, m, n_matchers, mint_ms, maxt_ms, false, out, n, err);
+    return select_in(self, arena, m, n_matchers, mint_ms, maxt_ms, false, out, n, err);
 }
 
 static bool select_first(void *self, struct arena *arena, const struct matcher *m,
                          size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                          struct promql_series **out, size_t *n, struct err *err)
 {
-    return select_blocks(self, arena, m, n_matchers, mint_ms, maxt_ms, true, out, n, err);
+    return select_in(self, arena, m, n_matchers, mint_ms, maxt_ms, true, out, n, err);
 }
 
 /* The answer as a server would give it. */
-static const json_t *ask_blocks(struct cli *cli, const struct query *q, struct err *err)
+static const json_t *ask_folder(struct cli *cli, const struct query *q, struct err *err)
 {
-    struct promql_source source = {q->blocks, select_all, select_first};
+    struct promql_source source = {q->folder, select_all, select_first};
     struct promql_options options = {0};
     struct promql_result result;
     struct json_writer w;
@@ -381,30 +379,31 @@ static const json_t *ask_blocks(struct cli *cli, const struct query *q, struct e
     return answer;
 }
 
-static bool open_blocks(struct cli *cli, struct query *q, struct err *err)
+static bool open_folder(struct cli *cli, struct query *q, struct err *err)
 {
-    const char *folder = args_value(&cli->args, "data");
-    int64_t min_ms, max_ms;
-    if (!folder)
+    const char *path = args_value(&cli->args, "data");
+    int64_t oldest_ms;
+    bool any;
+    if (!path)
         return true;
-    q->blocks = store_blocks_open(folder, err);
-    if (!q->blocks)
+    q->folder = store_folder_open(path, 0, err);
+    if (!q->folder || !store_folder_range(q->folder, &any, &oldest_ms, &q->newest_ms, err))
         return false;
-    return store_blocks_range(q->blocks, &min_ms, &max_ms) > 0 ||
-           err_set(err, ERR_NOT_FOUND,
-                   "there are no blocks in '%s': --data names a data folder of Prometheus or cQED, "
-                   "which has some after two to three hours",
-                   folder);
+    q->newest_ms--;
+    return any || err_set(err, ERR_NOT_FOUND,
+                          "there are no samples in '%s'; of a cQED's folder only the blocks are "
+                          "read, which come after two to three hours",
+                          path);
 }
 
 static int answer_query(struct cli *cli, struct query *q)
 {
     struct err err = ERR_INIT;
-    if (!open_blocks(cli, q, &err))
+    if (!open_folder(cli, q, &err))
         return fail_with(cli, &err);
     if (!read_range(cli, q))
         return EXIT_USAGE;
-    const json_t *answer = q->blocks ? ask_blocks(cli, q, &err) : ask_server(cli, q, &err);
+    const json_t *answer = q->folder ? ask_folder(cli, q, &err) : ask_server(cli, q, &err);
     if (!answer) {
         int code = fail_with(cli, &err);
         point_at_error(cli, q->text, err.message);
@@ -421,6 +420,6 @@ int run_query(struct cli *cli)
 {
     struct query q = {.text = cli->args.words[0]};
     int code = answer_query(cli, &q);
-    store_blocks_close(q.blocks);
+    store_folder_close(q.folder);
     return code;
 }

@@ -1,5 +1,6 @@
 /* The store's queries: what the head has, and what the blocks have, as one. The head is asked
  * first: samples move from it to the blocks, and are in both for a while. */
+#include "store/block_select.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "block/walk.h"
@@ -7,19 +8,9 @@
 
 #include <stdlib.h>
 
-#define DEFAULT_MAX_SAMPLES UINT64_C(50000000)
-
-struct question {
-    const struct matcher *matchers;
-    size_t n_matchers;
-    int64_t mint_ms, maxt_ms;
-    uint64_t max_samples;
-    bool first_only;
-};
-
 /* One query over head and blocks. */
 struct merge {
-    const struct question *q;
+    const struct block_question *q;
     struct arena *arena; /* of the answer */
     const struct store_series_data *head;
     size_t n_head, i_head;
@@ -48,17 +39,9 @@ static bool least_labels(const struct merge *m, struct labels *out, bool *in_hea
     return any;
 }
 
-static uint64_t cost_of(const struct points *p)
-{
-    uint64_t cost = p->n;
-    for (size_t i = 0; i < p->n_histograms; i++)
-        cost += histogram_cost(p->histograms[i].h);
-    return cost;
-}
-
 static bool check_cost(const struct merge *m, struct err *err)
 {
-    if (m->points.n > m->left || (m->points.n_histograms > 0 && cost_of(&m->points) > m->left))
+    if (m->points.n > m->left || (m->points.n_histograms > 0 && points_cost(&m->points) > m->left))
         return err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
                        (unsigned long long)m->q->max_samples);
     return true;
@@ -66,7 +49,7 @@ static bool check_cost(const struct merge *m, struct err *err)
 
 static bool read_walk(struct merge *m, struct block_walk *w, struct err *err)
 {
-    const struct question *q = m->q;
+    const struct block_question *q = m->q;
     uint32_t ref = block_walk_ref(w);
     m->culprit = w->block;
     bool done =
@@ -99,7 +82,7 @@ static void keep_first(struct points *p)
 static void give(struct merge *m, struct labels labels)
 {
     const struct points *p = &m->points;
-    m->left -= cost_of(p) < m->left ? cost_of(p) : m->left;
+    m->left -= points_cost(p) < m->left ? points_cost(p) : m->left;
     m->out = arena_grow(m->arena, m->out, m->n, &m->capacity, sizeof *m->out);
     m->out[m->n++] = (struct store_series_data){
         .labels = labels,
@@ -172,9 +155,9 @@ static void merge_release(struct merge *m)
 }
 
 /* Once; *damaged: a block was, it has been set aside, and the question may be asked again. */
-static bool ask_blocks(struct block_set *blocks, const struct question *q, struct arena *arena,
-                       const struct store_series_data *head, size_t n_head,
-                       struct store_series_data **out, size_t *n, bool *damaged, struct err *err)
+static bool ask_once(struct block_set *blocks, const struct block_question *q, struct arena *arena,
+                     const struct store_series_data *head, size_t n_head,
+                     struct store_series_data **out, size_t *n, bool *damaged, struct err *err)
 {
     struct merge m = {.q = q, .arena = arena, .head = head, .n_head = n_head};
     struct err why = ERR_INIT;
@@ -195,8 +178,19 @@ static bool ask_blocks(struct block_set *blocks, const struct question *q, struc
     return done;
 }
 
+bool block_ask(struct block_set *blocks, const struct block_question *q, struct arena *arena,
+               const struct store_series_data *head, size_t n_head, struct store_series_data **out,
+               size_t *n, struct err *err)
+{
+    bool done, damaged;
+    do
+        done = ask_once(blocks, q, arena, head, n_head, out, n, &damaged, err);
+    while (damaged);
+    return done;
+}
+
 /* What is deleted of the head. */
-static void erase(struct store *s, const struct question *q, struct arena *arena,
+static void erase(struct store *s, const struct block_question *q, struct arena *arena,
                   struct store_series_data *v, size_t *n)
 {
     struct points p = {.arena = arena};
@@ -229,13 +223,12 @@ static int64_t head_from(struct store *s, int64_t mint_ms)
     return mint_ms < horizon_ms ? horizon_ms : mint_ms;
 }
 
-static bool ask(struct store *s, const struct question *q, struct arena *arena,
+static bool ask(struct store *s, const struct block_question *q, struct arena *arena,
                 struct store_series_data **out, size_t *n, struct err *err)
 {
     struct store_series_data *head;
     size_t n_head;
     int64_t from_ms = head_from(s, q->mint_ms);
-    bool damaged;
     bool done = q->first_only && block_erased_is_empty(s->erased)
                     ? head_select_first(s, arena, q->matchers, q->n_matchers, from_ms, q->maxt_ms,
                                         &head, &n_head, err)
@@ -245,21 +238,18 @@ static bool ask(struct store *s, const struct question *q, struct arena *arena,
         return false;
     if (!block_erased_is_empty(s->erased))
         erase(s, q, arena, head, &n_head);
-    do
-        done = ask_blocks(s->blocks, q, arena, head, n_head, out, n, &damaged, err);
-    while (damaged);
-    return done;
+    return block_ask(s->blocks, q, arena, head, n_head, out, n, err);
 }
 
 bool store_select(struct store *s, struct arena *arena, const struct matcher *m, size_t n_matchers,
                   int64_t mint_ms, int64_t maxt_ms, uint64_t max_samples,
                   struct store_series_data **out, size_t *n, struct err *err)
 {
-    struct question q = {.matchers = m,
-                         .n_matchers = n_matchers,
-                         .mint_ms = mint_ms,
-                         .maxt_ms = maxt_ms,
-                         .max_samples = max_samples ? max_samples : DEFAULT_MAX_SAMPLES};
+    struct block_question q = {.matchers = m,
+                               .n_matchers = n_matchers,
+                               .mint_ms = mint_ms,
+                               .maxt_ms = maxt_ms,
+                               .max_samples = max_samples ? max_samples : BLOCK_MAX_SAMPLES};
     return ask(s, &q, arena, out, n, err);
 }
 
@@ -267,69 +257,13 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
                         size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
                         struct store_series_data **out, size_t *n, struct err *err)
 {
-    struct question q = {.matchers = m,
-                         .n_matchers = n_matchers,
-                         .mint_ms = mint_ms,
-                         .maxt_ms = maxt_ms,
-                         .max_samples = DEFAULT_MAX_SAMPLES,
-                         .first_only = true};
+    struct block_question q = {.matchers = m,
+                               .n_matchers = n_matchers,
+                               .mint_ms = mint_ms,
+                               .maxt_ms = maxt_ms,
+                               .max_samples = BLOCK_MAX_SAMPLES,
+                               .first_only = true};
     return ask(s, &q, arena, out, n, err);
-}
-
-/* --- Blocks alone, read-only --- */
-
-struct store_blocks {
-    struct block_set *set;
-};
-
-struct store_blocks *store_blocks_open(const char *folder, struct err *err)
-{
-    struct block_set *set = block_set_open(folder, true, err);
-    if (!set)
-        return NULL;
-    struct store_blocks *b = mem_zalloc(sizeof *b);
-    b->set = set;
-    return b;
-}
-
-void store_blocks_close(struct store_blocks *b)
-{
-    if (!b)
-        return;
-    block_set_close(b->set);
-    free(b);
-}
-
-size_t store_blocks_range(struct store_blocks *b, int64_t *min_ms, int64_t *max_ms)
-{
-    struct block_set_stats stats;
-    block_set_stats(b->set, &stats);
-    *min_ms = stats.min_ms;
-    *max_ms = stats.max_ms;
-    return stats.blocks;
-}
-
-bool store_blocks_select(struct store_blocks *b, struct arena *arena, const struct matcher *m,
-                         size_t n_matchers, int64_t mint_ms, int64_t maxt_ms, bool first_only,
-                         struct store_series_data **out, size_t *n, struct err *err)
-{
-    struct question q = {.matchers = m,
-                         .n_matchers = n_matchers,
-                         .mint_ms = mint_ms,
-                         .maxt_ms = maxt_ms,
-                         .max_samples = DEFAULT_MAX_SAMPLES,
-                         .first_only = first_only};
-    bool done, damaged, selects = false;
-    for (size_t i = 0; i < n_matchers; i++)
-        selects = selects || !matcher_matches(&m[i], STR(""));
-    if (!selects)
-        return err_set(err, ERR_BAD_INPUT,
-                       "a selector needs at least one matcher that does not "
-                       "match the empty value");
-    do
-        done = ask_blocks(b->set, &q, arena, NULL, 0, out, n, &damaged, err);
-    while (damaged);
-    return done;
 }
 
 /* --- Labels, of all times --- */

@@ -1,6 +1,7 @@
 #include "store/rest.h"
 
 #include "base/mem.h"
+#include "block/chunk.h"
 
 #include <stdlib.h>
 
@@ -75,6 +76,14 @@ int64_t rest_oldest(const struct series_rest *r)
 uint64_t histogram_cost(const struct histogram *h)
 {
     return 1 + (uint64_t)h->positive.n_buckets + h->negative.n_buckets;
+}
+
+uint64_t points_cost(const struct points *p)
+{
+    uint64_t cost = p->n;
+    for (size_t i = 0; i < p->n_histograms; i++)
+        cost += histogram_cost(p->histograms[i].h);
+    return cost;
 }
 
 /* A read under way. */

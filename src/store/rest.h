@@ -35,5 +35,7 @@ void rest_read(const struct series_rest *, struct arena *, int64_t mint_ms, int6
 
 /* What a query pays for it. */
 uint64_t histogram_cost(const struct histogram *);
+struct points;
+uint64_t points_cost(const struct points *);
 
 #endif

@@ -287,21 +287,6 @@ struct store_cardinality {
 };
 void store_cardinality(struct store *, struct arena *, size_t most, struct store_cardinality *);
 
-/* The blocks of a folder, a Prometheus's or ours, to be read beside whoever has it open: nothing is
- * written or locked, and what is deleted meanwhile stays until the end. Logs and heads are not
- * read. Damaged blocks are logged and passed over. */
-struct store_blocks;
-
-struct store_blocks *store_blocks_open(const char *folder, struct err *);
-void store_blocks_close(struct store_blocks *);
-/* How many, and what time they cover: [min, max). */
-size_t store_blocks_range(struct store_blocks *, int64_t *min_ms, int64_t *max_ms);
-/* As store_select, or store_select_first. */
-MUST_CHECK bool store_blocks_select(struct store_blocks *, struct arena *, const struct matcher *,
-                                    size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                                    bool first_only, struct store_series_data **out, size_t *n,
-                                    struct err *);
-
 struct store_stats {
     uint64_t series;
     uint64_t samples_appended;

@@ -11,6 +11,7 @@ import { after, before, test } from 'node:test'
 import { Cqed } from '../../demo/lib/cqed.mjs'
 import { freePorts, Programs } from '../../demo/lib/programs.mjs'
 import { binary } from '../e2e/setup.mjs'
+import { histogram, push, sample, series } from './remote_write.mjs'
 
 const folder = join(dirname(binary), 'e2e', 'blocks')
 const HOUR = 3600_000, STEP = 60_000, HOURS = 9
@@ -38,48 +39,6 @@ after(async () => {
   await programs.endAll()
   assertSound()
 })
-
-// --- Remote write 1.0 by hand: protobuf, and snappy's block format of literals only ---
-
-const varint = n => {
-  const out = []
-  for (; n >= 128; n = Math.floor(n / 128)) out.push((n % 128) + 128)
-  return [...out, n]
-}
-const zigzag = n => varint(n < 0 ? -2 * n - 1 : 2 * n)
-const bytes = (field, content) => Buffer.concat([Buffer.from([...varint(field * 8 + 2), ...varint(content.length)]), content])
-const double = (field, v) => {
-  const b = Buffer.alloc(8)
-  b.writeDoubleLE(v)
-  return Buffer.concat([Buffer.from(varint(field * 8 + 1)), b])
-}
-const number = (field, n) => Buffer.from([...varint(field * 8), ...varint(n)])
-const signed = (field, n) => Buffer.from([...varint(field * 8), ...zigzag(n)])
-const text = (field, s) => bytes(field, Buffer.from(s))
-const doubles = (field, v) => bytes(field, Buffer.concat(v.map(x => double(0, x).subarray(1))))
-
-const sample = (atMs, v) => bytes(2, Buffer.concat([double(1, v), number(2, atMs)]))
-/** A native histogram of float counts, schema 2: the buckets 0, 1 and 3. */
-const histogram = (atMs, n) => bytes(4, Buffer.concat([double(2, 7 * n), double(3, 12.5 * n), signed(4, 2), double(5, 2 ** -128),
-  double(7, n), bytes(11, Buffer.concat([signed(1, 0), number(2, 2)])), bytes(11, Buffer.concat([signed(1, 1), number(2, 1)])),
-  doubles(13, [n, 2 * n, 3 * n]), number(15, atMs)]))
-const series = (labels, points) => bytes(1, Buffer.concat([
-  ...Object.entries(labels).sort().map(([name, value]) => bytes(1, Buffer.concat([text(1, name), text(2, value)]))), ...points]))
-
-function snappy(content) {
-  const parts = [Buffer.from(varint(content.length))]
-  for (let at = 0; at < content.length; at += 60_000) {
-    const part = content.subarray(at, at + 60_000)
-    parts.push(Buffer.from([61 << 2, (part.length - 1) % 256, (part.length - 1) >> 8]), part)
-  }
-  return Buffer.concat(parts)
-}
-
-async function push(request) {
-  const response = await fetch(`${cqed.url}/api/v1/write`, {
-    method: 'POST', headers: { 'Content-Type': 'application/x-protobuf', 'Content-Encoding': 'snappy' }, body: snappy(request) })
-  assert.equal(response.status, 204, await response.text())
-}
 
 /** Counters that reset, noise, integers and awkward numbers, a series that ends, and native histograms. */
 function hour(h) {
@@ -138,7 +97,7 @@ const blocks = path => readdirSync(path).filter(name => /^[0-9A-Z]{26}$/.test(na
 
 test('promtool and Prometheus read what cQED kept', { timeout: 60_000 }, async () => {
   await cqed.start()
-  for (let h = 0; h < HOURS; h++) await push(hour(h))
+  for (let h = 0; h < HOURS; h++) await push(cqed.url, hour(h))
   await cqed.stop()
   await cqed.start() // blocks are written as soon as it is up
   await programs.until('there are blocks', async () => (await metric('cqed_store_blocks')) > 0, { part: cqed.program })
