@@ -74,6 +74,19 @@ struct store_batch *store_batch_begin(struct store *store, int64_t now_ms)
     return &the_batch;
 }
 
+uint64_t store_batch_epoch(const struct store_batch *batch)
+{
+    (void)batch;
+    return 1;
+}
+
+bool store_batch_knows(const struct store_batch *batch, uint64_t ref, uint64_t since_epoch)
+{
+    (void)batch;
+    (void)since_epoch;
+    return ref > 0;
+}
+
 uint64_t store_series(struct store_batch *batch, struct labels labels, bool *is_new)
 {
     (void)batch;

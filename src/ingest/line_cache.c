@@ -83,6 +83,21 @@ struct cached_line *line_cache_add(struct line_cache *c, enum cached_kind kind, 
     return l;
 }
 
+bool line_cache_forget(struct line_cache *c, bool (*is_gone)(const void *arg, uint64_t ref),
+                       const void *arg)
+{
+    uint32_t n = 0, before = c->n;
+    for (uint32_t i = 0; i < before; i++) {
+        if (c->lines[i].ref == 0 || !is_gone(arg, c->lines[i].ref))
+            c->lines[n++] = c->lines[i];
+    }
+    c->n = c->n_before = n;
+    c->next = 0;
+    if (n < before)
+        rebuild_slots(c, c->n_slots);
+    return n < before;
+}
+
 static int compare_places(const void *left, const void *right)
 {
     const struct cached_line *a = left, *b = right;
@@ -106,6 +121,7 @@ void line_cache_keep(struct line_cache *c)
         resize(c, c->capacity / 4);
     else if (changed)
         rebuild_slots(c, c->n_slots);
+    c->n_before = n;
 }
 
 void line_cache_undo(struct line_cache *c)

@@ -58,6 +58,10 @@ struct cached_line *line_cache_find(struct line_cache *, bool comment, struct st
 /* New; valid until the next one is added. */
 struct cached_line *line_cache_add(struct line_cache *, enum cached_kind, struct str bytes);
 
+/* Forget the series that are gone, between scrapes; whether there were any. */
+bool line_cache_forget(struct line_cache *, bool (*is_gone)(const void *arg, uint64_t ref),
+                       const void *arg);
+
 /* The scrape was good: lines it did not have are forgotten. It was not: its new lines are. */
 void line_cache_keep(struct line_cache *);
 void line_cache_undo(struct line_cache *);

@@ -56,32 +56,50 @@ static void latest_key(struct otlp_intake *r, const struct otlp_point *p)
     otlp_key_attributes(r, &p->attributes);
 }
 
-static struct otlp_stream *find_stream(struct otlp_intake *r, uint64_t *hash)
+static struct otlp_stream *find_stream(struct otlp_intake *r)
 {
     uint32_t id;
-    *hash = key_cache_hash(r->cache, buf_str(&r->key));
-    return key_cache_find(r->cache, buf_str(&r->key), *hash, &id);
+    return key_cache_find(r->cache, buf_str(&r->key), key_cache_hash(r->cache, buf_str(&r->key)),
+                          &id);
 }
 
-/* Into the cache, or the request's own memory when that is full. */
+static void lead_to(struct otlp_intake *r, struct otlp_stream *s)
+{
+    key_cache_alias(r->cache, buf_str(&r->key), key_cache_hash(r->cache, buf_str(&r->key)), s);
+}
+
+/* Whether all its series are still there, now that they may have left. */
+static bool is_known(const struct otlp_intake *r, struct otlp_stream *s)
+{
+    uint64_t epoch = store_batch_epoch(r->batch);
+    for (size_t i = 0; s->epoch < epoch && i < s->n; i++) {
+        if (!store_batch_knows(r->batch, s->refs[i], s->epoch))
+            return false;
+    }
+    s->epoch = s->epoch < epoch ? epoch : s->epoch;
+    return true;
+}
+
+/* Into the cache, or the request's own memory when that is full; in the place of one that is gone,
+ * which other requests may still be reading. */
 static struct otlp_stream *make_stream(struct otlp_intake *r, const struct otlp_point *p,
-                                       uint64_t hash, const char **refused)
+                                       const char **refused)
 {
     size_t n = otlp_n_components(r->family, p);
     size_t size_bytes = sizeof(struct otlp_stream) + n * sizeof(uint64_t);
     struct otlp_stream *made = arena_zalloc(&r->arena, size_bytes);
-    uint32_t id;
     made->n = n;
+    made->epoch = store_batch_epoch(r->batch);
     if ((*refused = make_series(r, p, made)) != NULL)
         return NULL;
     if (key_cache_is_full(r->cache))
         return made;
-    struct otlp_stream *kept = key_cache_add(r->cache, buf_str(&r->key), hash, size_bytes, &id);
-    memcpy(kept, made, size_bytes);
+    struct otlp_stream *kept = arena_memdup(key_cache_arena(r->cache), made, size_bytes);
+    stream_key(r, p);
+    lead_to(r, kept);
     if (n > 1) {
         latest_key(r, p);
-        hash = key_cache_hash(r->cache, buf_str(&r->key));
-        key_cache_alias(r->cache, buf_str(&r->key), hash, kept);
+        lead_to(r, kept);
     }
     return kept;
 }
@@ -89,19 +107,19 @@ static struct otlp_stream *make_stream(struct otlp_intake *r, const struct otlp_
 static const struct otlp_stream *stream_of(struct otlp_intake *r, const struct otlp_point *p,
                                            const char **refused)
 {
-    uint64_t hash;
     struct otlp_stream *s = NULL;
     key_cache_lock(r->cache);
     if ((p->flags & OTLP_NO_RECORDED_VALUE) && p->n_bounds == 0) {
         latest_key(r, p);
-        s = find_stream(r, &hash);
+        s = find_stream(r);
+        s = s && is_known(r, s) ? s : NULL;
     }
     if (!s) {
         stream_key(r, p);
-        s = find_stream(r, &hash);
+        s = find_stream(r);
     }
-    if (!s)
-        s = make_stream(r, p, hash, refused);
+    if (!s || !is_known(r, s))
+        s = make_stream(r, p, refused);
     key_cache_unlock(r->cache);
     return s;
 }

@@ -108,11 +108,27 @@ static void end_resource(struct otlp_intake *r)
             arena_grow(&r->arena, r->heard, r->n_heard, &r->heard_capacity, sizeof *r->heard);
         r->heard[r->n_heard++] = (struct otlp_heard){resource, t_ms};
     }
-    if (!resource || resource->info_ref == 0 || t_ms == 0)
+    if (!resource || r->info_ref == 0 || t_ms == 0)
         return;
-    if (store_batch_newest(r->batch, resource->info_ref, &newest) && newest.t_ms >= t_ms)
+    if (store_batch_newest(r->batch, r->info_ref, &newest) && newest.t_ms >= t_ms)
         return;
-    (void)store_batch_add(r->batch, resource->info_ref, t_ms, 1, STORE_ORIGIN_UNKNOWN);
+    (void)store_batch_add(r->batch, r->info_ref, t_ms, 1, STORE_ORIGIN_UNKNOWN);
+}
+
+/* target_info may have left; its labels are not kept. */
+static void renew_info(struct otlp_intake *r, const struct otlp_attributes *attributes,
+                       struct otlp_resource *out)
+{
+    struct otlp_resource found = {.info_ref = 0};
+    struct labels target_info = {0};
+    if (out->refused || out->info_ref == 0 || store_batch_epoch(r->batch) <= out->epoch)
+        return;
+    if (!store_batch_knows(r->batch, out->info_ref, out->epoch)) {
+        arena_clear(&r->labels);
+        (void)otlp_resource_labels(&r->labels, attributes, &found, &target_info);
+        out->info_ref = store_series(r->batch, target_info, NULL);
+    }
+    out->epoch = store_batch_epoch(r->batch);
 }
 
 static const char *fill_resource(struct otlp_intake *r, const struct otlp_attributes *attributes,
@@ -127,6 +143,7 @@ static const char *fill_resource(struct otlp_intake *r, const struct otlp_attrib
     out->identity = labels_copy(key_cache_arena(r->cache), found.identity);
     out->version = arena_str(key_cache_arena(r->cache), found.version);
     out->info_ref = target_info.n > 0 ? store_series(r->batch, target_info, NULL) : 0;
+    out->epoch = store_batch_epoch(r->batch);
     return NULL;
 }
 
@@ -141,6 +158,9 @@ void otlp_intake_resource(struct otlp_intake *r, const struct otlp_attributes *a
     r->resource = entry(r, sizeof *r->resource, &r->resource_id, &made);
     if (made)
         r->resource->refused = fill_resource(r, attributes, r->resource);
+    else if (r->resource)
+        renew_info(r, attributes, r->resource);
+    r->info_ref = r->resource ? r->resource->info_ref : 0;
     key_cache_unlock(r->cache);
     r->scope = NULL;
 }

@@ -42,7 +42,9 @@ struct otlp_resource {
     const char *refused;    /* NULL = fine */
     struct labels identity; /* job, instance: what there is of them */
     struct str version;     /* empty when the resource does not say */
-    uint64_t info_ref;      /* target_info's series; 0 = none */
+    /* target_info's series, 0 = none, and the store's epoch from which on it is good: both guarded
+     * by the cache's lock. */
+    uint64_t info_ref, epoch;
 };
 
 struct otlp_scope_labels {
@@ -64,6 +66,7 @@ struct otlp_family {
 };
 
 struct otlp_stream {
+    uint64_t epoch; /* of the store, from which on refs are good; guarded by the cache's lock */
     size_t n;
     uint64_t refs[];
 };
@@ -121,6 +124,7 @@ struct otlp_intake {
     struct otlp_scope_labels *scope;
     struct otlp_family *family;
     uint32_t resource_id, scope_id, family_id;
+    uint64_t info_ref; /* the resource's, as this batch knows it */
     int64_t resource_newest_ms;
     int64_t family_newest_ms; /* in this request */
     int64_t absent_ms;        /* a series that is new was not there at this time; 0 = unknown */

@@ -77,7 +77,7 @@ static void begin(struct rw_intake *r, struct remote_write *rw, int64_t now_ms,
     r->reader.arena = &r->arena;
     r->batch = store_batch_begin(rw->store, now_ms);
     (void)pthread_mutex_lock(&rw->swap_lock);
-    r->cache = series_cache_take(&rw->cache);
+    r->cache = series_cache_take(&rw->cache, r->batch);
     (void)pthread_mutex_unlock(&rw->swap_lock);
 }
 

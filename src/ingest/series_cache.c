@@ -33,6 +33,7 @@ struct block {
 
 struct series_cache {
     struct store *store;
+    uint64_t epoch; /* of the store, from which on its references are good */
     _Atomic unsigned references;
     uint64_t key[HASH_WORDS + 2]; /* the second lane begins two words on */
     uint64_t fold[6];
@@ -75,17 +76,6 @@ void series_cache_unref(struct series_cache *c)
     free(c->slots);
     (void)pthread_mutex_destroy(&c->lock);
     free(c);
-}
-
-struct series_cache *series_cache_take(struct series_cache **cache)
-{
-    if (atomic_load(&(*cache)->n) == SERIES_CACHE_MAX) {
-        struct series_cache *fresh = series_cache_new((*cache)->store);
-        series_cache_unref(*cache);
-        *cache = fresh;
-    }
-    atomic_fetch_add(&(*cache)->references, 1);
-    return *cache;
 }
 
 /* --- The hash --- */
@@ -240,6 +230,60 @@ uint32_t series_cache_add(struct series_cache *c, uint32_t last, const struct se
     if (i != SERIES_CACHE_NONE && last != SERIES_CACHE_NONE && i != last + 1)
         atomic_store_explicit(&entry_of(c, last)->after, i, memory_order_relaxed);
     return i;
+}
+
+/* --- Another one in its place --- */
+
+static void copy_living(struct series_cache *to, const struct series_cache *from, uint32_t n,
+                        const struct store_batch *b, uint32_t *places)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct entry *e = entry_of(from, i);
+        struct series_hash h = {e->high, e->low};
+        places[i] = SERIES_CACHE_NONE;
+        if (!store_batch_knows(b, e->ref, from->epoch))
+            continue;
+        places[i] = append(to, &h, e->ref);
+        atomic_store(&entry_of(to, places[i])->said, atomic_load(&e->said));
+    }
+}
+
+/* A new one, since requests that began before may still add to the old one what is about to leave.
+ */
+static struct series_cache *copy(struct series_cache *from, const struct store_batch *b)
+{
+    struct series_cache *to = series_cache_new(from->store);
+    memcpy(to->key, from->key, sizeof to->key);
+    memcpy(to->fold, from->fold, sizeof to->fold);
+    to->epoch = store_batch_epoch(b);
+    (void)pthread_mutex_lock(&from->lock);
+    uint32_t n = atomic_load(&from->n);
+    uint32_t *places = mem_array((size_t)n + 1, sizeof *places);
+    copy_living(to, from, n, b, places);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t after = atomic_load(&entry_of(from, i)->after);
+        if (places[i] != SERIES_CACHE_NONE && after != 0 && places[after] != SERIES_CACHE_NONE)
+            atomic_store(&entry_of(to, places[i])->after, places[after]);
+    }
+    (void)pthread_mutex_unlock(&from->lock);
+    free(places);
+    return to;
+}
+
+struct series_cache *series_cache_take(struct series_cache **cache, const struct store_batch *b)
+{
+    struct series_cache *fresh = NULL;
+    if (atomic_load(&(*cache)->n) == SERIES_CACHE_MAX)
+        fresh = series_cache_new((*cache)->store);
+    else if (store_batch_epoch(b) > (*cache)->epoch)
+        fresh = copy(*cache, b);
+    if (fresh) {
+        fresh->epoch = store_batch_epoch(b);
+        series_cache_unref(*cache);
+        *cache = fresh;
+    }
+    atomic_fetch_add(&(*cache)->references, 1);
+    return *cache;
 }
 
 uint64_t series_cache_ref(const struct series_cache *c, uint32_t entry)

@@ -23,11 +23,13 @@
 
 struct series_cache;
 struct store;
+struct store_batch;
 
 struct series_cache *series_cache_new(struct store *); /* NULL: nothing is prefetched */
 void series_cache_unref(struct series_cache *);
-/* A reference to *cache, which a full one leaves to an empty one. The caller guards *cache. */
-struct series_cache *series_cache_take(struct series_cache **cache);
+/* A reference to *cache for this batch. A full one leaves its place to an empty one, and one of an
+ * older epoch (store.h) to one without the series that are gone. The caller guards *cache. */
+struct series_cache *series_cache_take(struct series_cache **cache, const struct store_batch *);
 
 struct series_hash {
     uint64_t high;

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "ingest/testing.h"
+
 static struct series_hash hash_of_number(const struct series_cache *c, unsigned i)
 {
     char text[32];
@@ -95,6 +97,9 @@ static void what_was_said_is_news_once(void **state)
 static void a_full_one_is_left_for_an_empty_one(void **state)
 {
     (void)state;
+    struct test_store store = {0};
+    test_store_open(&store, 0);
+    struct store_batch *b = store_batch_begin(store.store, 1);
     struct series_cache *c = series_cache_new(NULL), *old = c;
     for (uint32_t i = 0; i < SERIES_CACHE_MAX; i++) {
         struct series_hash h = {i * UINT64_C(0x9e3779b97f4a7c15), i};
@@ -102,12 +107,77 @@ static void a_full_one_is_left_for_an_empty_one(void **state)
     }
     struct series_hash more = {1, 1};
     assert_int_equal(series_cache_add(c, SERIES_CACHE_NONE, &more, 1), SERIES_CACHE_NONE);
-    struct series_cache *taken = series_cache_take(&c);
+    struct series_cache *taken = series_cache_take(&c, b);
     assert_ptr_not_equal(taken, old);
     assert_ptr_equal(taken, c);
     assert_int_equal(series_cache_add(taken, SERIES_CACHE_NONE, &more, 1), 0);
     series_cache_unref(taken);
     series_cache_unref(c);
+    store_batch_cancel(b);
+    test_store_close(&store);
+}
+
+#define N 100
+
+static uint64_t series_named(struct store_batch *b, unsigned i)
+{
+    char text[16];
+    (void)snprintf(text, sizeof text, "s%u", i);
+    struct label name = {STR(LABEL_NAME), str_from(text)};
+    return store_series(b, (struct labels){1, &name}, NULL);
+}
+
+/* The odd ones end, the even ones go on for a day. */
+static void fill(struct test_store *s, struct series_cache *c, uint64_t refs[N])
+{
+    struct err err = ERR_INIT;
+    const int64_t day_ms = INT64_C(86400000);
+    uint32_t last = SERIES_CACHE_NONE;
+    struct store_batch *b = store_batch_begin(s->store, day_ms);
+    for (unsigned i = 0; i < N; i++) {
+        struct series_hash h = hash_of_number(c, i);
+        refs[i] = series_named(b, i);
+        assert_int_equal(store_batch_add(b, refs[i], 1, 1, STORE_ORIGIN_UNKNOWN), STORE_OK);
+        if (i % 2 == 0)
+            assert_int_equal(store_batch_add(b, refs[i], day_ms, 1, STORE_ORIGIN_UNKNOWN),
+                             STORE_OK);
+        last = series_cache_add(c, last, &h, refs[i]);
+    }
+    assert_true(store_batch_commit(b, &err));
+    assert_true(store_maintain(s->store, &err));
+}
+
+static void series_that_left_are_not_in_the_next_one(void **state)
+{
+    (void)state;
+    struct test_store s = {0};
+    uint64_t refs[N];
+    uint32_t last = SERIES_CACHE_NONE;
+    test_store_open(&s, 0);
+    struct series_cache *c = series_cache_new(s.store);
+    struct store_batch *b = store_batch_begin(s.store, 1);
+    series_cache_unref(series_cache_take(&c, b)); /* of the present epoch */
+    store_batch_cancel(b);
+    fill(&s, c, refs);
+    struct series_cache *old = c;
+    b = store_batch_begin(s.store, 1);
+    struct series_cache *taken = series_cache_take(&c, b);
+    assert_ptr_not_equal(taken, old);
+    for (unsigned i = 0; i < N; i++) {
+        struct series_hash h = hash_of_number(taken, i);
+        uint32_t entry = series_cache_find(taken, last, &h);
+        assert_int_equal(entry, i % 2 ? SERIES_CACHE_NONE : i / 2);
+        if (entry != SERIES_CACHE_NONE)
+            assert_int_equal(series_cache_ref(taken, entry), refs[i]);
+        last = entry != SERIES_CACHE_NONE ? entry : last;
+    }
+    struct series_cache *again = series_cache_take(&c, b);
+    assert_ptr_equal(again, taken);
+    series_cache_unref(again);
+    series_cache_unref(taken);
+    series_cache_unref(c);
+    store_batch_cancel(b);
+    test_store_close(&s);
 }
 
 int main(void)
@@ -117,6 +187,7 @@ int main(void)
         cmocka_unit_test(every_bit_of_the_key_counts),
         cmocka_unit_test(what_was_said_is_news_once),
         cmocka_unit_test(a_full_one_is_left_for_an_empty_one),
+        cmocka_unit_test(series_that_left_are_not_in_the_next_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,50 @@ void target_release(struct target *t)
     arena_release(&t->arena);
 }
 
+/* --- References --- */
+
+struct known {
+    const struct store_batch *batch;
+    uint64_t since;
+};
+
+static bool is_gone(const void *arg, uint64_t ref)
+{
+    const struct known *k = arg;
+    return !store_batch_knows(k->batch, ref, k->since);
+}
+
+/* What the store let go of since the batch before is forgotten. A line among it was there all the
+ * time, with old samples, so it is not to be taken for a series that begins at 0. */
+static void forget_gone(struct target *t, const struct store_batch *batch)
+{
+    const struct known k = {batch, t->epoch};
+    size_t n = 0;
+    if (t->epoch == store_batch_epoch(batch))
+        return;
+    t->epoch = store_batch_epoch(batch);
+    if (line_cache_forget(&t->cache, is_gone, &k))
+        t->scraped = false;
+    for (size_t i = 0; i < t->n_orphans; i++) {
+        if (!is_gone(&k, t->orphans[i]))
+            t->orphans[n++] = t->orphans[i];
+    }
+    t->n_orphans = n;
+    for (int i = 0; i < N_REPORTS; i++) {
+        if (t->reports[i] != 0 && is_gone(&k, t->reports[i]))
+            t->reports[i] = 0;
+    }
+    map_free(t->exemplars); /* by reference; what is forgotten is told once more */
+    t->exemplars = NULL;
+}
+
+static struct store_batch *begin_batch(struct target *t, struct store *store, int64_t now_ms)
+{
+    struct store_batch *batch = store_batch_begin(store, now_ms);
+    forget_gone(t, batch);
+    return batch;
+}
+
 /* --- Reports --- */
 
 static uint64_t make_report(const struct target *t, struct store_batch *batch, enum report report)
@@ -204,20 +248,21 @@ static bool fill(struct target *t, struct store *store, struct metadata_store *m
 {
     struct err err = ERR_INIT;
     int64_t now_ms = clock_wall_ms();
-    *batch = store_batch_begin(store, now_ms);
+    *batch = begin_batch(t, store, now_ms);
     bool good = read_body(t, *batch, metadata, answer, false, counts, &err);
     if (good && counts->restarted) {
         store_batch_cancel(*batch);
         line_cache_undo(&t->cache);
         *counts = (struct scrape_counts){0};
-        *batch = store_batch_begin(store, now_ms);
+        *batch = begin_batch(t, store, now_ms);
         good = read_body(t, *batch, metadata, answer, true, counts, &err);
     }
     if (good) {
         describe_refusals(t, *batch, counts);
     } else {
         store_batch_cancel(*batch);
-        *batch = store_batch_begin(store, now_ms);
+        line_cache_undo(&t->cache);
+        *batch = begin_batch(t, store, now_ms);
         set_error(t, &err);
     }
     append_stale(t, *batch, answer->t_ms, good);
@@ -253,6 +298,7 @@ void target_take(struct target *t, struct store *store, struct metadata_store *m
 void target_end(struct target *t, struct store_batch *batch, int64_t now_ms)
 {
     int64_t t_ms = now_ms > t->newest_ms ? now_ms : t->newest_ms + 1;
+    forget_gone(t, batch);
     append_stale(t, batch, t_ms, false);
     for (int i = 0; i < N_REPORTS; i++) {
         if (t->reports[i] != 0)

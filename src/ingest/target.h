@@ -67,6 +67,7 @@ struct target {
     int64_t stamp_ms;               /* the time of its samples */
     int64_t started_ns;
 
+    uint64_t epoch; /* of the store, from which on the references below are good (store.h) */
     struct line_cache cache;
     struct map *exemplars; /* series -> hash of the last exemplar without a time; NULL = none */
     bool scraped;          /* well, under the present settings */

@@ -34,6 +34,8 @@ struct pending_exemplar {
 struct store_batch {
     struct store *store;
     int64_t now_ms;
+    unsigned lease; /* of head.batches */
+    uint64_t epoch;
     struct pending *v;
     size_t n;
     size_t capacity;
@@ -60,7 +62,22 @@ struct store_batch *store_batch_begin(struct store *store, int64_t now_ms)
     struct store_batch *b = mem_zalloc(sizeof *b);
     b->store = store;
     b->now_ms = now_ms;
+    b->lease = leases_take(store->head.batches);
+    b->epoch = atomic_load(&store->head.epoch);
     return b;
+}
+
+uint64_t store_batch_epoch(const struct store_batch *b)
+{
+    return b->epoch;
+}
+
+/* A slot is used again once an epoch at most, so that before all generations have passed a
+ * reference tells its series. */
+bool store_batch_knows(const struct store_batch *b, uint64_t ref, uint64_t since)
+{
+    bool tells = b->epoch <= since || b->epoch - since < HEAD_GENERATIONS - 1;
+    return tells && head_lives(&b->store->head, ref);
 }
 
 uint64_t store_series(struct store_batch *b, struct labels labels, bool *is_new)
@@ -468,6 +485,7 @@ void store_batch_cancel(struct store_batch *b)
 {
     if (!b)
         return;
+    leases_end(b->store->head.batches, b->lease);
     arena_release(&b->arena);
     seen_release(&b->seen);
     free(b->exemplars);

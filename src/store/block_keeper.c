@@ -261,6 +261,7 @@ bool keeper_round(struct keeper *k, struct err *err)
     bool done = persist(k, &why);
     retain(k); /* also when the disk is full: it may make room */
     done = done && compact_all(k, &why);
+    head_remove_dead(&k->store->head, &k->stop);
     block_erased_forget(k->store->erased, atomic_load(&k->store->head.horizon_ms));
     if (!done && why.code != ERR_TIMEOUT)
         atomic_fetch_add(&k->failures, 1);

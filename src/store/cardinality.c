@@ -57,8 +57,8 @@ static uint64_t count_chunks(struct head *h)
 {
     uint64_t n = 0;
     pthread_rwlock_rdlock(&h->visible);
-    for (uint32_t ref = 1; ref <= atomic_load(&h->n_series); ref++) {
-        const struct series *s = head_at(h, ref);
+    for (uint32_t slot = 1; slot <= atomic_load(&h->n_used); slot++) {
+        const struct series *s = head_in(h, slot);
         n += s ? series_n_chunks(s) : 0;
     }
     pthread_rwlock_unlock(&h->visible);

@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "store/head.h"
 
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@ struct exemplar_entry {
     uint32_t ref; /* 0 = never used */
     uint32_t newer;
     uint32_t older;
+    bool forgotten;          /* it only keeps its place */
     struct store_exemplar e; /* the labels are one block of our own */
 };
 
@@ -69,7 +71,7 @@ static uint32_t *bucket_of(struct exemplars *x, uint32_t ref)
 static const struct store_exemplar *newest_of(struct exemplars *x, uint32_t ref)
 {
     for (uint32_t link = *bucket_of(x, ref); link != NONE; link = x->entries[link - 1].older) {
-        if (x->entries[link - 1].ref == ref)
+        if (x->entries[link - 1].ref == ref && !x->entries[link - 1].forgotten)
             return &x->entries[link - 1].e;
     }
     return NULL;
@@ -131,6 +133,7 @@ static void unlink_oldest(struct exemplars *x, struct exemplar_entry *entry)
     else
         *bucket_of(x, entry->ref) = NONE;
     free_labels(entry->e.labels);
+    x->n_forgotten -= entry->forgotten;
 }
 
 static void put(struct exemplars *x, uint32_t ref, const struct store_exemplar *e)
@@ -142,7 +145,7 @@ static void put(struct exemplars *x, uint32_t ref, const struct store_exemplar *
     else
         x->n++;
     uint32_t *bucket = bucket_of(x, ref);
-    *entry = (struct exemplar_entry){ref, NONE, *bucket, *e};
+    *entry = (struct exemplar_entry){ref, NONE, *bucket, false, *e};
     entry->e.labels = own_labels(e->labels);
     if (*bucket != NONE)
         x->entries[*bucket - 1].newer = link;
@@ -188,7 +191,7 @@ static struct find *walk(struct exemplars *x, struct arena *arena, const uint32_
     *found = 0;
     for (uint32_t i = 0; n > 0 && i < x->n; i++) {
         const struct exemplar_entry *entry = &x->entries[(x->next + (size_t)i) % x->n];
-        if (entry->e.t_ms < mint_ms || entry->e.t_ms > maxt_ms ||
+        if (entry->forgotten || entry->e.t_ms < mint_ms || entry->e.t_ms > maxt_ms ||
             !bsearch(&entry->ref, refs, n, sizeof *refs, compare_refs))
             continue;
         v = arena_grow(arena, v, *found, &capacity, sizeof *v);
@@ -217,10 +220,26 @@ size_t exemplars_find(struct exemplars *x, struct arena *arena, const uint32_t *
     return found;
 }
 
+void exemplars_forget(struct exemplars *x, const uint32_t *slots, size_t n)
+{
+    pthread_mutex_lock(&x->lock);
+    for (uint32_t i = 0; i < x->n; i++) {
+        struct exemplar_entry *entry = &x->entries[i];
+        uint32_t slot = head_slot(entry->ref);
+        if (entry->forgotten || !bsearch(&slot, slots, n, sizeof *slots, compare_refs))
+            continue;
+        free_labels(entry->e.labels);
+        entry->e.labels = (struct labels){0};
+        entry->forgotten = true;
+        x->n_forgotten++;
+    }
+    pthread_mutex_unlock(&x->lock);
+}
+
 uint32_t exemplars_count(struct exemplars *x)
 {
     pthread_mutex_lock(&x->lock);
-    uint32_t n = x->n;
+    uint32_t n = x->n - x->n_forgotten;
     pthread_mutex_unlock(&x->lock);
     return n;
 }

@@ -22,6 +22,7 @@ struct exemplars {
     uint32_t capacity; /* 0 = none are kept */
     uint32_t n;
     uint32_t next;
+    uint32_t n_forgotten; /* of the n */
 };
 
 /* What would become of it after `newest`, NULL = none. */
@@ -42,6 +43,10 @@ enum store_result exemplars_add(struct exemplars *, uint32_t ref, const struct s
 size_t exemplars_find(struct exemplars *, struct arena *, const uint32_t *refs, size_t n,
                       int64_t mint_ms, int64_t maxt_ms, struct store_exemplar **out,
                       uint32_t **out_refs);
+
+/* Forget those of the series in these ascending slots (head.h): their references will mean others.
+ */
+void exemplars_forget(struct exemplars *, const uint32_t *slots, size_t n);
 
 uint32_t exemplars_count(struct exemplars *);
 

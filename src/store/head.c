@@ -34,7 +34,7 @@ void head_init(struct head *h, const struct store_options *o)
     init_writer_first(&h->visible);
     init_writer_first(&h->index_lock);
     index_init(&h->index);
-    arena_init(&h->label_sets);
+    slab_init(&h->label_sets);
     slab_init(&h->slab);
     h->blocks = mem_array(HEAD_BLOCKS, sizeof *h->blocks);
     h->max_series = o->max_series < most ? o->max_series : most;
@@ -42,7 +42,17 @@ void head_init(struct head *h, const struct store_options *o)
     quotas_init(&h->quotas);
     h->tap = o->tap;
     exemplars_init(&h->exemplars, o->exemplars);
-    atomic_store(&h->n_series, 0);
+    atomic_store(&h->n_used, 0);
+    atomic_store(&h->n_living, 0);
+    h->free_slots = NULL;
+    h->n_free = h->free_capacity = 0;
+    h->newest = 0;
+    gone_init(&h->gone, HEAD_GONE);
+    gone_init(&h->gone_histograms, HEAD_GONE_HISTOGRAMS);
+    atomic_store(&h->epoch, 1);
+    h->batches = leases_new();
+    h->readers = leases_new();
+    h->removal = (struct removal){0};
     atomic_store(&h->chunk_bytes, 0);
     atomic_store(&h->min_t_ms, INT64_MAX);
     atomic_store(&h->max_t_ms, INT64_MIN);
@@ -63,8 +73,37 @@ static struct series *existing(struct head *h, uint64_t ref)
     return s;
 }
 
+static void count_bytes(struct head *h, int64_t more)
+{
+    if (more != 0)
+        atomic_fetch_add_explicit(&h->chunk_bytes, more, memory_order_relaxed);
+}
+
+static size_t label_set_bytes(size_t n)
+{
+    return (n > 0 ? n : 1) * sizeof(uint32_t);
+}
+
+static uint32_t *new_label_set(struct head *h, size_t n)
+{
+    size_t size_bytes = label_set_bytes(n);
+    return size_bytes <= SLAB_MAX_BYTES ? slab_alloc(&h->label_sets, size_bytes)
+                                        : mem_array(n, sizeof(uint32_t));
+}
+
+static void free_label_set(struct head *h, struct label_set labels)
+{
+    void *v = (void *)(uintptr_t)labels.v;
+    size_t size_bytes = label_set_bytes(labels.n);
+    if (size_bytes <= SLAB_MAX_BYTES)
+        slab_free(&h->label_sets, v, size_bytes);
+    else
+        free(v);
+}
+
 static void release_series(struct head *h, struct series *s)
 {
+    free_label_set(h, s->labels);
     for (uint32_t i = 0; i < s->n_chunks; i++)
         chunk_release_sealed(&s->chunks[i], &h->slab);
     free(s->chunks);
@@ -74,9 +113,13 @@ static void release_series(struct head *h, struct series *s)
 
 void head_release(struct head *h)
 {
-    uint32_t n = atomic_load(&h->n_series);
-    for (uint32_t ref = 1; ref <= n; ref++)
-        release_series(h, existing(h, ref));
+    uint32_t n = atomic_load(&h->n_used);
+    removal_release(h);
+    for (uint32_t slot = 1; slot <= n; slot++) {
+        struct series *s = head_in(h, slot);
+        if (s)
+            release_series(h, s);
+    }
     for (size_t i = 0; i < HEAD_BLOCKS; i++)
         free(atomic_load(&h->blocks[i]));
     free(h->blocks);
@@ -87,8 +130,13 @@ void head_release(struct head *h)
     index_release(&h->index);
     quotas_release(&h->quotas);
     exemplars_release(&h->exemplars);
-    arena_release(&h->label_sets);
+    slab_release(&h->label_sets);
     slab_release(&h->slab);
+    free(h->free_slots);
+    gone_release(&h->gone);
+    gone_release(&h->gone_histograms);
+    leases_unref(h->batches);
+    leases_unref(h->readers);
     pthread_rwlock_destroy(&h->index_lock);
     pthread_rwlock_destroy(&h->visible);
     pthread_mutex_destroy(&h->making);
@@ -115,13 +163,25 @@ static size_t find_slot(struct head *h, const struct shard *s, uint64_t hash, st
     return i;
 }
 
+/* Whoever asks for a series that is about to leave keeps it. */
 static struct series *lookup(struct head *h, uint64_t hash, struct labels labels)
 {
-    struct shard *s = shard_of(h, hash);
-    pthread_mutex_lock(&s->lock);
-    uint32_t ref = s->slots[find_slot(h, s, hash, labels)].ref;
-    pthread_mutex_unlock(&s->lock);
-    return head_at(h, ref);
+    struct shard *shard = shard_of(h, hash);
+    pthread_mutex_lock(&shard->lock);
+    struct series *s = head_at(h, shard->slots[find_slot(h, shard, hash, labels)].ref);
+    if (s && atomic_load_explicit(&s->leaves, memory_order_relaxed))
+        atomic_store(&s->leaves, false);
+    pthread_mutex_unlock(&shard->lock);
+    return s;
+}
+
+bool head_lives(const struct head *h, uint64_t ref)
+{
+    uint32_t slot = head_slot(ref);
+    if (slot == 0 || slot > atomic_load_explicit(&h->n_used, memory_order_acquire))
+        return false;
+    const struct series *s = head_place(h, slot);
+    return atomic_load_explicit(&s->ref, memory_order_acquire) == ref && !atomic_load(&s->leaves);
 }
 
 static void grow(struct shard *s)
@@ -152,19 +212,85 @@ static void publish(struct head *h, uint64_t hash, struct labels labels, uint32_
     pthread_mutex_unlock(&s->lock);
 }
 
+/* What stands behind moves up, so that it is still found. */
+static void clear_entry(struct shard *s, size_t hole)
+{
+    const size_t mask = s->n_slots - 1;
+    for (size_t i = (hole + 1) & mask; s->slots[i].ref != 0; i = (i + 1) & mask) {
+        size_t home = s->slots[i].hash & mask;
+        if (((i - home) & mask) < ((i - hole) & mask))
+            continue;
+        s->slots[hole] = s->slots[i];
+        hole = i;
+    }
+    s->slots[hole].ref = 0;
+    s->n--;
+}
+
+bool head_unpublish(struct head *h, struct series *series, uint64_t hash)
+{
+    struct shard *s = shard_of(h, hash);
+    pthread_mutex_lock(&s->lock);
+    bool leaves = atomic_load(&series->leaves);
+    if (leaves) {
+        size_t i = hash & (s->n_slots - 1);
+        while (s->slots[i].ref != atomic_load(&series->ref)) {
+            CHECK(s->slots[i].ref != 0);
+            i = (i + 1) & (s->n_slots - 1);
+        }
+        clear_entry(s, i);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return leaves;
+}
+
 /* --- Making a series --- */
 
-static struct series *place_of(struct head *h, uint32_t ref)
+/* The memory of a slot that was never used. */
+static void make_place(struct head *h, uint32_t slot)
 {
-    struct series_block *block = atomic_load(&h->blocks[ref / HEAD_BLOCK]);
+    struct series_block *block = atomic_load(&h->blocks[slot / HEAD_BLOCK]);
     if (!block) {
         block = aligned_alloc(sizeof *block, sizeof *block);
         if (!block)
             check_no_memory(sizeof *block);
         (void)madvise(block, sizeof *block, MADV_HUGEPAGE); /* only faster */
-        atomic_store_explicit(&h->blocks[ref / HEAD_BLOCK], block, memory_order_release);
+        atomic_store_explicit(&h->blocks[slot / HEAD_BLOCK], block, memory_order_release);
     }
-    return &block->series[ref % HEAD_BLOCK];
+    memset(&block->series[slot % HEAD_BLOCK], 0, sizeof *block->series);
+}
+
+static void init_series(struct series *s)
+{
+    uint8_t generation = s->generation;
+    memset(s, 0, sizeof *s);
+    s->generation = generation;
+    s->base = NAN;
+    atomic_store(&s->last_t_ms, SERIES_EMPTY);
+}
+
+static int64_t tail_memory(const struct series_rest *rest)
+{
+    return rest ? (int64_t)histogram_tail_memory(&rest->tail) : 0;
+}
+
+void head_clear_slot(struct head *h, uint32_t slot)
+{
+    struct series *s = head_place(h, slot);
+    count_bytes(h, -tail_memory(atomic_load(&s->rest)));
+    release_series(h, s);
+    init_series(s);
+}
+
+/* The lowest free one: families stay together. */
+static uint32_t take_slot(struct head *h)
+{
+    if (h->n_free > 0)
+        return h->free_slots[--h->n_free];
+    uint32_t slot = atomic_load(&h->n_used) + 1;
+    make_place(h, slot);
+    init_series(head_place(h, slot));
+    return slot;
 }
 
 /* Series come in families: most of their labels are those of the one before. */
@@ -182,30 +308,67 @@ static uint32_t intern_after(struct head *h, struct label l, struct label_set be
 /* The index must be locked for writing. */
 static struct label_set intern(struct head *h, struct labels labels)
 {
-    uint32_t *v = arena_alloc(&h->label_sets, labels.n * sizeof *v);
-    uint32_t n = atomic_load(&h->n_series);
-    struct label_set before = n > 0 ? existing(h, n)->labels : (struct label_set){0};
+    uint32_t *v = new_label_set(h, labels.n);
+    struct label_set before = h->newest ? head_place(h, h->newest)->labels : (struct label_set){0};
     for (size_t i = 0; i < labels.n; i++)
         v[i] = intern_after(h, labels.v[i], before, i);
     return (struct label_set){(uint32_t)labels.n, v};
 }
 
-static struct series *make(struct head *h, uint64_t hash, struct labels labels)
+static void bind(struct head *h, struct series *s, struct labels labels)
 {
-    uint32_t ref = atomic_load(&h->n_series) + 1;
-    struct series *s = place_of(h, ref);
-    memset(s, 0, sizeof *s);
-    s->ref = ref;
-    s->base = NAN;
-    atomic_store(&s->last_t_ms, SERIES_EMPTY);
     pthread_mutex_lock(&h->tap_lock);
     s->token = h->tap ? h->tap->bind(h->tap->self, labels) : 0;
     pthread_mutex_unlock(&h->tap_lock);
+}
+
+void head_remember(struct head *h, struct series *s, uint64_t hash)
+{
+    struct series_rest *rest = atomic_load(&s->rest);
+    bool counted = rest && atomic_load(&rest->histogram_t_ms) != INT64_MIN;
+    struct gone_series gone = {.hash = hash,
+                               .last_t_ms = atomic_load(&s->last_t_ms),
+                               .last_bits = atomic_load(&s->last_bits),
+                               .base = s->base,
+                               .rest = counted ? rest : NULL};
+    if (s->token == 0 || gone.last_t_ms == SERIES_EMPTY)
+        return;
+    if (counted)
+        atomic_store(&s->rest, NULL);
+    count_bytes(h, -tail_memory(gone.rest));
+    gone_put(counted ? &h->gone_histograms : &h->gone, &gone);
+}
+
+/* One that had left and that the tap counts goes on where it was. */
+static void come_back(struct head *h, struct series *s, uint64_t hash)
+{
+    struct gone_series was;
+    if (!gone_take(&h->gone, hash, &was) && !gone_take(&h->gone_histograms, hash, &was))
+        return;
+    s->base = was.base;
+    atomic_store(&s->last_t_ms, was.last_t_ms);
+    atomic_store(&s->last_bits, was.last_bits);
+    atomic_store(&s->rest, was.rest);
+    count_bytes(h, tail_memory(was.rest));
+}
+
+static struct series *make(struct head *h, uint64_t hash, struct labels labels)
+{
+    uint32_t slot = take_slot(h);
+    struct series *s = head_place(h, slot);
+    uint32_t ref = (uint32_t)s->generation << HEAD_SLOT_BITS | slot;
+    bind(h, s, labels);
+    if (s->token)
+        come_back(h, s, hash);
     pthread_rwlock_wrlock(&h->index_lock);
     s->labels = intern(h, labels);
-    index_add(&h->index, s->labels, ref);
-    atomic_store_explicit(&h->n_series, ref, memory_order_release);
+    atomic_store_explicit(&s->ref, ref, memory_order_release);
+    index_add(&h->index, s->labels, slot);
+    if (slot > atomic_load(&h->n_used))
+        atomic_store_explicit(&h->n_used, slot, memory_order_release);
     pthread_rwlock_unlock(&h->index_lock);
+    atomic_fetch_add(&h->n_living, 1);
+    h->newest = slot;
     publish(h, hash, labels, ref);
     return s;
 }
@@ -230,7 +393,8 @@ struct series *head_series(struct head *h, struct labels labels, bool *is_new)
 struct series *head_series_after(struct head *h, const struct series *before, struct labels labels,
                                  bool *is_new)
 {
-    struct series *s = before ? head_at(h, (uint64_t)before->ref + 1) : NULL;
+    uint32_t slot = before ? head_slot(atomic_load(&before->ref)) + 1 : 0;
+    struct series *s = slot > 0 && slot <= atomic_load(&h->n_used) ? head_in(h, slot) : NULL;
     *is_new = false;
     return s && index_labels_eq(&h->index, s->labels, labels) ? s : head_series(h, labels, is_new);
 }
@@ -243,8 +407,10 @@ void head_set_tap(struct head *h, const struct store_tap *tap, void (*swap)(void
     pthread_mutex_lock(&h->tap_lock);
     h->tap = tap;
     swap(arg);
-    for (uint32_t ref = 1; ref <= atomic_load(&h->n_series); ref++) {
-        struct series *s = existing(h, ref);
+    for (uint32_t slot = 1; slot <= atomic_load(&h->n_used); slot++) {
+        struct series *s = head_in(h, slot);
+        if (!s)
+            continue;
         s->token = tap->bind(tap->self, head_labels(h, &arena, s));
         arena_clear(&arena);
     }
@@ -275,12 +441,6 @@ static double increase_of(struct series *s, double v, bool origin_zero)
     if (isnan(base))
         return origin_zero ? v : NAN;
     return v < base ? v : v - base;
-}
-
-static void count_bytes(struct head *h, int64_t more)
-{
-    if (more != 0)
-        atomic_fetch_add_explicit(&h->chunk_bytes, more, memory_order_relaxed);
 }
 
 static void drop_chunks(struct head *h, struct series *s, int64_t horizon)
@@ -481,12 +641,14 @@ bool head_append_late(struct head *h, struct series *s, int64_t t_ms, double v,
     return true;
 }
 
-/* Returns the oldest time that is left in refs [from, to]. */
+/* Returns the oldest time that is left in slots [from, to]. */
 static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to)
 {
     int64_t horizon = atomic_load(&h->horizon_ms), oldest = INT64_MAX;
-    for (uint32_t ref = from; ref <= to; ref++) {
-        struct series *s = existing(h, ref);
+    for (uint32_t slot = from; slot <= to; slot++) {
+        struct series *s = head_in(h, slot);
+        if (!s)
+            continue;
         drop_chunks(h, s, horizon);
         if (series_n_chunks(s) > 0 && series_chunk(s, 0).first_t_ms < oldest)
             oldest = series_chunk(s, 0).first_t_ms;
@@ -499,7 +661,7 @@ static int64_t sweep_range(struct head *h, uint32_t from, uint32_t to)
 
 void head_sweep(struct head *h)
 {
-    uint32_t n = atomic_load(&h->n_series);
+    uint32_t n = atomic_load(&h->n_used);
     int64_t oldest = INT64_MAX;
     for (uint32_t from = 1; from <= n; from += SWEEP_SERIES) {
         uint32_t to = n - from < SWEEP_SERIES ? n : from + SWEEP_SERIES - 1;

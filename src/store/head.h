@@ -1,29 +1,39 @@
 /* head.h -- every series in memory: labels, chunks, and where the next increase counts from.
  *
  *     16 shards:  labels' hash -> ref              found without hindering one another
- *     table:      ref (1, 2, ...) -> series        read without a lock, grows only
- *     index:      name, value -> refs
+ *     table:      slot (1, 2, ...) -> series       read without a lock
+ *     index:      name, value -> slots
  *     slab:       the bytes of float chunks
  *
  * Appending is bound by memory: of a series it reads and writes one cache line and the end of its
  * open chunk. Both lie in the order in which the series came, which is mostly the order in which
  * their samples come.
  *
+ * A series whose samples are all in blocks leaves (removal.h) and its slot is used again, the
+ * lowest one first. A reference is a slot and, in four bits above it, how often the slot was used
+ * before: who uses one that is gone is found out, in debug builds, 15 times of 16. What keeps
+ * references from being used when they are gone is the epoch (store.h).
+ *
  * Locks, in this order: `making` (one new series at a time) > `tap_lock` > `visible` > `index_lock`
  * > a shard's lock. `visible` is what makes a batch appear as one: whoever appends holds it for
- * writing, whoever reads chunks for reading. A series lives until head_release, even when its
- * samples are gone. */
+ * writing, whoever reads chunks for reading. Who goes on with a series, its labels or their strings
+ * without a lock has a lease: of `batches`, who may append to it, or of `readers`. */
 #ifndef CQED_STORE_HEAD_H
 #define CQED_STORE_HEAD_H
 
 #include "model/labels.h"
 #include "store/chunk.h"
 #include "store/exemplars.h"
+#include "store/gone.h"
 #include "store/index.h"
+#include "store/leases.h"
 #include "store/quota.h"
+#include "store/removal.h"
 #include "store/rest.h"
 #include "store/slab.h"
 #include "store/store.h"
+
+#include "base/check.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,7 +41,12 @@
 #define HEAD_SHARDS 16
 #define HEAD_BLOCK 16384 /* series a block of the table: 2 MiB, a huge page */
 #define HEAD_BLOCKS 16384
-#define SERIES_EMPTY INT64_MIN /* last_t_ms before the first sample */
+#define HEAD_SLOT_BITS 28 /* of a reference; HEAD_BLOCK * HEAD_BLOCKS slots */
+#define HEAD_SLOT_MASK ((UINT32_C(1) << HEAD_SLOT_BITS) - 1)
+#define HEAD_GENERATIONS 16
+#define HEAD_GONE 65536           /* series that left and whose base is remembered: 40 bytes each */
+#define HEAD_GONE_HISTOGRAMS 4096 /* the same of histograms: about 1 kB each */
+#define SERIES_EMPTY INT64_MIN    /* last_t_ms before the first sample */
 
 struct series {
     /* --- The line that an append touches --- */
@@ -58,12 +73,16 @@ struct series {
     struct chunk *chunks; /* sealed, by time; guarded by `visible` */
     uint32_t n_chunks;
     uint32_t chunk_capacity;
-    struct label_set labels; /* by the index's numbers; the array is the head's */
-    uint32_t ref;
+    struct label_set labels; /* by the index's numbers; the array is of head.label_sets */
+    _Atomic uint32_t ref;    /* 0 = the slot is free: written last when a series is made, and under
+                              * `visible` when it is removed */
+    uint8_t generation;      /* of the next series in this slot, or of this one */
+    _Atomic bool leaves;     /* removal.h; cleared under the shard's lock by who asks for it */
 };
 
 _Static_assert(sizeof(struct series) == 128, "two cache lines");
 _Static_assert(offsetof(struct series, rest) == 64, "the first is what an append touches");
+_Static_assert(HEAD_BLOCK *(uint64_t)HEAD_BLOCKS == HEAD_SLOT_MASK + UINT64_C(1), "28 bits");
 
 struct shard_slot {
     uint32_t hash; /* the low half */
@@ -88,10 +107,20 @@ struct head {
     pthread_rwlock_t visible;
     pthread_rwlock_t index_lock;
     struct index index;
-    struct arena label_sets;                /* guarded by `making` */
+    struct slab label_sets;                 /* guarded by `making` */
     struct slab slab;                       /* guarded by `visible` */
     _Atomic(struct series_block *) *blocks; /* HEAD_BLOCKS of them */
-    _Atomic uint32_t n_series;
+    _Atomic uint32_t n_used;                /* slots that were ever used: 1 .. n_used */
+    _Atomic uint32_t n_living;              /* series there are */
+    /* These are guarded by `making`. */
+    uint32_t *free_slots; /* falling */
+    size_t n_free, free_capacity;
+    uint32_t newest; /* slot of the series that was made last; 0 = it has left */
+    struct gone gone, gone_histograms;
+
+    _Atomic uint64_t epoch; /* counts the rounds in which series leave */
+    struct leases *batches, *readers;
+    struct removal removal;
     uint64_t max_series;
     int64_t window_ms; /* how far behind the newest sample others may be late; 0 = not at all */
     struct quotas quotas;
@@ -119,20 +148,59 @@ struct series *head_series(struct head *, struct labels, bool *is_new);
 struct series *head_series_after(struct head *, const struct series *before, struct labels,
                                  bool *is_new);
 
+/* For removal.h: out of the shard, so that its labels make a new one; false when somebody asked for
+ * it since it was marked. Later, what it had is freed and its slot is as new (`making` is held). */
+bool head_unpublish(struct head *, struct series *, uint64_t hash);
+void head_clear_slot(struct head *, uint32_t slot);
+/* Where its increases count from is remembered, if the tap wants to know. */
+void head_remember(struct head *, struct series *, uint64_t hash);
+
+/* Whether there may be one more. `making` is held. */
+static inline bool head_has_room(const struct head *h)
+{
+    return atomic_load(&h->n_living) < h->max_series &&
+           (h->n_free > 0 || atomic_load(&h->n_used) < HEAD_SLOT_MASK);
+}
+
 /* As store_set_tap. */
 void head_set_tap(struct head *, const struct store_tap *, void (*swap)(void *arg), void *arg);
 
-/* By reference; NULL when there is none. */
-static inline struct series *head_at(struct head *h, uint64_t ref)
+static inline uint32_t head_slot(uint64_t ref)
 {
-    if (ref == 0 || ref > atomic_load_explicit(&h->n_series, memory_order_acquire))
-        return NULL;
-    struct series_block *block =
-        atomic_load_explicit(&h->blocks[ref / HEAD_BLOCK], memory_order_acquire);
-    return &block->series[ref % HEAD_BLOCK];
+    return (uint32_t)ref & HEAD_SLOT_MASK;
 }
 
-/* A series' labels written out: their array is the arena's, the strings are the index's. */
+static inline struct series *head_place(const struct head *h, uint32_t slot)
+{
+    struct series_block *block =
+        atomic_load_explicit(&h->blocks[slot / HEAD_BLOCK], memory_order_acquire);
+    return &block->series[slot % HEAD_BLOCK];
+}
+
+/* The series in a slot from 1 to n_used; NULL when it is free. */
+static inline struct series *head_in(const struct head *h, uint32_t slot)
+{
+    struct series *s = head_place(h, slot);
+    return atomic_load_explicit(&s->ref, memory_order_acquire) != 0 ? s : NULL;
+}
+
+/* By reference, which must not be gone (CHECKed in debug builds); NULL when there never was such
+ * a one. */
+static inline struct series *head_at(const struct head *h, uint64_t ref)
+{
+    uint32_t slot = head_slot(ref);
+    if (slot == 0 || slot > atomic_load_explicit(&h->n_used, memory_order_acquire))
+        return NULL;
+    struct series *s = head_place(h, slot);
+    DCHECK(atomic_load_explicit(&s->ref, memory_order_acquire) == ref);
+    return s;
+}
+
+/* Whether it is still there, to be kept beyond a batch. */
+bool head_lives(const struct head *, uint64_t ref);
+
+/* A series' labels written out: their array is the arena's, the strings are the index's: good as
+ * long as the series is there or a lease is held. */
 struct labels head_labels(const struct head *, struct arena *, const struct series *);
 
 /* The float chunks of a series, oldest first, the open one included: it borrows its bytes.

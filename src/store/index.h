@@ -2,11 +2,15 @@
  * and value is here once, with a number, and a series is a list of such numbers, ordered by name.
  *
  *     names -> index_name -> pairs of that name
- *     name, value -> pair -> postings: refs of series, ascending, as differences in 7-bit groups
- *     number -> pair         read without a lock, grows only
+ *     name, value -> pair -> postings: slots of series, as differences in 7-bit groups; a 0 among
+ *                            them says that the next is counted from 0, being less than the one
+ *                            before
+ *     number -> pair         read without a lock
  *
- * Grows only. The head's index lock guards all that does not say otherwise. Strings and pairs live
- * and stay where they are until index_release. */
+ * The head's index lock guards all that does not say otherwise. When the last series with a pair
+ * has been withdrawn, the pair is out of the index, and so is a name without pairs; but strings and
+ * pairs stay as and where they are until index_recycle, so that whoever knows the number may still
+ * read them. */
 #ifndef CQED_STORE_INDEX_H
 #define CQED_STORE_INDEX_H
 
@@ -25,14 +29,15 @@ struct index_name {
     struct str name;
     uint32_t *pairs; /* by age */
     uint32_t n_pairs, capacity;
+    bool lost_pairs; /* some of them are out of the index: index_tidy_names */
 };
 
 struct index_pair {
     const struct index_name *name;
     struct str value;
     uint32_t number, hash;
-    uint32_t n; /* series that have it */
-    uint32_t last_ref;
+    uint32_t n; /* series that have it; 0 = it is out of the index */
+    uint32_t last_slot;
     uint32_t n_bytes, capacity;
     uint8_t *postings;
 };
@@ -44,9 +49,11 @@ struct index_block {
 struct index {
     struct map *names;                     /* name -> struct index_name */
     _Atomic(struct index_block *) *blocks; /* INDEX_BLOCKS of them */
-    uint32_t n_pairs;                      /* numbered from 0 */
+    uint32_t n_pairs;                      /* numbers from 0 that were ever used */
     uint32_t *slots;                       /* number + 1; open addressing, a power of two */
     size_t n_slots;
+    uint32_t *free_numbers; /* to be used again */
+    size_t n_free, free_capacity;
 };
 
 /* The labels of a series, by number. */
@@ -60,8 +67,29 @@ void index_release(struct index *);
 
 /* The label's number; *known says whether it had one before. */
 uint32_t index_intern(struct index *, struct label, bool *known);
-/* The series of this ref, greater than all before it, has these labels. */
-void index_add(struct index *, struct label_set, uint32_t ref);
+/* The series in this slot, which was in none of their postings, has these labels. */
+void index_add(struct index *, struct label_set, uint32_t slot);
+
+/* What is out of the index and not freed yet; zero-initialised. */
+struct index_withdrawn {
+    uint32_t *numbers;
+    size_t n_numbers, number_capacity;
+    struct index_name **names;
+    size_t n_names, name_capacity;
+    struct index_name **lost_pairs; /* names to be tidied */
+    size_t n_lost, lost_capacity;
+    uint32_t *scratch;
+    size_t scratch_capacity;
+};
+
+/* Take those slots out of the pair's postings whose bits are set in `gone`; there are n_gone.
+ * Cost: one pass over the postings. */
+void index_withdraw(struct index *, uint32_t number, const uint8_t *gone, uint32_t n_gone,
+                    struct index_withdrawn *);
+/* Names let go of the pairs that were withdrawn. */
+void index_tidy_names(struct index *, struct index_withdrawn *);
+/* Nobody knows their numbers and strings any more: free them. Also releases the lists. */
+void index_recycle(struct index *, struct index_withdrawn *);
 
 /* For counting: how many series have the label; and every label with that number, those of one name
  * together. */
@@ -88,10 +116,10 @@ bool index_labels_eq(const struct index *, struct label_set, struct labels);
 
 struct postings_cursor {
     const struct index_pair *pair;
-    uint32_t at, ref;
+    uint32_t at, slot;
 };
 
-/* struct postings_cursor c = {pair, 0, 0}; while (postings_next(&c, &ref)) */
-bool postings_next(struct postings_cursor *, uint32_t *ref);
+/* struct postings_cursor c = {pair, 0, 0}; while (postings_next(&c, &slot)) */
+bool postings_next(struct postings_cursor *, uint32_t *slot);
 
 #endif

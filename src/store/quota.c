@@ -94,10 +94,10 @@ static bool is_over_quota(struct head *h, struct labels labels)
 
 bool quotas_admit(struct head *h, struct labels labels)
 {
-    enum refusal why = atomic_load(&h->n_series) >= h->max_series ? REFUSED_LIMIT
-                       : budget_mark() != BUDGET_FREE             ? REFUSED_MEMORY
-                       : is_over_quota(h, labels)                 ? REFUSED_QUOTA
-                                                                  : N_REFUSALS;
+    enum refusal why = !head_has_room(h)              ? REFUSED_LIMIT
+                       : budget_mark() != BUDGET_FREE ? REFUSED_MEMORY
+                       : is_over_quota(h, labels)     ? REFUSED_QUOTA
+                                                      : N_REFUSALS;
     if (why == N_REFUSALS)
         return true;
     atomic_fetch_add_explicit(&h->quotas.refused[why], 1, memory_order_relaxed);

@@ -137,8 +137,11 @@ static void add_postings(struct store *s, struct arena *arena, struct selection 
                          const struct index_pair *pair)
 {
     struct postings_cursor c = {pair, 0, 0};
-    for (uint32_t ref; pair && postings_next(&c, &ref);)
-        push(arena, sel, head_at(&s->head, ref));
+    for (uint32_t slot; pair && postings_next(&c, &slot);) {
+        struct series *series = head_in(&s->head, slot);
+        if (series)
+            push(arena, sel, series);
+    }
 }
 
 /* The series that have a value which one matcher accepts; each is under one value only. */
@@ -186,9 +189,12 @@ static const struct matcher *choose_first(struct store *s, const struct matcher 
 
 static void collect_all(struct store *s, struct arena *arena, struct selection *sel)
 {
-    uint32_t n = atomic_load(&s->head.n_series);
-    for (uint32_t ref = 1; ref <= n; ref++)
-        push(arena, sel, head_at(&s->head, ref));
+    uint32_t n = atomic_load(&s->head.n_used);
+    for (uint32_t slot = 1; slot <= n; slot++) {
+        struct series *series = head_in(&s->head, slot);
+        if (series)
+            push(arena, sel, series);
+    }
 }
 
 static const struct series_rest *rest_of(const struct series *s)
@@ -262,13 +268,21 @@ static void sort_series(struct store *s, struct arena *arena, struct selection *
         qsort(sel->v, sel->n, sizeof *sel->v, compare_series);
 }
 
-/* For what reads no samples. */
-static bool resolve_in_order(struct store *s, struct arena *arena, const struct matcher *m,
-                             size_t n, struct selection *sel, struct err *err)
+/* For what reads no samples. The arena holds what was found. */
+static bool resolve_unordered(struct store *s, struct arena *arena, const struct matcher *m,
+                              size_t n, struct selection *sel, struct err *err)
 {
+    leases_take_for(s->head.readers, arena);
     pthread_rwlock_rdlock(&s->head.visible);
     bool done = resolve(s, arena, m, n, sel, err);
     pthread_rwlock_unlock(&s->head.visible);
+    return done;
+}
+
+static bool resolve_in_order(struct store *s, struct arena *arena, const struct matcher *m,
+                             size_t n, struct selection *sel, struct err *err)
+{
+    bool done = resolve_unordered(s, arena, m, n, sel, err);
     if (done)
         sort_series(s, arena, sel);
     return done;
@@ -485,6 +499,7 @@ static bool select_samples(struct store *s, struct arena *arena, const struct ma
     *n = 0;
     if (n_matchers == 0)
         return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
+    leases_take_for(s->head.readers, arena);
     pthread_rwlock_rdlock(&s->head.visible);
     unsigned pin = slab_pin(slab);
     bool done = resolve(s, arena, m, n_matchers, &sel, err) && take(arena, &sel, w, err);
@@ -573,10 +588,11 @@ int64_t head_oldest_from(struct store *s, int64_t t_ms)
     struct arena arena = ARENA_INIT;
     struct scratch scratch = {0};
     int64_t best = INT64_MAX;
-    uint32_t n = atomic_load(&s->head.n_series);
-    for (uint32_t ref = 1; ref <= n && best > t_ms; ref++) {
+    uint32_t n = atomic_load(&s->head.n_used);
+    for (uint32_t slot = 1; slot <= n && best > t_ms; slot++) {
         pthread_rwlock_rdlock(&s->head.visible);
-        best = oldest_of(head_at(&s->head, ref), t_ms, best, &scratch, &arena);
+        const struct series *series = head_in(&s->head, slot);
+        best = series ? oldest_of(series, t_ms, best, &scratch, &arena) : best;
         pthread_rwlock_unlock(&s->head.visible);
         arena_clear(&arena);
     }
@@ -660,7 +676,7 @@ static int compare_strings(const void *left, const void *right)
     return str_cmp(*a, *b);
 }
 
-/* The keys of a set, sorted. They are borrowed from the index, which outlives the query. */
+/* The keys of a set, sorted. They are borrowed from the index. */
 static void sorted_keys(const struct map *set, struct arena *arena, struct str **out, size_t *n)
 {
     struct str key;
@@ -683,10 +699,7 @@ bool head_label_names(struct store *s, struct arena *arena, const struct matcher
                       size_t n_matchers, struct str **out, size_t *n, struct err *err)
 {
     struct selection sel;
-    pthread_rwlock_rdlock(&s->head.visible);
-    bool done = resolve(s, arena, m, n_matchers, &sel, err);
-    pthread_rwlock_unlock(&s->head.visible);
-    if (!done)
+    if (!resolve_unordered(s, arena, m, n_matchers, &sel, err))
         return false;
     write_labels(s, arena, &sel);
     struct map *set = map_new();
@@ -704,10 +717,7 @@ bool head_label_values(struct store *s, struct arena *arena, struct str name,
                        struct err *err)
 {
     struct selection sel;
-    pthread_rwlock_rdlock(&s->head.visible);
-    bool done = resolve(s, arena, m, n_matchers, &sel, err);
-    pthread_rwlock_unlock(&s->head.visible);
-    if (!done)
+    if (!resolve_unordered(s, arena, m, n_matchers, &sel, err))
         return false;
     write_labels(s, arena, &sel);
     struct map *set = map_new();

@@ -262,7 +262,8 @@ void store_stats(struct store *s, struct store_stats *out)
     int64_t min_t_ms = atomic_load(&s->head.min_t_ms), max_t_ms = atomic_load(&s->head.max_t_ms);
     bool empty = min_t_ms > max_t_ms;
     *out = (struct store_stats){
-        .series = atomic_load(&s->head.n_series),
+        .series = atomic_load(&s->head.n_living),
+        .series_removed = atomic_load(&s->head.removal.removed),
         .samples_appended = atomic_load(&s->appended),
         .samples_refused = atomic_load(&s->refused),
         .exemplars = exemplars_count(&s->head.exemplars),

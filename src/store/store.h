@@ -34,8 +34,12 @@ struct store_batch;
 struct store_tap {
     void *self;
     /* Once per series, when it is made or recovered: a token to be handed to feed, 0 = not
-     * interested. */
+     * interested. A series that comes again after it left is bound again, and its increases count
+     * from where they were. */
     uint32_t (*bind)(void *self, struct labels labels);
+    /* The series has left: nothing is fed under this token any more, and bind may give it out
+     * again. NULL = no matter. */
+    void (*unbind)(void *self, uint32_t token);
     /* increase is NaN when unknown: the series' first sample of unknown origin, or a stale marker
      * (v is stale NaN then). recovering: the sample comes from the log, not from a client. */
     void (*feed)(void *self, uint32_t token, int64_t t_ms, double v, double increase,
@@ -112,9 +116,18 @@ enum store_origin {
  * the other overtook between add and commit is dropped and counted as refused. */
 struct store_batch *store_batch_begin(struct store *, int64_t now_ms);
 
-/* The series' reference: stable until store_close, never 0. Made if absent (labels are copied).
- * Callers keep references to append without hashing labels again. 0 when the head is full. */
+/* The series' reference, over 0 and below 2^32; good for this batch. Made if absent (labels are
+ * copied). 0 when the head is full. */
 uint64_t store_series(struct store_batch *, struct labels, bool *is_new);
+
+/* References are kept to append without hashing labels again. But a series that has no sample in
+ * the head any more (for an hour at least; all it had is in blocks) leaves, and its reference means
+ * nothing then. So whoever keeps references keeps with them the epoch of the batch that they are
+ * from, and when a later batch has another one, uses only those that it knows, and asks
+ * store_series for the others. Epochs change about each two hours. A reference that is gone is a
+ * bug: CHECKed in debug builds. */
+uint64_t store_batch_epoch(const struct store_batch *);
+bool store_batch_knows(const struct store_batch *, uint64_t ref, uint64_t since_epoch);
 
 /* Something is about to be added to this series: its memory may be fetched meanwhile. */
 void store_prefetch(struct store *, uint64_t ref);
@@ -163,7 +176,9 @@ MUST_CHECK bool store_batch_commit(struct store_batch *, struct err *);
 void store_batch_cancel(struct store_batch *);
 
 /* One series with its samples in [mint, maxt], ascending, stale markers included. Samples are arena
- * memory; labels and strings, here and below, are valid as long as both the arena and the store. */
+ * memory; labels and strings, here and below, are valid as long as both the arena and the store:
+ * what series that leave had is freed when the arenas of all queries that ran then have been
+ * cleared, so an arena with an answer in it is not to be kept for long. */
 struct store_series_data {
     struct labels labels;
     size_t n;
@@ -288,7 +303,8 @@ struct store_cardinality {
 void store_cardinality(struct store *, struct arena *, size_t most, struct store_cardinality *);
 
 struct store_stats {
-    uint64_t series;
+    uint64_t series;         /* in the head now */
+    uint64_t series_removed; /* left the head since the store was opened */
     uint64_t samples_appended;
     uint64_t samples_refused;
     uint64_t exemplars; /* there now */
