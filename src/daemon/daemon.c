@@ -67,6 +67,7 @@ struct store_tap tap_of(struct slo_engine *engine)
                               .bind = slo_engine_bind,
                               .feed = slo_engine_feed,
                               .feed_histogram = slo_engine_feed_histogram,
+                              .unbind = slo_engine_unbind,
                               .begin = slo_engine_begin,
                               .end = slo_engine_end};
 }

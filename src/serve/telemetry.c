@@ -143,6 +143,8 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
     notifier_stats(s->options.notifier, &alerts);
     const struct own_metric metrics[] = {
         {"cqed_store_series", "gauge", "Series in the head.", (double)st.series},
+        {"cqed_store_series_removed_total", "counter", "Series that left the head, all in blocks.",
+         (double)st.series_removed},
         {"cqed_store_samples_appended_total", "counter", "Samples taken.",
          (double)st.samples_appended},
         {"cqed_store_samples_refused_total", "counter", "Samples refused.",

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "slo/native.h"
 #include "slo/selectors.h"
@@ -37,11 +38,12 @@ struct bucket {
     struct sum sum;
 };
 
-/* Of an arm: where its series come from. */
+/* Of an arm: where its series come from. It goes with the last of them. */
 struct source {
-    struct source *next;
-    struct str job, instance;
+    struct source *next, **at; /* at: what points to it */
+    struct str job, instance;  /* behind it */
     int64_t newest_ms;
+    size_t n_links;
 };
 
 /* Of the instances whose name's hash is even, or odd. */
@@ -76,6 +78,8 @@ struct slo {
 /* One histogram, by the labels that its classic series have in common with its native one. */
 struct twin {
     int64_t classic_ms; /* newest sample of a classic series */
+    size_t n_links;
+    struct str key; /* in the engine's map; behind it */
 };
 
 /* What of a series is counted: its floats, or of native histograms the count, what is at most the
@@ -98,13 +102,15 @@ struct link {
 
 struct slo_engine {
     pthread_mutex_t whole, lock;
-    struct arena arena; /* selectors, arms and links */
+    struct arena arena; /* selectors and arms; what series bring is allocated on its own */
     struct slo *slos;
     size_t n_slos;
     struct map *twins;    /* by what labels_print makes of the native one's labels */
     struct arena scratch; /* for as long as one histogram is counted */
-    struct link **tokens; /* tokens[token - 1] */
+    struct link **tokens; /* tokens[token - 1]; NULL = free */
     size_t n_tokens, token_capacity;
+    uint32_t *free_tokens;
+    size_t n_free, free_capacity;
 };
 
 /* --- Life --- */
@@ -133,10 +139,16 @@ struct slo_engine *slo_engine_new(const struct slo_setup *setups, size_t n, stru
     return e;
 }
 
+static void unlink_all(struct slo_engine *, struct link *);
+
 void slo_engine_free(struct slo_engine *e)
 {
     if (!e)
         return;
+    for (size_t i = 0; i < e->n_tokens; i++)
+        unlink_all(e, e->tokens[i]);
+    free(e->tokens);
+    free(e->free_tokens);
     (void)pthread_mutex_destroy(&e->lock);
     (void)pthread_mutex_destroy(&e->whole);
     arena_release(&e->arena);
@@ -228,12 +240,16 @@ void slo_engine_adopt(struct slo_engine *e, struct slo_engine *old)
 
 /* --- Binding: which sums a series feeds --- */
 
-static void add_link(struct slo_engine *e, struct link **list, struct link link)
+static void add_link(struct link **list, struct link link)
 {
-    struct link *l = ARENA_NEW(&e->arena, struct link);
+    struct link *l = mem_zalloc(sizeof *l);
     *l = link;
     l->next = *list;
     *list = l;
+    if (l->source)
+        l->source->n_links++;
+    if (l->twin)
+        l->twin->n_links++;
 }
 
 static struct bucket *bucket_of(struct slo_engine *e, struct arm *arm, struct str le, double edge)
@@ -294,11 +310,21 @@ static void bind_own(struct slo_engine *e, struct labels labels, struct str metr
         link.role = SLI_BUCKET;
     else
         return;
-    add_link(e, list, link);
+    add_link(list, link);
+}
+
+static void put_source(struct arm *arm, struct source *s)
+{
+    s->next = arm->sources;
+    s->at = &arm->sources;
+    if (s->next)
+        s->next->at = &s->next;
+    arm->sources = s;
+    arm->n_sources++;
 }
 
 /* NULL when there are too many. */
-static struct source *source_of(struct slo_engine *e, struct arm *arm, struct labels labels)
+static struct source *source_of(struct arm *arm, struct labels labels)
 {
     struct buf name = BUF_INIT;
     struct str job = labels_get(labels, "job"), instance = labels_get(labels, "instance");
@@ -307,16 +333,26 @@ static struct source *source_of(struct slo_engine *e, struct arm *arm, struct la
     buf_add_str(&name, instance);
     struct source *s = map_get(arm->by_name, buf_str(&name));
     if (!s && arm->n_sources < MAX_SOURCES) {
-        s = ARENA_NEW(&e->arena, struct source);
-        s->job = arena_str(&e->arena, job);
-        s->instance = arena_str(&e->arena, instance);
-        s->next = arm->sources;
-        arm->sources = s;
-        arm->n_sources++;
+        s = mem_zalloc(sizeof *s + name.n);
+        if (name.n > 0)
+            memcpy(s + 1, name.p, name.n);
+        s->job = str_make((const char *)(s + 1), job.n);
+        s->instance = str_make((const char *)(s + 1) + job.n + 1, instance.n);
+        put_source(arm, s);
         (void)map_set(arm->by_name, buf_str(&name), s);
     }
     buf_release(&name);
     return s;
+}
+
+static void drop_source(struct arm *arm, struct source *s)
+{
+    (void)map_remove(arm->by_name, str_make(s->job.p, s->job.n + 1 + s->instance.n));
+    *s->at = s->next;
+    if (s->next)
+        s->next->at = s->at;
+    arm->n_sources--;
+    free(s);
 }
 
 /* Which half of its version's instances a series belongs to: whole instances, so that good events
@@ -350,8 +386,10 @@ static struct twin *twin_of(struct slo_engine *e, const struct slo *s, struct la
     labels_print(renamed(&e->scratch, labels, s->selectors.native, "", ""), &key);
     struct twin *t = map_get(e->twins, buf_str(&key));
     if (!t) {
-        t = ARENA_NEW(&e->arena, struct twin);
-        (void)map_set(e->twins, buf_str(&key), t);
+        t = mem_zalloc(sizeof *t + key.n);
+        memcpy(t + 1, key.p, key.n);
+        t->key = str_make((const char *)(t + 1), key.n);
+        (void)map_set(e->twins, t->key, t);
     }
     buf_release(&key);
     return t;
@@ -393,20 +431,20 @@ static void bind_native(struct slo_engine *e, struct slo *s, struct labels label
     if (!link.arm)
         return;
     link.twin = twin_of(e, s, labels);
-    link.source = source_of(e, link.arm, labels);
+    link.source = source_of(link.arm, labels);
     link.kind = LINK_COUNT;
     link.role = SLI_TOTAL;
     if (total)
-        add_link(e, list, link);
+        add_link(list, link);
     if (!good)
         return;
     add_octaves(e, s, link.arm);
     link.kind = LINK_GOOD;
     link.role = SLI_GOOD;
-    add_link(e, list, link);
+    add_link(list, link);
     link.kind = LINK_EDGES;
     link.role = SLI_BUCKET;
-    add_link(e, list, link);
+    add_link(list, link);
 }
 
 static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, struct link **list)
@@ -431,9 +469,17 @@ static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, 
         }
         if (native.n > 0 && str_starts(name, native))
             link.twin = twin_of(e, s, labels);
-        link.source = source_of(e, link.arm, labels);
-        add_link(e, list, link);
+        link.source = source_of(link.arm, labels);
+        add_link(list, link);
     }
+}
+
+static uint32_t take_token(struct slo_engine *e)
+{
+    if (e->n_free > 0)
+        return e->free_tokens[--e->n_free];
+    e->tokens = mem_grow(e->tokens, e->n_tokens, &e->token_capacity, sizeof(struct link *));
+    return (uint32_t)++e->n_tokens;
 }
 
 uint32_t slo_engine_bind(void *self, struct labels labels)
@@ -451,13 +497,39 @@ uint32_t slo_engine_bind(void *self, struct labels labels)
         arena_clear(&e->scratch);
     }
     if (list) {
-        e->tokens = arena_grow(&e->arena, e->tokens, e->n_tokens, &e->token_capacity,
-                               sizeof(struct link *));
-        e->tokens[e->n_tokens++] = list;
-        token = (uint32_t)e->n_tokens;
+        token = take_token(e);
+        e->tokens[token - 1] = list;
     }
     (void)pthread_mutex_unlock(&e->lock);
     return token;
+}
+
+/* With what only these links used; sums and arms stay. */
+static void unlink_all(struct slo_engine *e, struct link *list)
+{
+    while (list) {
+        struct link *l = list;
+        list = l->next;
+        if (l->source && --l->source->n_links == 0)
+            drop_source(l->arm, l->source);
+        if (l->twin && --l->twin->n_links == 0) {
+            (void)map_remove(e->twins, l->twin->key);
+            free(l->twin);
+        }
+        free(l);
+    }
+}
+
+void slo_engine_unbind(void *self, uint32_t token)
+{
+    struct slo_engine *e = self;
+    (void)pthread_mutex_lock(&e->lock);
+    CHECK(token > 0 && token <= e->n_tokens && e->tokens[token - 1]);
+    unlink_all(e, e->tokens[token - 1]);
+    e->tokens[token - 1] = NULL;
+    e->free_tokens = mem_grow(e->free_tokens, e->n_free, &e->free_capacity, sizeof *e->free_tokens);
+    e->free_tokens[e->n_free++] = token;
+    (void)pthread_mutex_unlock(&e->lock);
 }
 
 /* --- Feeding --- */

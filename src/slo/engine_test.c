@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -235,6 +236,40 @@ static void own_series_restore_the_sums(void **state)
     slo_engine_free(e);
 }
 
+/* Pods come and go: tokens and sources are used again, and what was counted stays counted. */
+static void what_has_left_takes_no_room(void **state)
+{
+    (void)state;
+    struct slo_engine *e = engine_of(&slow);
+    uint32_t highest = 0;
+    for (int round = 0; round < 2000; round++) {
+        char pod[16];
+        (void)snprintf(pod, sizeof pod, "pod-%d", round);
+        uint32_t count = bind(e, "seconds_count", "job", "shop", "instance", pod, NULL);
+        uint32_t good =
+            bind(e, "seconds_bucket", "le", "0.25", "job", "shop", "instance", pod, NULL);
+        uint32_t native = bind(e, "seconds", "job", "shop", "instance", pod, NULL);
+        assert_true(count > 0 && good > 0 && native > 0);
+        feed(e, count, round + 1, 2);
+        feed(e, good, round + 1, 1);
+        struct slo_arm a = arm(e, "shop-latency", "");
+        assert_int_equal(a.n_sources, 1);
+        assert_true(str_is(a.sources[0].instance, pod));
+        highest = count > highest ? count : highest;
+        highest = native > highest ? native : highest;
+        slo_engine_unbind(e, good);
+        assert_int_equal(arm(e, "shop-latency", "").n_sources, 1);
+        slo_engine_unbind(e, native);
+        slo_engine_unbind(e, count);
+        assert_int_equal(arm(e, "shop-latency", "").n_sources, 0);
+        arena_clear(&arena);
+    }
+    struct slo_arm a = arm(e, "shop-latency", "");
+    assert_true(a.total == 4000 && a.good == 2000);
+    assert_int_equal(highest, 3);
+    slo_engine_free(e);
+}
+
 static void an_unknown_slo_is_told(void **state)
 {
     struct slo_arm *arms;
@@ -255,7 +290,8 @@ int main(void)
         TEST(increases_add_up_by_version), TEST(impossible_increases_are_counted),
         TEST(buckets_stand_in_order),      TEST(an_edge_that_is_no_number_is_no_bucket),
         TEST(a_gauge_counts_its_samples),  TEST(a_reload_keeps_what_is_the_same),
-        TEST(own_series_restore_the_sums), TEST(an_unknown_slo_is_told),
+        TEST(own_series_restore_the_sums), TEST(what_has_left_takes_no_room),
+        TEST(an_unknown_slo_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

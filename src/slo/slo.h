@@ -44,6 +44,7 @@ void slo_engine_adopt(struct slo_engine *, struct slo_engine *old);
 /* The parts of a store_tap (store/store.h); self is the engine. What is fed between begin and end
  * is seen together: sums are never handed out with a batch's bad events but without its total. */
 uint32_t slo_engine_bind(void *self, struct labels);
+void slo_engine_unbind(void *self, uint32_t token); /* sums stay as they are */
 void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double increase,
                      bool recovering);
 /* A latency SLI (good: x_bucket{...,le="0.25"}, total: x_count or x_bucket{...,le="+Inf"}) counts
