@@ -7,22 +7,64 @@ static bool is_url(const char *text)
            str_starts(str_from(text), STR("https://"));
 }
 
+/* Exactly one of the keys says what it is and where. */
+static void read_place(struct reader *r, struct yaml_node *map, struct source_spec *out)
+{
+    static const struct {
+        const char *key;
+        enum source_kind kind;
+    } places[] = {
+#define X(code, key, meaning) {key, code},
+        SOURCE_KINDS(X)
+#undef X
+    };
+    int n = 0;
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        const char *at = NULL;
+        if (!yaml_take_string(map, places[i].key, r->arena, &at, r->diags))
+            continue;
+        n++;
+        out->kind = places[i].kind;
+        out->at = at;
+        if (out->kind == SOURCE_FOLDER)
+            out->at = resolve_path(r->arena, map->path, at);
+        else if (!is_url(at))
+            yaml_error(map, r->diags, "source '%s': %s is no URL of http or https: '%.100s'",
+                       out->name, places[i].key, at);
+    }
+    if (n != 1)
+        yaml_error(map, r->diags,
+                   "source '%s' needs exactly one of remoteRead, export, query (URLs) and folder",
+                   out->name);
+}
+
+static bool has_access(const struct http_access *a)
+{
+    return a->username || a->bearer_token || a->bearer_token_file || a->tls_ca_file ||
+           a->tls_cert_file || a->tls_server_name || a->tls_skip_verify;
+}
+
 static void read_source(struct reader *r, struct yaml_node *map, struct source_spec *out)
 {
-    static const char *const keys[] = {"name",       "remoteRead",    "timeout",
-                                       "basic_auth", "authorization", "tls_config"};
-    *out = (struct source_spec){.name = "", .remote_read = "", .timeout_ms = 30000};
+    static const char *const keys[] = {
+#define X(code, key, meaning) key,
+        SOURCE_KINDS(X)
+#undef X
+            "name",
+        "timeout", "basic_auth", "authorization", "tls_config"};
+    *out = (struct source_spec){.name = "", .at = "", .timeout_ms = 30000};
     yaml_take_string(map, "name", r->arena, &out->name, r->diags);
-    yaml_take_string(map, "remoteRead", r->arena, &out->remote_read, r->diags);
     yaml_take_duration(map, "timeout", &out->timeout_ms, r->diags);
     if (!*out->name)
         yaml_error(map, r->diags, "a source needs a name");
-    if (!is_url(out->remote_read))
-        yaml_error(map, r->diags, "source '%s' needs remoteRead, the URL of its remote read API",
-                   out->name);
+    read_place(r, map, out);
     if (out->timeout_ms < 1)
         yaml_error(map, r->diags, "source '%s': timeout must be over 0", out->name);
     out->access = read_access(r, map);
+    if (out->kind == SOURCE_FOLDER && has_access(&out->access))
+        yaml_error(map, r->diags,
+                   "source '%s': a folder has no basic_auth, authorization or tls_config",
+                   out->name);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "source", r->diags);
 }
 

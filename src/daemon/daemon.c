@@ -140,7 +140,8 @@ static bool same_sources(const struct config *a, const struct config *b)
         return false;
     for (size_t i = 0; i < a->n_sources; i++) {
         if (!is_same(a->sources[i].name, b->sources[i].name) ||
-            !is_same(a->sources[i].remote_read, b->sources[i].remote_read))
+            a->sources[i].kind != b->sources[i].kind ||
+            !is_same(a->sources[i].at, b->sources[i].at))
             return false;
     }
     return true;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "ingest/ingest.h"
 #include "ingest/protobuf.h"
+#include "ingest/remote_histogram.h"
 #include "ingest/series_cache.h"
 #include "model/labels.h"
 
@@ -52,13 +53,6 @@ struct rw_sample {
     double v;
     int64_t t_ms;
     int64_t start_ms; /* 0 = not said */
-};
-
-struct rw_histogram {
-    const struct histogram *h; /* its sum a stale marker: the series ends */
-    int64_t t_ms;
-    int64_t start_ms;    /* 0 = not said */
-    const char *refused; /* why it is none; NULL = it has passed histogram_validate */
 };
 
 /* One TimeSeries. Strings point into the request, or the key into the reader's buffer: they are

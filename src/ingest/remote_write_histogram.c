@@ -238,16 +238,20 @@ static void make(struct arena *arena, const struct message *m, struct rw_histogr
         out->h = histogram_reduce(arena, h, HISTOGRAM_SCHEMA_MAX);
 }
 
+bool rw_parse_histogram(struct arena *arena, struct str message, struct rw_histogram *out)
+{
+    struct message m = {0};
+    *out = (struct rw_histogram){0};
+    if (!read_message(arena, message, &m, out))
+        return false;
+    make(arena, &m, out);
+    return true;
+}
+
 bool rw_read_histogram(struct rw_reader *r, struct str message)
 {
     struct rw_series *s = &r->series;
-    struct message m = {0};
     s->histograms = arena_grow(&r->scratch, s->histograms, s->n_histograms, &s->histogram_capacity,
                                sizeof *s->histograms);
-    struct rw_histogram *out = &s->histograms[s->n_histograms++];
-    *out = (struct rw_histogram){0};
-    if (!read_message(&r->scratch, message, &m, out))
-        return false;
-    make(&r->scratch, &m, out);
-    return true;
+    return rw_parse_histogram(&r->scratch, message, &s->histograms[s->n_histograms++]);
 }

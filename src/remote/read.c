@@ -1,7 +1,8 @@
 /* ReadResponse (prompb/remote.proto, prompb/types.proto of prometheus/prometheus): series with
  * their samples, in whatever order. */
 #include "ingest/protobuf.h"
-#include "remote/remote.h"
+#include "ingest/remote_histogram.h"
+#include "remote/internal.h"
 
 #include <stdlib.h>
 
@@ -12,18 +13,21 @@ static bool broken(struct err *err)
     return err_set(err, ERR_BAD_INPUT, "the answer to a remote read is no ReadResponse");
 }
 
-static bool read_label(struct str message, struct str *name, struct str *value)
+bool remote_read_label(struct str message, struct labels_builder *b)
 {
     struct pb in = pb_of(message);
     struct pb_field f = {0};
-    *name = *value = STR("");
+    struct str name = STR(""), value = STR("");
     while (pb_next(&in, &f)) {
         if (f.type == PB_BYTES && f.number == 1)
-            *name = f.bytes;
+            name = f.bytes;
         else if (f.type == PB_BYTES && f.number == 2)
-            *value = f.bytes;
+            value = f.bytes;
     }
-    return !in.broken;
+    if (in.broken || !str_is_utf8(name) || !str_is_utf8(value))
+        return false;
+    labels_builder_set(b, name, value);
+    return true;
 }
 
 static bool read_sample(struct str message, struct sample *out)
@@ -47,7 +51,7 @@ static int compare_samples(const void *a, const void *b)
 }
 
 /* Evaluation needs times that rise; an honest peer sends them so. */
-static size_t in_order(struct sample *samples, size_t n)
+size_t samples_in_order(struct sample *samples, size_t n)
 {
     size_t kept = 0;
     if (n > 1)
@@ -68,9 +72,26 @@ static bool is_ascending(const struct sample *samples, size_t n)
     return true;
 }
 
+static int compare_histograms(const void *a, const void *b)
+{
+    const struct histogram_sample *x = a, *y = b;
+    return (x->t_ms > y->t_ms) - (x->t_ms < y->t_ms);
+}
+
+static size_t histograms_in_order(struct histogram_sample *v, size_t n)
+{
+    size_t kept = 0;
+    if (n > 1)
+        qsort(v, n, sizeof *v, compare_histograms);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || v[i].t_ms != v[kept - 1].t_ms)
+            v[kept++] = v[i];
+    }
+    return kept;
+}
+
 struct counted {
-    size_t labels, samples;
-    bool histograms;
+    size_t labels, samples, histograms;
 };
 
 static bool count_fields(struct str message, struct counted *out)
@@ -81,7 +102,7 @@ static bool count_fields(struct str message, struct counted *out)
     while (pb_next(&in, &f)) {
         out->labels += f.type == PB_BYTES && f.number == 1;
         out->samples += f.type == PB_BYTES && f.number == 2;
-        out->histograms |= f.type == PB_BYTES && f.number == 4;
+        out->histograms += f.type == PB_BYTES && f.number == 4;
     }
     return !in.broken && out->labels <= MAX_LABELS;
 }
@@ -93,28 +114,39 @@ static bool read_series(struct arena *arena, struct str message, struct promql_s
     struct labels_builder b;
     struct pb in = pb_of(message);
     struct pb_field f = {0};
-    size_t count = 0;
+    size_t count = 0, n_histograms = 0;
     if (!count_fields(message, &n))
         return broken(err);
-    if (n.histograms)
-        return err_set(err, ERR_NOT_IMPLEMENTED,
-                       "native histograms from a remote source are not implemented");
-    struct sample *samples = ARENA_ARRAY(arena, struct sample, n.samples);
+    /* A histogram that is a stale marker is a sample. */
+    struct sample *samples = ARENA_ARRAY(arena, struct sample, n.samples + n.histograms);
+    struct histogram_sample *histograms = ARENA_ARRAY(arena, struct histogram_sample, n.histograms);
     labels_builder_init(&b, arena);
     while (pb_next(&in, &f)) {
-        struct str name, value;
         if (f.type == PB_BYTES && f.number == 1) {
-            if (!read_label(f.bytes, &name, &value) || !str_is_utf8(name) || !str_is_utf8(value))
+            if (!remote_read_label(f.bytes, &b))
                 return broken(err);
-            labels_builder_set(&b, name, value);
         } else if (f.type == PB_BYTES && f.number == 2) {
             if (!read_sample(f.bytes, &samples[count++]))
                 return broken(err);
+        } else if (f.type == PB_BYTES && f.number == 4) {
+            struct rw_histogram h;
+            if (!rw_parse_histogram(arena, f.bytes, &h))
+                return broken(err);
+            if (is_stale_nan(h.h->sum))
+                samples[count++] = (struct sample){h.t_ms, h.h->sum};
+            else if (h.refused)
+                return err_set(err, ERR_BAD_INPUT, "a remote read: %s", h.refused);
+            else
+                histograms[n_histograms++] = (struct histogram_sample){h.t_ms, h.h};
         }
     }
     if (!is_ascending(samples, count))
-        count = in_order(samples, count);
-    *out = (struct promql_series){.labels = labels_build(&b), .n = count, .samples = samples};
+        count = samples_in_order(samples, count);
+    *out = (struct promql_series){.labels = labels_build(&b),
+                                  .n = count,
+                                  .samples = samples,
+                                  .n_histograms = histograms_in_order(histograms, n_histograms),
+                                  .histograms = histograms};
     return true;
 }
 
@@ -138,7 +170,7 @@ bool remote_read_parse(struct arena *arena, struct str message, struct promql_se
             *out = arena_grow(arena, *out, *n, &capacity, sizeof **out);
             if (!read_series(arena, s.bytes, &(*out)[*n], err))
                 return false;
-            *n += (*out)[*n].n > 0;
+            *n += (*out)[*n].n + (*out)[*n].n_histograms > 0;
         }
         if (result.broken)
             return broken(err);

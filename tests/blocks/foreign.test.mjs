@@ -10,10 +10,10 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { freePorts, Programs } from '../../demo/lib/programs.mjs'
 import { binary } from '../e2e/setup.mjs'
-import { histogram, integerHistogram, push, sample, series } from './remote_write.mjs'
+import { histogram, integerHistogram, push, sample, series, stale } from './remote_write.mjs'
 
 const folder = join(dirname(binary), 'e2e', 'foreign'), data = join(folder, 'data')
-const MINUTE = 60_000, STEP = 15_000, STALE = Buffer.from([2, 0, 0, 0, 0, 0, 0xf0, 0x7f])
+const MINUTE = 60_000, STEP = 15_000
 const begin = Math.floor(Date.now() / MINUTE) * MINUTE - 70 * MINUTE
 let programs, prometheus, url, port
 
@@ -36,13 +36,6 @@ before(async () => {
   await start()
 })
 after(() => programs.endAll())
-
-/** A sample that says that its series ends; JavaScript's NaN would lose the bits. */
-const stale = atMs => {
-  const made = sample(atMs, 0)
-  STALE.copy(made, 3)
-  return made
-}
 
 /** What a minute brings, the k-th one: counters, awkward values, histograms of both kinds, a series that ends and comes back,
  * samples that come late, one that comes twice. */

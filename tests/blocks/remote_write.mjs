@@ -18,6 +18,12 @@ const text = (field, s) => bytes(field, Buffer.from(s))
 const doubles = (field, v) => bytes(field, Buffer.concat(v.map(x => double(0, x).subarray(1))))
 
 export const sample = (atMs, v) => bytes(2, Buffer.concat([double(1, v), number(2, atMs)]))
+/** A sample that says that its series ends; JavaScript's NaN would lose the bits. */
+export function stale(atMs) {
+  const made = sample(atMs, 0)
+  Buffer.from([2, 0, 0, 0, 0, 0, 0xf0, 0x7f]).copy(made, 3)
+  return made
+}
 /** A native histogram of float counts, schema 2: the buckets 0, 1 and 3. */
 export const histogram = (atMs, n) => bytes(4, Buffer.concat([double(2, 7 * n), double(3, 12.5 * n), signed(4, 2), double(5, 2 ** -128),
   double(7, n), bytes(11, Buffer.concat([signed(1, 0), number(2, 2)])), bytes(11, Buffer.concat([signed(1, 1), number(2, 1)])),
