@@ -16,6 +16,30 @@ bool is_controlled(const struct check_spec *spec)
     return spec->critical && (spec->gauge || (spec->slo && spec->against_stable));
 }
 
+/* The traffic guard rests on the requests of the first SLO that is compared. */
+double alpha_of_guard(const struct rollout_policy *p)
+{
+    for (size_t i = 0; i < p->n_checks; i++) {
+        if (p->checks[i].slo && p->checks[i].against_stable)
+            return JUDGE_GUARD_PART * p->false_rollback;
+    }
+    return 0;
+}
+
+static size_t count_controlled(const struct rollout_policy *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_checks; i++)
+        n += is_controlled(&p->checks[i]) ? 1 : 0;
+    return n;
+}
+
+double alpha_of_checks(const struct rollout_policy *p)
+{
+    size_t n = count_controlled(p);
+    return (p->false_rollback - alpha_of_guard(p)) / (double)(n ? n : 1);
+}
+
 struct comparison *comparison_new(const struct rollout_policy *policy)
 {
     struct comparison *c = calloc(1, sizeof *c);
@@ -24,14 +48,11 @@ struct comparison *comparison_new(const struct rollout_policy *policy)
     c->checks = calloc(policy->n_checks, sizeof *c->checks);
     if (!c->checks)
         check_no_memory(policy->n_checks * sizeof *c->checks);
-    size_t comparing = 0;
-    for (size_t i = 0; i < policy->n_checks; i++) {
+    for (size_t i = 0; i < policy->n_checks; i++)
         c->checks[i].spec = &policy->checks[i];
-        comparing += is_controlled(&policy->checks[i]) ? 1 : 0;
-    }
     c->n_checks = policy->n_checks;
-    c->n_controlled = comparing;
-    c->alpha = policy->false_rollback / (double)(comparing ? comparing : 1);
+    c->alpha = alpha_of_checks(policy);
+    c->guard_alpha = alpha_of_guard(policy);
     return c;
 }
 
@@ -41,6 +62,7 @@ void comparison_free(struct comparison *c)
         return;
     for (size_t i = 0; i < c->n_checks; i++)
         judge_stream_free(c->checks[i].stream);
+    judge_stream_free(c->guard.stream);
     free(c->checks);
     free(c);
 }

@@ -62,11 +62,26 @@ struct split {
     struct heard stable, canary, baseline;
 };
 
+/* guard.c: has the canary lost traffic that it had? */
+#define GUARD_LEARNS 24 /* buckets */
+
+struct guard {
+    bool begun;                  /* the split was once as configured */
+    struct judge_stream *stream; /* NULL until it was learned how the split varies */
+    struct judge_bucket learned[GUARD_LEARNS];
+    size_t n_learned;
+    double weight;               /* 0..1: the share that it has had and must keep */
+    double bucket_weight;        /* the same when the present bucket began */
+    struct split last;           /* then */
+    int64_t fed_until_ms;
+};
+
 struct comparison {
     struct check *checks;
     size_t n_checks;
-    size_t n_controlled;           /* have falseRollback together */
-    double alpha;                  /* each arm comparison's share */
+    double alpha;       /* each arm comparison's share */
+    double guard_alpha; /* the guard's; 0 = there is none */
+    struct guard guard;
     struct split splits[N_SPLITS]; /* a ring */
     size_t n_splits;
     struct split split_base; /* the step's first */
@@ -126,8 +141,18 @@ void note_split(struct daemon *, struct rollout *, const char *slo, struct arena
 struct evidence judge_split(const struct rollout *, struct arena *, int64_t now_ms,
                             double *measured_pct);
 
+const struct split *last_split(const struct comparison *); /* NULL = none yet */
+
+/* guard.c: what was heard since the last look, and its word where it has one; `e` is judge_split's.
+ */
+void guard_traffic(struct rollout *, struct arena *, int64_t now_ms, double measured_pct,
+                   struct evidence *e);
+
 /* Counts towards the stated false-rollback rate. */
 bool is_controlled(const struct check_spec *);
+/* Each such check's part of it, besides the guard's. */
+double alpha_of_checks(const struct rollout_policy *);
+double alpha_of_guard(const struct rollout_policy *);
 void add_point(struct check *, int64_t t_ms);
 
 /* sources.c: what some of an arm's sources are late for is no pass, and as old as they are. */

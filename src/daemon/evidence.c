@@ -256,21 +256,24 @@ const char *fill_in(struct arena *arena, const struct rollout *r, const char *qu
 
 /* --- All checks together --- */
 
-/* The average of the critical comparisons' e-values has the policy's false-rollback rate: many
- * small signs add up to harm that none shows alone. The one with most of it then fails. */
+/* The average of the critical comparisons' e-values, with the traffic guard's, has the policy's
+ * false-rollback rate: many small signs add up to harm that none shows alone. The one with most of
+ * it then fails. */
 static void add_up(const struct rollout *r, struct arena *arena, struct snapshot *seen,
                    struct evidence *checks)
 {
     const struct comparison *c = r->comparison;
-    double *log_e = ARENA_ARRAY(arena, double, c->n_checks + 1);
-    double *weights = ARENA_ARRAY(arena, double, c->n_checks + 1);
-    size_t *which = ARENA_ARRAY(arena, size_t, c->n_checks + 1), n = 0;
+    /* Before the guard is among the checks its part counts nothing. */
+    double *log_e = ARENA_ARRAY(arena, double, seen->n_checks + 1);
+    double *weights = ARENA_ARRAY(arena, double, seen->n_checks + 1);
+    size_t *which = ARENA_ARRAY(arena, size_t, seen->n_checks + 1), n = 0;
     bool failed = false;
-    for (size_t i = 0; i < c->n_checks; i++) {
-        if (!is_controlled(c->checks[i].spec))
+    for (size_t i = 0; i < seen->n_checks; i++) {
+        bool guard = i == c->n_checks;
+        if (!guard && !is_controlled(c->checks[i].spec))
             continue;
         log_e[n] = isnan(checks[i].harm_log_e) ? 0 : checks[i].harm_log_e;
-        weights[n] = 1 / (double)c->n_controlled;
+        weights[n] = (guard ? c->guard_alpha : c->alpha) / r->policy->false_rollback;
         which[n++] = i;
         failed |= checks[i].state == EVIDENCE_FAIL;
     }
@@ -280,7 +283,7 @@ static void add_up(const struct rollout *r, struct arena *arena, struct snapshot
     size_t worst = which[all.worst];
     seen->harm_log_e = all.log_e;
     seen->harm_log_limit = -log(r->policy->false_rollback);
-    if (all.is_harm && !failed && c->checks[worst].stream)
+    if (all.is_harm && !failed && worst < c->n_checks && c->checks[worst].stream)
         (void)judge_stream_fail_together(c->checks[worst].stream, arena, &checks[worst]);
 }
 
@@ -350,12 +353,14 @@ struct snapshot collect(struct daemon *d, struct rollout *r, struct arena *arena
     for (size_t i = 0; i < c->n_checks; i++) {
         checks[seen.n_checks++] = look_at(d, r, &c->checks[i], arena, now_ms);
     }
-    add_up(r, arena, &seen, checks);
     const char *slo = first_slo(r->policy);
     if (slo && seen.exposure.known && seen.exposure.observed_pct > 0) {
         note_split(d, r, slo, arena);
-        checks[seen.n_checks++] = judge_split(r, arena, now_ms, &seen.exposure.measured_pct);
+        struct evidence split = judge_split(r, arena, now_ms, &seen.exposure.measured_pct);
+        guard_traffic(r, arena, now_ms, seen.exposure.measured_pct, &split);
+        checks[seen.n_checks++] = split;
     }
+    add_up(r, arena, &seen, checks);
     seen.telemetry_age_ms = oldest_age(checks, seen.n_checks);
     seen.budget_remaining = r->policy->budget_slo
                                 ? budget_remaining(d, arena, r->policy->budget_slo, now_ms)

@@ -69,13 +69,11 @@ json_t *forecast_of(struct daemon *d, struct arena *arena, const struct rollout_
                     const char *stable_version, int64_t now_ms)
 {
     struct judge_basis *basis = ARENA_ARRAY(arena, struct judge_basis, policy->n_checks + 1);
-    size_t n = 0, comparing = 0;
-    for (size_t i = 0; i < policy->n_checks; i++)
-        comparing += is_controlled(&policy->checks[i]) ? 1 : 0;
+    size_t n = 0;
     for (size_t i = 0; i < policy->n_checks; i++) {
         if (compares(&policy->checks[i]))
             basis[n++] = basis_of(d, arena, policy, &policy->checks[i], stable_version,
-                                  policy->false_rollback / (double)comparing, now_ms);
+                                  alpha_of_checks(policy), now_ms);
     }
     json_t *forecast = judge_forecast(arena, policy, basis, n);
     (void)json_object_set_new(forecast, "stableVersion", json_string_nocheck(stable_version));

@@ -14,7 +14,7 @@
  * outside of what is allowed below. */
 #define SPLIT_ENOUGH 45.0
 
-static const struct split *last_split(const struct comparison *c)
+const struct split *last_split(const struct comparison *c)
 {
     return c->n_splits ? &c->splits[(c->n_splits - 1) % N_SPLITS] : NULL;
 }

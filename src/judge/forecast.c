@@ -263,7 +263,8 @@ json_t *judge_forecast(struct arena *arena, const struct rollout_policy *policy,
     json_t *checks = json_array();
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(
-            checks, forecast_check(&w, &basis[i], policy->false_rollback / (double)n));
+            checks, forecast_check(&w, &basis[i],
+                                   (1 - JUDGE_GUARD_PART) * policy->false_rollback / (double)n));
     return json_own(arena, json_pack("{s:s, s:o, s:o}", "service", policy->service, "checks",
                                      checks, "warnings", w.warnings));
 }

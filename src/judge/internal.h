@@ -72,7 +72,8 @@ double judge_per_event(const struct judge_stream *);
 
 void judge_say(const struct judge_stream *, const struct findings *, struct arena *,
                struct evidence *);
-void judge_say_traffic(const struct judge_stream *, struct arena *, struct evidence *);
+void judge_say_traffic(const struct judge_stream *, const struct findings *, struct arena *,
+                       struct evidence *);
 
 /* What in a stream cannot be, in a few words; NULL when all is well. */
 const char *judge_stream_problem(const struct judge_stream *);

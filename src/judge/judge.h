@@ -78,6 +78,10 @@ void judge_stream_learn(struct judge_stream *, const struct judge_bucket *);
  * the prior. In time order, of about one length. Before the first feed, instead of learn. */
 void judge_stream_calibrate(struct judge_stream *, const struct judge_bucket *, size_t n);
 
+/* Traffic: the dispersion of a time in which the split was `weight`, as when each connection's
+ * requests go one way. Possible counts; n at least 1; before the first feed. */
+void judge_stream_learn_split(struct judge_stream *, const struct judge_bucket *, size_t n);
+
 /* phi in use; for latency the largest of the thresholds. Learned over how much time; 0 = not. */
 double judge_stream_dispersion(const struct judge_stream *);
 int64_t judge_stream_learned_ms(const struct judge_stream *);
@@ -122,6 +126,9 @@ struct combined {
     size_t worst; /* the check with most weighted evidence */
     bool alone;   /* that check's evidence is enough by itself */
 };
+
+/* The traffic guard's part of a live rollout's rate: requests are many and soon say much. */
+#define JUDGE_GUARD_PART 0.1
 
 /* Weights add up to 1 and n is at least 1. */
 struct combined judge_combine(const double *log_e, const double *weights, size_t n, double alpha);

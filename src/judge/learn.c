@@ -107,6 +107,15 @@ static double learn_difference(const struct judge_stream *s, const struct judge_
     return over > 0 ? fmin(exp(1.5 * over), MOST_DIFFERENCE) : 1;
 }
 
+static void learn_dispersion(struct judge_stream *s, const struct judge_bucket *b, size_t n,
+                             bool split)
+{
+    for (size_t i = 0; i < judge_n_tests(s); i++)
+        dispersion_init(&s->dispersion[i],
+                        split ? learn_from_split(s, i, b, n) : learn_from_stable(s, i, b, n),
+                        judge_way(s));
+}
+
 void judge_stream_calibrate(struct judge_stream *s, const struct judge_bucket *b, size_t n)
 {
     bool any = false, split = false;
@@ -123,13 +132,26 @@ void judge_stream_calibrate(struct judge_stream *s, const struct judge_bucket *b
     judge_pick(s);
     if (!any || s->config.kind == EVIDENCE_TRAFFIC || judge_n_tests(s) == 0)
         return;
-    for (size_t i = 0; i < judge_n_tests(s); i++)
-        dispersion_init(&s->dispersion[i],
-                        split ? learn_from_split(s, i, b, n) : learn_from_stable(s, i, b, n),
-                        judge_way(s));
+    learn_dispersion(s, b, n, split);
     if (split && s->config.kind == EVIDENCE_RATIO && !s->config.reference && !s->config.is_strict)
         s->config.harm_ratio *= learn_difference(s, b, n);
     s->learned_ms = b[n - 1].start_ms + b[n - 1].length_ms - b[0].start_ms;
+}
+
+void judge_stream_learn_split(struct judge_stream *s, const struct judge_bucket *b, size_t n)
+{
+    struct block *blocks = mem_array(n, sizeof *blocks);
+    CHECK(s->config.kind == EVIDENCE_TRAFFIC && s->buckets == 0 && n > 0);
+    for (size_t t = 0; t < n; t++) {
+        double both = b[t].stable.total + b[t].canary.total;
+        blocks[t] = (struct block){b[t].stable.total, both, both * (1 - b[t].weight)};
+    }
+    dispersion_init(
+        &s->dispersion[0],
+        dispersion_of_split(blocks, n, mean_length_ms(b, n), s->config.dispersion, judge_way(s)),
+        judge_way(s));
+    s->learned_ms = b[n - 1].start_ms + b[n - 1].length_ms - b[0].start_ms;
+    free(blocks);
 }
 
 double judge_stream_dispersion(const struct judge_stream *s)

@@ -203,7 +203,6 @@ static void show_harm(const struct judge_stream *s, const struct findings *f, st
     e->effect = f->recent_canary - f->recent_stable;
     e->low = fmin(e->effect, fmax(tested, canary_low - stable_high));
     e->high = fmax(e->effect, canary_high - stable_low);
-    e->since_ms = judge_rise_began(s, f->recent);
 }
 
 void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct evidence *e)
@@ -212,7 +211,7 @@ void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct
     bool traffic = s->config.kind == EVIDENCE_TRAFFIC;
     judge_stream_check(s);
     fill(s, e);
-    if (s->buckets > 0 && !traffic)
+    if (s->buckets > 0)
         find_worst(s, &f);
     if (judge_has_events(s) && !traffic) {
         bound_rates(s, &f);
@@ -223,6 +222,7 @@ void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct
     if (harm_is_shown(s, &f)) {
         e->state = EVIDENCE_FAIL;
         e->code = traffic ? "too_little_traffic" : "harm_shown";
+        e->since_ms = judge_rise_began(s, f.recent);
         if (!traffic)
             show_harm(s, &f, e);
     } else if (judge_stream_is_healthy(s)) {
@@ -230,7 +230,7 @@ void judge_stream_read(const struct judge_stream *s, struct arena *arena, struct
         e->code = traffic ? "split_as_configured" : "within_tolerance";
     }
     if (traffic)
-        judge_say_traffic(s, arena, e);
+        judge_say_traffic(s, &f, arena, e);
     else
         judge_say(s, &f, arena, e);
 }
@@ -247,6 +247,7 @@ bool judge_stream_fail_together(const struct judge_stream *s, struct arena *aren
         return false;
     e->state = EVIDENCE_FAIL;
     e->code = "harm_shown_together";
+    e->since_ms = judge_rise_began(s, f.recent);
     show_harm(s, &f, e);
     judge_say(s, &f, arena, e);
     e->sentence =

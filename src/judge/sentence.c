@@ -121,17 +121,23 @@ static double share(const struct arm_counts *canary, const struct arm_counts *st
     return 100 * canary->total / (canary->total + stable->total);
 }
 
-void judge_say_traffic(const struct judge_stream *s, struct arena *arena, struct evidence *e)
+void judge_say_traffic(const struct judge_stream *s, const struct findings *f, struct arena *arena,
+                       struct evidence *e)
 {
     if (s->buckets == 0) {
         e->sentence = "no events yet";
         e->would_change = "events in at least two buckets";
-        return;
+    } else if (e->state == EVIDENCE_FAIL) {
+        const struct recent *r = f->recent;
+        e->sentence = arena_printf(
+            arena, "for %lld s %.3g%% of %.0f events are on the canary, too few for its weight",
+            (long long)((s->last_ms - e->since_ms + 500) / 1000), share(&r->canary, &r->stable),
+            r->stable.total + r->canary.total);
+        e->would_change = "nothing: the split was shown to be another";
+    } else {
+        e->sentence = arena_printf(arena, "%.3g%% of %.0f events are on the canary",
+                                   share(&s->all.canary, &s->all.stable),
+                                   s->all.stable.total + s->all.canary.total);
+        e->would_change = "events that do not follow the weight";
     }
-    e->sentence = arena_printf(arena, "%.3g%% of %.0f events are on the canary%s",
-                               share(&s->all.canary, &s->all.stable),
-                               s->all.stable.total + s->all.canary.total,
-                               e->state == EVIDENCE_FAIL ? ", too few for its weight" : "");
-    e->would_change = e->state == EVIDENCE_FAIL ? "nothing: the split was shown to be another"
-                                                : "events that do not follow the weight";
 }
