@@ -10,7 +10,9 @@
 #   make bench    cQED, Prometheus and VictoriaMetrics side by side: CPU seconds, memory, restarts; a table; QUICK=1
 #   make bench-blocks what a day of series takes on disk, beside Prometheus and VictoriaMetrics; SERIES (2000), HOURS (24)
 #   make bench-judge  the judge against what people run, on fresh traces; SETS (2) of PER (40) traces a scenario, RUNS (0)
-.PHONY: all deps demo test conformance check fuzz tsan cover bench bench-blocks bench-judge clean
+#   make differential  generated PromQL beside a Prometheus 3, which it builds from the Go module proxy unless PEER names one;
+#                 SEED, QUERIES (2000)
+.PHONY: all deps demo test conformance differential check fuzz tsan cover bench bench-blocks bench-judge clean
 
 all: build/build.ninja
 	@ninja -C build cqed
@@ -37,6 +39,10 @@ test: build/asan/build.ninja
 
 conformance: all
 	@tests/promql/conformance.py build/cqed $${CONFORMANCE:-../shared/conformance/promql}
+
+differential: all
+	@PEER=$${PEER:-$$(tests/promql/differential/prometheus3)} && export PEER && \
+	    CQED=build/cqed QUERIES=$${QUERIES:-2000} node --test tests/promql/differential/differential.test.mjs
 
 check: deps
 	@tools/deps check

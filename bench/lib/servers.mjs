@@ -78,18 +78,20 @@ export class Cqed extends Server {
 }
 
 export class Prometheus extends Server {
-  constructor(programs, folder, { scrape, receive = false, program = 'prometheus' }) {
+  constructor(programs, folder, { scrape, receive = false, program = 'prometheus', features = [] }) {
     super(programs, 'prometheus', folder)
     this.config = join(folder, 'prometheus.yml')
     this.receive = receive
     this.executable = program
+    this.features = features
     write(this.config, { scrape_configs: scrape })
   }
 
   command() {
     return [this.executable, [`--config.file=${this.config}`, `--storage.tsdb.path=${join(this.folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${this.port}`, '--storage.tsdb.retention.time=60d', '--log.level=warn',
-      ...(this.receive ? ['--web.enable-remote-write-receiver'] : [])]]
+      ...(this.receive ? ['--web.enable-remote-write-receiver'] : []),
+      ...(this.features.length ? [`--enable-feature=${this.features.join(',')}`] : [])]]
   }
 }
 

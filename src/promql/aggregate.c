@@ -205,9 +205,9 @@ static bool add_column(struct sink *sink, struct column *column, struct err *err
         g->native = native_group_new(a->e, a->expr, g->a);
     if (g->native && !native_group_add(g->native, column, err))
         return false;
-    if (column->h && ignores_histograms(a->op))
+    if (ignores_histograms(a->op) && column_has_histograms(column, a->e->n_steps))
         note_ignored_in_aggregation(a->e->query, aggregate_op_name(a->op),
-                                    a->expr->args[0]->position);
+                                    argument_position(a->expr->args[0]));
     add_values(a->op, g, column, a->e->n_steps);
     return spend(a->e->query, a->e->n_steps, err);
 }

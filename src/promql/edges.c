@@ -12,17 +12,13 @@ bool edges_allowed(const struct function *f, enum edges edges, const char **allo
     return rates || (counts && edges == EDGES_ANCHORED);
 }
 
-/* At an edge inside a reset a counter starts at 0 (left edge) or goes on from what it had (right
- * edge). */
-static double value_at(const struct sample *a, const struct sample *b, int64_t t_ms, bool counter,
-                       bool left)
+/* A counter that was reset between the two began at 0 then. */
+static double value_at(const struct sample *a, const struct sample *b, int64_t t_ms, bool counter)
 {
-    struct sample from = *a, to = *b;
-    if (counter && to.v < from.v && left)
+    struct sample from = *a;
+    if (counter && b->v < a->v)
         from.v = 0;
-    else if (counter && to.v < from.v)
-        to.v += from.v;
-    return interpolate(&from, &to, t_ms);
+    return interpolate(&from, b, t_ms);
 }
 
 /* The part of the samples that the range with its edges needs. */
@@ -45,9 +41,9 @@ static bool take_part(enum edges edges, const struct sample *v, size_t n, int64_
         return false;
     *out = (struct part){first, last, v[first].v, v[last].v};
     if (edges == EDGES_SMOOTHED && v[first].t_ms < start_ms)
-        out->left = value_at(&v[first], &v[first + 1], start_ms, counter, true);
+        out->left = value_at(&v[first], &v[first + 1], start_ms, counter);
     if (edges == EDGES_SMOOTHED && last > 0 && v[last].t_ms > end_ms)
-        out->right = value_at(&v[last - 1], &v[last], end_ms, counter, false);
+        out->right = value_at(&v[last - 1], &v[last], end_ms, counter);
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* Which expression is evaluated where; scalars, limits and notes. */
+/* Which expression is evaluated where; scalars and limits. */
 #include "promql/eval.h"
 
 #include "base/clock.h"
@@ -7,9 +7,6 @@
 #include "promql/lex.h"
 
 #include <math.h>
-#include <stdio.h>
-
-#define MAX_NOTES 200
 
 /* --- Limits --- */
 
@@ -47,28 +44,6 @@ bool spend_slow(struct query *q, struct err *err)
     return check_memory(q, 0, err);
 }
 
-/* --- Notes --- */
-
-void add_note(struct query *q, enum note_kind kind, size_t position, const char *format, ...)
-{
-    char message[400], text[500];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    if (q->n_notes == MAX_NOTES)
-        return;
-    struct place place = place_of(q->text, position);
-    (void)snprintf(text, sizeof text, "PromQL %s: %s (%zu:%zu)",
-                   kind == NOTE_WARNING ? "warning" : "info", message, place.line, place.column);
-    for (size_t i = 0; i < q->n_notes; i++) {
-        if (strcmp(q->notes[i].text, text) == 0)
-            return;
-    }
-    q->notes = arena_grow(q->arena, q->notes, q->n_notes, &q->note_capacity, sizeof *q->notes);
-    q->notes[q->n_notes++] = (struct note){kind, arena_strdup(q->arena, text)};
-}
-
 /* --- Columns --- */
 
 bool new_values(struct evaluation *e, double **out, struct err *err)
@@ -94,15 +69,18 @@ bool has_values(const double *v, size_t n)
     return false;
 }
 
-bool column_has_any(const struct column *c, size_t n)
+bool column_has_histograms(const struct column *c, size_t n)
 {
-    if (has_values(c->v, n))
-        return true;
     for (size_t i = 0; c->h && i < n; i++) {
         if (c->h[i])
             return true;
     }
     return false;
+}
+
+bool column_has_any(const struct column *c, size_t n)
+{
+    return has_values(c->v, n) || column_has_histograms(c, n);
 }
 
 void column_clear(struct column *c, size_t step)

@@ -60,9 +60,23 @@ struct sink {
 
 enum note_kind { NOTE_WARNING, NOTE_INFO };
 
+/* Counts that fell from one bucket to the next and were lifted, over series and steps. */
+struct mended {
+    uint64_t n;                /* histograms */
+    int64_t first_ms, last_ms; /* when */
+    double low_le, high_le;    /* which buckets */
+    double most;               /* by how much at most */
+};
+
+#define NOTHING_MENDED                                                                             \
+    {                                                                                              \
+        .low_le = (double)INFINITY, .high_le = -(double)INFINITY                                   \
+    }
+
 struct note {
     enum note_kind kind;
     const char *text;
+    struct mended *mended; /* what the text says of them; NULL for other notes */
 };
 
 struct query {
@@ -84,6 +98,13 @@ struct query {
 /* Warnings and infos; each text once. `position` is that of what they are about. */
 void add_note(struct query *, enum note_kind, size_t position, const char *format, ...)
     PRINTF_LIKE(4, 5);
+
+/* The same for histogram_quantile's mended counts: what is said of one metric is put together. */
+void add_mended_note(struct query *, size_t position, struct str metric, const struct mended *);
+
+/* Where notes about an argument point: behind its parentheses; and to the query's beginning when it
+ * is a subquery, as Prometheus does, for which a subquery's result comes from nowhere. */
+size_t argument_position(const struct promql_expr *);
 
 /* Count samples: ERR_LIMIT over max_samples. */
 MUST_CHECK bool touch_samples(struct query *, uint64_t samples, struct err *);
@@ -129,6 +150,7 @@ MUST_CHECK bool new_values(struct evaluation *, double **out, struct err *);
 void fill_absent(double *v, size_t n);
 bool has_values(const double *v, size_t n);
 bool column_has_any(const struct column *, size_t n);
+bool column_has_histograms(const struct column *, size_t n);
 /* No value of either kind at this step any more. */
 void column_clear(struct column *, size_t step);
 /* Room for a column's histograms, all NULL. */
@@ -194,6 +216,8 @@ MUST_CHECK bool eval_binary(struct evaluation *, const struct promql_expr *, str
 double binary_value(enum binary_op, double l, double r, bool returns_bool, bool keep_right);
 /* As above where a side may be a histogram; says what there is to say. What is new goes to the
  * arena. */
+/* Whether two values can meet in this operator at all; of vectors on both sides. */
+bool binary_fits(enum binary_op, struct value l, struct value r);
 struct value native_binary(struct query *, const struct promql_expr *, struct arena *,
                            struct value l, struct value r, bool keep_right); /* native_binary.c */
 MUST_CHECK bool eval_vectors(struct evaluation *, const struct promql_expr *, struct sink *,

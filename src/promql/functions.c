@@ -367,7 +367,8 @@ static bool value_of_floats(const struct ranger *r, const struct window *w, doub
 {
     if (w->n == 0)
         return false;
-    note_metric(r->e->query, NOTE_IGNORED_IN_RANGE, r->call.labels, r->expr->args[0]->position);
+    note_metric(r->e->query, NOTE_IGNORED_IN_RANGE, r->call.labels,
+                argument_position(r->expr->args[0]));
     return r->expr->function->range(w, out);
 }
 
@@ -470,7 +471,7 @@ static void note_counter(struct ranger *r, struct labels labels)
             return;
     }
     if (name.n > 0)
-        add_note(r->e->query, NOTE_INFO, r->expr->args[0]->position,
+        add_note(r->e->query, NOTE_INFO, argument_position(r->expr->args[0]),
                  "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
                  "\"%.200s\"",
                  arena_cstr(r->e->arena, name));
@@ -546,7 +547,7 @@ static bool call_range(struct evaluation *e, const struct promql_expr *expr, str
     r.window =
         (struct window){.parameters = r.parameters_now, .scratch = r.scratch, .call = &r.call};
     for (size_t i = 0; f->of_quantile && has_floats(&m) && i < e->n_steps; i++)
-        note_quantile(e->query, r.parameters.v[0][i], expr->args[0]->position);
+        note_quantile(e->query, r.parameters.v[0][i], argument_position(expr->args[0]));
     for (size_t i = 0; i < m.n; i++) {
         struct column column = {
             .labels = m.v[i].labels, .drop_name = !f->keeps_name || m.v[i].drop_name, .v = v};

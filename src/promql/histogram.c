@@ -96,7 +96,7 @@ static bool gather(struct histograms *hs, const struct promql_expr *expr, struct
     struct columns all;
     double le;
     label_index_init(&hs->index, hs->e->arena);
-    hs->position = expr->position;
+    hs->position = argument_position(expr);
     if (!eval_columns(hs->e, expr, &all, err))
         return false;
     for (size_t i = 0; i < all.n; i++) {
@@ -107,7 +107,7 @@ static bool gather(struct histograms *hs, const struct promql_expr *expr, struct
         if (parse_le(all.v[i].labels, &le) && !isnan(le))
             add_bucket(hs, &all.v[i], le);
         else
-            note_bad_le(hs->e->query, &all.v[i], expr->position);
+            note_bad_le(hs->e->query, &all.v[i], hs->position);
     }
     for (size_t i = 0; i < hs->n; i++) {
         if (hs->v[i].n > 1)
@@ -158,7 +158,7 @@ static bool nearly_equal(double a, double b)
 
 /* Cumulative counts never fall. What falls by rounding is mended silently, what falls by more (the
  * buckets were not scraped at one moment) makes the result true. */
-static bool force_monotonic(struct bucket *b, size_t n)
+static bool force_monotonic(struct bucket *b, size_t n, struct mended *m)
 {
     bool forced = false;
     double before = n > 0 ? b[0].count : 0;
@@ -168,6 +168,9 @@ static bool force_monotonic(struct bucket *b, size_t n)
         if (nearly_equal(before, b[i].count)) {
             b[i].count = before;
         } else if (b[i].count < before) {
+            m->low_le = fmin(m->low_le, b[i].le);
+            m->high_le = fmax(m->high_le, b[i].le);
+            m->most = fmax(m->most, before - b[i].count);
             b[i].count = before;
             forced = true;
         } else {
@@ -205,7 +208,8 @@ static double quantile_in(double phi, const struct bucket *b, size_t n)
     return start + (b[i].le - start) * ((rank - below) / (b[i].count - below));
 }
 
-static double bucket_quantile(double phi, struct bucket *b, size_t n, bool *forced)
+static double bucket_quantile(double phi, struct bucket *b, size_t n, int64_t t_ms,
+                              struct mended *m)
 {
     if (isnan(phi))
         return (double)NAN;
@@ -213,18 +217,12 @@ static double bucket_quantile(double phi, struct bucket *b, size_t n, bool *forc
         return phi < 0 ? -(double)INFINITY : (double)INFINITY;
     if (!has_inf_bucket(b, n))
         return (double)NAN;
-    *forced |= force_monotonic(b, n);
+    if (force_monotonic(b, n, m)) {
+        m->first_ms = m->n == 0 ? t_ms : m->first_ms;
+        m->last_ms = t_ms;
+        m->n++;
+    }
     return quantile_in(phi, b, n);
-}
-
-static void note_forced(struct query *q, struct labels labels, size_t position)
-{
-    struct str name = labels_get(labels, LABEL_NAME);
-    add_note(q, NOTE_INFO, position,
-             "input to histogram_quantile needed to be fixed for monotonicity (see "
-             "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"
-             "%s%.150s%s",
-             name.n ? " for metric name \"" : "", arena_cstr(q->arena, name), name.n ? "\"" : "");
 }
 
 static double quantile_of_native(const struct histograms *hs, const struct any_histogram *h,
@@ -243,7 +241,7 @@ static double quantile_of_native(const struct histograms *hs, const struct any_h
 static bool quantiles_of(struct histograms *hs, const struct any_histogram *h, const double *phi,
                          struct bucket *buckets, double *out, struct err *err)
 {
-    bool forced = false;
+    struct mended mended = NOTHING_MENDED;
     const struct histogram *native;
     size_t n;
     for (size_t i = 0; i < hs->e->n_steps; i++) {
@@ -252,12 +250,12 @@ static bool quantiles_of(struct histograms *hs, const struct any_histogram *h, c
         else if (native)
             out[i] = quantile_of_native(hs, h, native, phi[i]);
         else
-            out[i] = bucket_quantile(phi[i], buckets, n, &forced);
+            out[i] = bucket_quantile(phi[i], buckets, n, step_time(hs->e, i), &mended);
         if (!spend(hs->e->query, h->n + (native ? 20 : 0), err))
             return false;
     }
-    if (forced)
-        note_forced(hs->e->query, h->labels, hs->position);
+    if (mended.n > 0)
+        add_mended_note(hs->e->query, hs->position, labels_get(h->labels, LABEL_NAME), &mended);
     return true;
 }
 
@@ -276,7 +274,7 @@ bool call_histogram_quantile(struct evaluation *e, const struct promql_expr *exp
         !new_values(e, &v, err))
         return false;
     struct bucket *buckets = ARENA_ARRAY(e->arena, struct bucket, hs.most_buckets + 1);
-    note_quantiles(e, phi, expr->args[0]->position);
+    note_quantiles(e, phi, argument_position(expr->args[0]));
     for (size_t k = 0; k < hs.n; k++) {
         struct column column = {.labels = hs.v[k].labels, .drop_name = true, .v = v};
         if (!quantiles_of(&hs, &hs.v[k], phi, buckets, v, err))
@@ -335,7 +333,7 @@ bool call_histogram_quantiles(struct evaluation *e, const struct promql_expr *ex
     for (size_t i = 2; i < expr->n_args; i++) {
         if (!eval_scalar(e, expr->args[i], &phi, err))
             return false;
-        note_quantiles(e, phi, expr->args[i]->position);
+        note_quantiles(e, phi, argument_position(expr->args[i]));
         for (size_t k = 0; k < hs.n; k++) {
             if (!quantiles_of(&hs, &hs.v[k], phi, buckets, v, err) ||
                 !put_labelled(&out, &hs.v[k], label, phi, v, scratch, err))
@@ -383,7 +381,8 @@ static double fraction_at(struct histograms *hs, const struct any_histogram *h, 
     if (!at_step(hs, h, step, buckets, &n, &native))
         return ABSENT;
     if (!native) {
-        (void)force_monotonic(buckets, n);
+        struct mended unsaid = NOTHING_MENDED;
+        (void)force_monotonic(buckets, n, &unsaid);
         return bucket_fraction(low, high, buckets, n);
     }
     double v = native_fraction(scratch_room(hs->e->query), native, low, high, &nans);

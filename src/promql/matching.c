@@ -153,27 +153,40 @@ static bool check_one_side(struct matcher_state *m, const struct group *g, struc
     return true;
 }
 
+/* Which column of the one side has a value at each step: index + 1, or 0. */
+static size_t *holders_of_one(struct matcher_state *m, const struct group *g)
+{
+    size_t n = m->e->n_steps, *holder = ARENA_ARRAY(m->e->arena, size_t, n);
+    for (size_t i = 0; i < g->n_one; i++) {
+        for (size_t k = 0; k < n; k++) {
+            if (column_has(&m->one.v[g->one[i]], k))
+                holder[k] = g->one[i] + 1;
+        }
+    }
+    return holder;
+}
+
 /* Without grouping no two columns of the other side may match at the same step either, even where
- * the comparison then fails. */
+ * the comparison then fails; but values that cannot meet at all are no match. */
 static bool check_many_side(struct matcher_state *m, const struct group *g, struct err *err)
 {
     size_t n = m->e->n_steps;
     if (g->n_many < 2 || (g->n_one == 0 && !fills_one(m)) || m->expr->matching.card != ONE_TO_ONE)
         return true;
-    uint8_t *one = ARENA_ARRAY(m->e->arena, uint8_t, n),
-            *many = ARENA_ARRAY(m->e->arena, uint8_t, n);
-    memset(one, fills_one(m), n);
-    for (size_t i = 0; i < g->n_one; i++) {
-        for (size_t k = 0; k < n; k++)
-            one[k] |= column_has(&m->one.v[g->one[i]], k);
-    }
+    size_t *one = holders_of_one(m, g);
+    uint8_t *matched = ARENA_ARRAY(m->e->arena, uint8_t, n);
     for (size_t i = 0; i < g->n_many; i++) {
+        const struct column *many = &m->many.v[g->many[i]];
         for (size_t k = 0; k < n; k++) {
-            if (!column_has(&m->many.v[g->many[i]], k) || !one[k])
+            if (!column_has(many, k) || (!one[k] && !fills_one(m)))
                 continue;
-            if (many[k])
+            struct value filled = {m->expr->matching.fill_right, NULL};
+            struct value right = one[k] ? column_value(&m->one.v[one[k] - 1], k) : filled;
+            if (!binary_fits(m->expr->op, column_value(many, k), right))
+                continue;
+            if (matched[k])
                 return many_to_one(m, err);
-            many[k] = 1;
+            matched[k] = 1;
         }
     }
     return spend(m->e->query, (g->n_one + g->n_many) * n, err);

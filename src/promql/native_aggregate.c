@@ -110,7 +110,8 @@ static bool add_at(struct native_group *g, struct column *column, size_t i, stru
         return false;
     if (!native_sum_add(g->e->query, g->e->arena, s, h, g->expr->aggregate == AGGREGATE_AVG)) {
         g->incompatible[i] = 1;
-        note_metric(g->e->query, NOTE_MIXED_SCHEMAS, column->labels, g->expr->args[0]->position);
+        note_metric(g->e->query, NOTE_MIXED_SCHEMAS, column->labels,
+                    argument_position(g->expr->args[0]));
     }
     return spend(g->e->query, h->positive.n_buckets + h->negative.n_buckets, err);
 }
@@ -132,7 +133,7 @@ bool native_group_add(struct native_group *g, struct column *column, struct err 
 
 bool native_group_finish(struct native_group *g, struct column *column, struct err *err)
 {
-    size_t position = g->expr->args[0]->position;
+    size_t position = argument_position(g->expr->args[0]);
     if (!new_histograms(g->e, &column->h, err))
         return false;
     column->lasting = true;

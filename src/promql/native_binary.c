@@ -26,7 +26,7 @@ static struct value add_or_subtract(struct query *q, const struct promql_expr *e
     if (minus)
         sum.hint = HISTOGRAM_HINT_GAUGE;
     note_meeting(q, &met, minus ? "subtraction" : "addition", e->position);
-    return finished(arena, &sum);
+    return met.reset_conflict ? absent_value() : finished(arena, &sum);
 }
 
 static struct value scaled(struct arena *arena, const struct histogram *h, double by, bool divide)
@@ -46,6 +46,16 @@ static struct value compared(const struct promql_expr *e, const struct histogram
     if (e->returns_bool)
         return (struct value){holds, NULL};
     return holds ? (struct value){ABSENT, keep_right ? r : l} : absent_value();
+}
+
+bool binary_fits(enum binary_op op, struct value l, struct value r)
+{
+    bool adds = op == OP_ADD || op == OP_SUB, compares = op == OP_EQ || op == OP_NE;
+    if (l.h && r.h)
+        return compares || (adds && is_custom(l.h) == is_custom(r.h));
+    if (l.h)
+        return op == OP_MUL || op == OP_DIV || is_trim(op);
+    return r.h ? op == OP_MUL : !is_trim(op);
 }
 
 struct value native_binary(struct query *q, const struct promql_expr *e, struct arena *arena,

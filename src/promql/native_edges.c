@@ -192,9 +192,10 @@ bool native_with_edges(const struct function *f, enum edges edges, const struct 
     const struct range_call *call = w->call;
     struct window from = *w;
     bool counter = f->range == range_rate || f->range == range_increase;
-    struct stretch s = {.w = w,
-                        .line = {call->query, call->labels, call->expr->args[0]->position, counter},
-                        .smoothed = edges == EDGES_SMOOTHED};
+    struct stretch s = {
+        .w = w,
+        .line = {call->query, call->labels, argument_position(call->expr->args[0]), counter},
+        .smoothed = edges == EDGES_SMOOTHED};
     if (f->range == range_changes || f->range == range_resets)
         return find_anchor(&from) && f->native(&from, out);
     if (w->n > 0) {

@@ -7,7 +7,7 @@
 
 static size_t position_of(const struct window *w)
 {
-    return w->call->expr->args[0]->position;
+    return argument_position(w->call->expr->args[0]);
 }
 
 static void note(const struct window *w, enum metric_note what)

@@ -413,16 +413,21 @@ struct promql_expr *parse_expr(struct parser *p, int min_precedence)
     return left;
 }
 
-/* Selectors right under histogram_count() and its kin, as Prometheus finds them. */
-static void mark_stats(struct promql_expr *e, bool stats)
+static bool needs_buckets(const struct promql_expr *e)
 {
-    if (e->kind == NODE_BINARY || e->kind == NODE_SUBQUERY)
-        stats = false;
-    if (e->kind == NODE_CALL && e->function->histogram_use != USE_ANY)
-        stats = e->function->histogram_use == USE_STATS;
-    e->stats = stats;
+    return e->kind == NODE_SUBQUERY || (e->kind == NODE_BINARY && is_trim(e->op)) ||
+           (e->kind == NODE_CALL && e->function->histogram_use == USE_BUCKETS);
+}
+
+/* Selectors under histogram_count() and its kin, unless something above needs the buckets: as
+ * Prometheus finds them. */
+static void mark_stats(struct promql_expr *e, bool stats, bool buckets)
+{
+    buckets |= needs_buckets(e);
+    stats |= e->kind == NODE_CALL && e->function->histogram_use == USE_STATS;
+    e->stats = stats && !buckets;
     for (size_t i = 0; i < e->n_args; i++)
-        mark_stats(e->args[i], stats);
+        mark_stats(e->args[i], stats, buckets);
 }
 
 /* --- The face --- */
@@ -446,7 +451,7 @@ struct promql_expr *promql_parse(struct arena *arena, struct str text, struct er
     }
     if (e) {
         e->text = p.lexer.all;
-        mark_stats(e, false);
+        mark_stats(e, false, false);
     }
     return e;
 }

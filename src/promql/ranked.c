@@ -79,7 +79,7 @@ static bool put_quantiles(struct ranking *r, struct sink *sink, struct err *err)
     if (!new_values(r->e, &out, err))
         return false;
     for (size_t i = 0; r->all.n > 0 && i < r->e->n_steps; i++)
-        note_quantile(r->e->query, r->parameter[i], r->expr->args[0]->position);
+        note_quantile(r->e->query, r->parameter[i], argument_position(r->expr->args[0]));
     for (size_t i = 0; i < r->index.n; i++) {
         if (!put_quantile(r, &r->groups[r->order[i]], values, out, sink, err))
             return false;
@@ -263,7 +263,7 @@ static bool check_parameter(const struct ranking *r, struct err *err)
         if (isnan(r->parameter[i]))
             return err_set(err, ERR_CONFLICT, "%s value is NaN", ratio ? "Ratio" : "Parameter");
         if (ratio && fabs(r->parameter[i]) > 1)
-            add_note(r->e->query, NOTE_WARNING, r->expr->args[0]->position,
+            add_note(r->e->query, NOTE_WARNING, argument_position(r->expr->args[0]),
                      "ratio value should be between -1 and 1, got %g, capping to %g",
                      r->parameter[i], r->parameter[i] > 0 ? 1.0 : -1.0);
     }
@@ -277,9 +277,10 @@ static void ignore_histograms(struct ranking *r)
     for (size_t i = 0; i < r->e->n_steps; i++)
         looks |= r->parameter[i] >= 1;
     for (size_t i = 0; i < r->all.n; i++) {
-        if (r->all.v[i].h && looks)
+        if (looks && column_has_histograms(&r->all.v[i], r->e->n_steps))
             note_ignored_in_aggregation(r->e->query, aggregate_op_name(r->expr->aggregate),
-                                        quantile ? r->expr->args[1]->position : r->expr->position);
+                                        quantile ? argument_position(r->expr->args[1])
+                                                 : r->expr->position);
         r->all.v[i].h = NULL;
     }
 }

@@ -1,11 +1,9 @@
 // data.mjs -- what both servers are given: two hours of counters that reset, gauges with gaps, a classic histogram and a
-// series that ends with a stale marker, as remote write 1.0.
+// series that ends with a stale marker.
 //
 // Samples lie 3.217 s behind the multiples of 15 s and questions are asked at whole seconds, so that no window opens or
 // closes on a sample: Prometheus 3 (and cQED) leave out what 2.x takes in at the left end. Counters stay far above 0, where
 // 2.42 extrapolates differently (prometheus/prometheus#13725).
-
-import { request } from 'node:http'
 
 export const STEP_MS = 15_000
 export const SAMPLES = 480
@@ -21,8 +19,6 @@ export function random(seed) {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
 }
-
-const STALE = Buffer.from('020000000000f07f', 'hex')
 
 function counter(next, resets) {
   let v = 1e6 + next() * 1e6
@@ -63,59 +59,4 @@ export function series(seed) {
   all[1].values[300] = null
   for (let i = 301; i < 360; i++) all[1].values[i] = undefined
   return all
-}
-
-// --- Remote write 1.0: protobuf and the plainest of snappy ---
-
-function varint(n) {
-  const bytes = []
-  for (let v = BigInt.asUintN(64, BigInt(n)); ; v >>= 7n) {
-    if (v < 128n) return Buffer.from([...bytes, Number(v)])
-    bytes.push(Number(v & 127n) | 128)
-  }
-}
-
-const field = (number, bytes) => Buffer.concat([varint((number << 3) | 2), varint(bytes.length), bytes])
-
-function double(v) {
-  if (v === null) return STALE
-  const bytes = Buffer.alloc(8)
-  bytes.writeDoubleLE(v)
-  return bytes
-}
-
-function encode(all, firstMs) {
-  const parts = all.map(({ labels, values }) => {
-    const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => field(1, Buffer.concat([field(1, Buffer.from(name)), field(2, Buffer.from(value))])))
-    const samples = values.flatMap((v, i) => (v === undefined ? [] : [field(2, Buffer.concat([
-      Buffer.from([0x09]), double(v), Buffer.from([0x10]), varint(firstMs + i * STEP_MS)]))]))
-    return field(1, Buffer.concat([...pairs, ...samples]))
-  })
-  return Buffer.concat(parts)
-}
-
-/** Literals only: right, and no smaller than what went in. */
-function snappy(bytes) {
-  const parts = [varint(bytes.length)]
-  for (let at = 0; at < bytes.length; at += 65536) {
-    const piece = bytes.subarray(at, at + 65536)
-    const head = Buffer.from([61 << 2, (piece.length - 1) & 255, (piece.length - 1) >> 8])
-    parts.push(head, piece)
-  }
-  return Buffer.concat(parts)
-}
-
-export async function write(url, all, firstMs) {
-  const body = snappy(encode(all, firstMs))
-  const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy', 'x-prometheus-remote-write-version': '0.1.0', 'content-length': body.length }
-  await new Promise((resolve, reject) => {
-    const r = request(`${url}/api/v1/write`, { method: 'POST', headers }, answer => {
-      let text = ''
-      answer.on('data', data => (text += data))
-      answer.on('end', () => (answer.statusCode === 204 ? resolve() : reject(new Error(`${url} answered ${answer.statusCode}: ${text}`))))
-    })
-    r.on('error', reject)
-    r.end(body)
-  })
 }
