@@ -242,10 +242,8 @@ static bool read_live(const struct block *b, uint32_t ref, const struct block_se
     own.n = own.n_histograms = own.capacity = own.histogram_capacity = 0;
     bool done = read_chunks(b, s, mint_ms, maxt_ms, &own, err);
     block_tombstones_apply(&b->stones, ref, &own);
-    for (size_t i = 0; done && i < own.n; i++)
-        points_add(out, own.samples[i]);
-    for (size_t i = 0; done && i < own.n_histograms; i++)
-        points_add_histogram(out, own.histograms[i]);
+    if (done)
+        points_append(out, &own);
     points_release(&own);
     return done;
 }

@@ -20,6 +20,24 @@ void points_add(struct points *p, struct sample s)
     p->samples[p->n++] = s;
 }
 
+struct sample *points_room(struct points *p, size_t n)
+{
+    if (p->capacity - p->n < n) {
+        p->capacity = (p->n + n) * 2;
+        p->samples = mem_resize(p->samples, p->capacity, sizeof *p->samples);
+    }
+    return p->samples + p->n;
+}
+
+void points_append(struct points *p, const struct points *more)
+{
+    if (more->n > 0)
+        memcpy(points_room(p, more->n), more->samples, more->n * sizeof *more->samples);
+    p->n += more->n;
+    for (size_t i = 0; i < more->n_histograms; i++)
+        points_add_histogram(p, more->histograms[i]);
+}
+
 void points_add_histogram(struct points *p, struct histogram_sample h)
 {
     p->histograms =

@@ -38,6 +38,9 @@ static inline void points_clear(struct points *p)
     p->n = p->n_histograms = 0;
 }
 void points_add(struct points *, struct sample);
+/* Room for n more samples behind those there are; who fills it adds to p->n. */
+struct sample *points_room(struct points *, size_t n);
+void points_append(struct points *, const struct points *more);
 void points_add_histogram(struct points *, struct histogram_sample);
 
 /* Ascending by time, each time once: of two at the same time the one added first stays. Free when

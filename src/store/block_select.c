@@ -1,27 +1,45 @@
-/* The store's queries: what the head has, and what the blocks have, as one. The head is asked
- * first: samples move from it to the blocks, and are in both for a while. */
+/* The store's queries: what the head has, and what the blocks have, as one, series by series. The
+ * head is asked first: samples move from it to the blocks, and are in both for a while. */
 #include "store/block_select.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "block/walk.h"
-#include "store/internal.h"
+#include "store/selection.h"
 
 #include <stdlib.h>
+
+bool over_limit(uint64_t max, struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
+                   (unsigned long long)max);
+}
+
+static bool check_matchers(const struct matcher *m, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!matcher_matches(&m[i], STR("")))
+            return true;
+    }
+    return err_set(err, ERR_BAD_INPUT,
+                   "a selector needs at least one matcher that does not match the empty value");
+}
 
 /* One query over head and blocks. */
 struct merge {
     const struct block_question *q;
     struct arena *arena; /* of the answer */
-    const struct store_series_data *head;
-    size_t n_head, i_head;
+    struct store_visitor *visitor;
+    const struct block_head *head;
+    size_t i_head;
+    struct block_set *set;
     struct block **blocks;
     struct block_walk *walks;
     size_t n_blocks;
     struct block *culprit; /* whom the error is about */
-    struct points points;
-    uint64_t left;
-    struct store_series_data *out;
-    size_t n, capacity;
+    struct points points;  /* of one series */
+    uint64_t histograms;   /* what those so far cost */
+    bool any_given;
+    struct labels given; /* the last ones; all before are done */
 };
 
 /* The least label set at which anything stands. The head's own labels need no copy. */
@@ -29,8 +47,8 @@ static bool least_labels(const struct merge *m, struct labels *out, bool *in_hea
 {
     bool any = block_walk_least(m->walks, m->n_blocks, out);
     *in_head = false;
-    if (m->i_head < m->n_head) {
-        struct labels head = m->head[m->i_head].labels;
+    if (m->i_head < m->head->n) {
+        struct labels head = m->head->labels(m->head->self, m->i_head);
         *in_head = !any || labels_cmp(head, *out) <= 0;
         if (*in_head)
             *out = head;
@@ -39,11 +57,17 @@ static bool least_labels(const struct merge *m, struct labels *out, bool *in_hea
     return any;
 }
 
+static uint64_t cost_of_histograms(const struct points *p)
+{
+    return points_cost(p) - p->n;
+}
+
 static bool check_cost(const struct merge *m, struct err *err)
 {
-    if (m->points.n > m->left || (m->points.n_histograms > 0 && points_cost(&m->points) > m->left))
-        return err_set(err, ERR_LIMIT, "the query reads more samples than its limit of %llu",
-                       (unsigned long long)m->q->max_samples);
+    const struct points *p = &m->points;
+    if (p->n > m->q->max_samples ||
+        (p->n_histograms > 0 && m->histograms + cost_of_histograms(p) > m->q->max_samples))
+        return over_limit(m->q->max_samples, err);
     return true;
 }
 
@@ -51,21 +75,11 @@ static bool read_walk(struct merge *m, struct block_walk *w, struct err *err)
 {
     const struct block_question *q = m->q;
     uint32_t ref = block_walk_ref(w);
-    m->culprit = w->block;
     bool done =
         q->first_only
             ? block_read_first(w->block, ref, &w->series, q->mint_ms, q->maxt_ms, &m->points, err)
             : block_read(w->block, ref, &w->series, q->mint_ms, q->maxt_ms, &m->points, err);
     return done && check_cost(m, err) && block_walk_next(w, err);
-}
-
-static void add_head(struct merge *m)
-{
-    const struct store_series_data *d = &m->head[m->i_head++];
-    for (size_t i = 0; i < d->n; i++)
-        points_add(&m->points, d->samples[i]);
-    for (size_t i = 0; i < d->n_histograms; i++)
-        points_add_histogram(&m->points, d->histograms[i]);
 }
 
 /* The earliest only, of either kind. */
@@ -79,19 +93,22 @@ static void keep_first(struct points *p)
         p->n = 0;
 }
 
-static void give(struct merge *m, struct labels labels)
+static bool give(struct merge *m, struct labels labels, struct err *err)
 {
     const struct points *p = &m->points;
-    m->left -= points_cost(p) < m->left ? points_cost(p) : m->left;
-    m->out = arena_grow(m->arena, m->out, m->n, &m->capacity, sizeof *m->out);
-    m->out[m->n++] = (struct store_series_data){
-        .labels = labels,
-        .n = p->n,
-        .samples = p->n ? arena_memdup(m->arena, p->samples, p->n * sizeof *p->samples) : NULL,
-        .n_histograms = p->n_histograms,
-        .histograms = p->n_histograms ? arena_memdup(m->arena, p->histograms,
-                                                     p->n_histograms * sizeof *p->histograms)
-                                      : NULL};
+    m->any_given = true;
+    m->given = labels;
+    if (p->n + p->n_histograms == 0)
+        return true;
+    if (p->n_histograms > 0)
+        m->histograms += cost_of_histograms(p);
+    return m->visitor->see(m->visitor,
+                           &(struct store_series_data){.labels = labels,
+                                                       .n = p->n,
+                                                       .samples = p->samples,
+                                                       .n_histograms = p->n_histograms,
+                                                       .histograms = p->histograms},
+                           err);
 }
 
 /* With `first_only` a block is not read once an older one has had a sample: blocks are by time, and
@@ -115,106 +132,76 @@ static bool merge_series(struct merge *m, struct labels labels, bool in_head, st
         if (is_settled(m, w->block) ? !block_walk_next(w, err) : !read_walk(m, w, err))
             return false;
     }
-    if (in_head)
-        add_head(m);
     m->culprit = NULL;
+    if (in_head)
+        m->head->read(m->head->self, m->i_head++, &m->points);
     points_sort(&m->points);
     if (m->q->first_only)
         keep_first(&m->points);
-    if (!check_cost(m, err))
-        return false;
-    if (m->points.n + m->points.n_histograms > 0)
-        give(m, copy);
-    return true;
+    return check_cost(m, err) && give(m, copy, err);
+}
+
+/* Before its first series that has not been given yet. */
+static bool begin_walk(struct merge *m, size_t i, struct err *err)
+{
+    struct block_walk *w = &m->walks[i];
+    m->culprit = m->blocks[i];
+    bool done = block_walk_begin(w, m->blocks[i], m->arena, m->q->matchers, m->q->n_matchers, err);
+    while (done && m->any_given && !block_walk_at_end(w) &&
+           labels_cmp(w->series.labels, m->given) <= 0)
+        done = block_walk_next(w, err);
+    return done;
 }
 
 static bool merge_all(struct merge *m, struct err *err)
 {
     struct labels least;
-    bool in_head;
-    for (size_t i = 0; i < m->n_blocks; i++) {
-        m->culprit = m->blocks[i];
-        if (!block_walk_begin(&m->walks[i], m->blocks[i], m->arena, m->q->matchers,
-                              m->q->n_matchers, err))
-            return false;
-    }
-    m->culprit = NULL;
-    while (least_labels(m, &least, &in_head)) {
-        if (!merge_series(m, least, in_head, err))
-            return false;
-    }
-    return true;
+    bool in_head, done = true;
+    m->blocks = block_set_take(m->set, m->arena, m->q->mint_ms, m->q->maxt_ms, &m->n_blocks);
+    m->walks = mem_array(m->n_blocks + 1, sizeof *m->walks);
+    for (size_t i = 0; done && i < m->n_blocks; i++)
+        done = begin_walk(m, i, err);
+    if (done)
+        m->culprit = NULL;
+    while (done && least_labels(m, &least, &in_head))
+        done = merge_series(m, least, in_head, err);
+    return done;
 }
 
-static void merge_release(struct merge *m)
+static void end_walks(struct merge *m)
 {
     for (size_t i = 0; i < m->n_blocks; i++)
         block_walk_release(&m->walks[i]);
     free(m->walks);
-    points_release(&m->points);
+    block_set_give_back(m->blocks, m->n_blocks);
 }
 
-/* Once; *damaged: a block was, it has been set aside, and the question may be asked again. */
-static bool ask_once(struct block_set *blocks, const struct block_question *q, struct arena *arena,
-                     const struct store_series_data *head, size_t n_head,
-                     struct store_series_data **out, size_t *n, bool *damaged, struct err *err)
+bool block_visit(struct block_set *blocks, const struct block_question *q, struct arena *arena,
+                 const struct block_head *head, struct store_visitor *visitor, struct err *err)
 {
-    struct merge m = {.q = q, .arena = arena, .head = head, .n_head = n_head};
-    struct err why = ERR_INIT;
-    m.points.arena = arena;
-    m.left = q->max_samples;
-    m.blocks = block_set_take(blocks, arena, q->mint_ms, q->maxt_ms, &m.n_blocks);
-    m.walks = mem_array(m.n_blocks + 1, sizeof *m.walks);
-    bool done = m.n_blocks == 0 || merge_all(&m, &why);
-    *out = m.n_blocks == 0 ? (struct store_series_data *)(uintptr_t)head : m.out;
-    *n = m.n_blocks == 0 ? n_head : m.n;
-    *damaged = !done && m.culprit && why.code == ERR_CORRUPT;
-    if (*damaged)
-        block_set_aside(blocks, m.culprit, &why);
-    if (!done && err)
-        *err = why;
-    merge_release(&m);
-    block_set_give_back(m.blocks, m.n_blocks);
-    return done;
-}
-
-bool block_ask(struct block_set *blocks, const struct block_question *q, struct arena *arena,
-               const struct store_series_data *head, size_t n_head, struct store_series_data **out,
-               size_t *n, struct err *err)
-{
+    struct merge m = {.q = q,
+                      .arena = arena,
+                      .visitor = visitor,
+                      .head = head,
+                      .set = blocks,
+                      .points = {.arena = arena}};
     bool done, damaged;
-    do
-        done = ask_once(blocks, q, arena, head, n_head, out, n, &damaged, err);
-    while (damaged);
+    do {
+        struct err why = ERR_INIT;
+        m.culprit = NULL;
+        done = merge_all(&m, &why);
+        damaged = !done && m.culprit && why.code == ERR_CORRUPT;
+        if (damaged)
+            block_set_aside(blocks, m.culprit, &why);
+        else if (!done && err)
+            *err = why;
+        end_walks(&m);
+    } while (damaged);
+    points_release(&m.points);
     return done;
 }
 
-/* What is deleted of the head. */
-static void erase(struct store *s, const struct block_question *q, struct arena *arena,
-                  struct store_series_data *v, size_t *n)
-{
-    struct points p = {.arena = arena};
-    size_t kept = 0;
-    for (size_t i = 0; i < *n; i++) {
-        struct merge m = {.arena = arena, .head = &v[i], .points = p};
-        points_clear(&m.points);
-        add_head(&m);
-        block_erased_apply(s->erased, v[i].labels, &m.points);
-        if (q->first_only)
-            keep_first(&m.points);
-        p = m.points;
-        if (p.n + p.n_histograms == 0)
-            continue;
-        if (p.n + p.n_histograms < v[i].n + v[i].n_histograms) {
-            struct merge one = {.arena = arena, .points = p};
-            give(&one, v[i].labels);
-            v[i] = one.out[0];
-        }
-        v[kept++] = v[i];
-    }
-    *n = kept;
-    points_release(&p);
-}
+/* --- The store's own head --- */
 
 /* Blocks have all before the horizon; the head only some. */
 static int64_t head_from(struct store *s, int64_t mint_ms)
@@ -223,22 +210,115 @@ static int64_t head_from(struct store *s, int64_t mint_ms)
     return mint_ms < horizon_ms ? horizon_ms : mint_ms;
 }
 
-static bool ask(struct store *s, const struct block_question *q, struct arena *arena,
-                struct store_series_data **out, size_t *n, struct err *err)
+struct own_head {
+    struct selection found;
+    struct block_question q;
+    struct block_erased *erased; /* NULL: nothing */
+    struct points points;        /* of one series, while something is erased */
+};
+
+static struct labels own_labels(void *self, size_t i)
 {
-    struct store_series_data *head;
-    size_t n_head;
-    int64_t from_ms = head_from(s, q->mint_ms);
-    bool done = q->first_only && block_erased_is_empty(s->erased)
-                    ? head_select_first(s, arena, q->matchers, q->n_matchers, from_ms, q->maxt_ms,
-                                        &head, &n_head, err)
-                    : head_select(s, arena, q->matchers, q->n_matchers, from_ms, q->maxt_ms,
-                                  q->max_samples, &head, &n_head, err);
-    if (!done)
+    const struct own_head *h = self;
+    return h->found.v[i].labels;
+}
+
+static void read_own(void *self, size_t i, struct points *out)
+{
+    struct own_head *h = self;
+    const struct selected *one = &h->found.v[i];
+    if (!h->erased) {
+        selection_read(one, &h->q, out);
+        return;
+    }
+    points_clear(&h->points);
+    selection_read(one, &h->q, &h->points);
+    block_erased_apply(h->erased, one->labels, &h->points);
+    points_append(out, &h->points);
+}
+
+static bool visit(struct store *s, const struct block_question *q, struct arena *arena,
+                  struct store_visitor *visitor, struct err *err)
+{
+    struct own_head h = {.q = *q, .points = {.arena = arena}};
+    if (!check_matchers(q->matchers, q->n_matchers, err))
         return false;
-    if (!block_erased_is_empty(s->erased))
-        erase(s, q, arena, head, &n_head);
-    return block_ask(s->blocks, q, arena, head, n_head, out, n, err);
+    if (!block_erased_is_empty(s->erased)) {
+        h.erased = s->erased;
+        h.q.first_only = false;
+    }
+    h.q.mint_ms = head_from(s, q->mint_ms);
+    if (h.q.mint_ms <= q->maxt_ms && !selection_take(s, arena, &h.q, &h.found, err))
+        return false;
+    const struct block_head head = {&h, h.found.n, own_labels, read_own};
+    bool done = block_visit(s->blocks, q, arena, &head, visitor, err);
+    points_release(&h.points);
+    return done;
+}
+
+bool store_visit(struct store *s, struct arena *arena, const struct matcher *m, size_t n_matchers,
+                 int64_t mint_ms, int64_t maxt_ms, uint64_t max_samples,
+                 struct store_visitor *visitor, struct err *err)
+{
+    struct block_question q = {.matchers = m,
+                               .n_matchers = n_matchers,
+                               .mint_ms = mint_ms,
+                               .maxt_ms = maxt_ms,
+                               .max_samples = max_samples ? max_samples : BLOCK_MAX_SAMPLES};
+    return visit(s, &q, arena, visitor, err);
+}
+
+/* --- All at once --- */
+
+static struct points points_of(const struct store_series_data *d)
+{
+    return (struct points){.samples = (struct sample *)(uintptr_t)d->samples,
+                           .n = d->n,
+                           .histograms = (struct histogram_sample *)(uintptr_t)d->histograms,
+                           .n_histograms = d->n_histograms};
+}
+
+struct collector {
+    struct store_visitor visitor;
+    struct arena *arena;
+    uint64_t max, left;
+    struct store_series_data *v;
+    size_t n, capacity;
+};
+
+static bool collect(struct store_visitor *visitor, const struct store_series_data *d,
+                    struct err *err)
+{
+    struct collector *c = (struct collector *)visitor;
+    struct points p = points_of(d);
+    uint64_t cost = points_cost(&p);
+    if (cost > c->left)
+        return over_limit(c->max, err);
+    c->left -= cost;
+    c->v = arena_grow(c->arena, c->v, c->n, &c->capacity, sizeof *c->v);
+    struct store_series_data *out = &c->v[c->n++];
+    *out = *d;
+    if (d->n > 0)
+        out->samples = arena_memdup(c->arena, d->samples, d->n * sizeof *d->samples);
+    if (d->n_histograms > 0)
+        out->histograms =
+            arena_memdup(c->arena, d->histograms, d->n_histograms * sizeof *d->histograms);
+    return true;
+}
+
+static struct collector collector_of(struct arena *arena, uint64_t max)
+{
+    return (struct collector){.visitor = {collect}, .arena = arena, .max = max, .left = max};
+}
+
+static bool select_all(struct store *s, const struct block_question *q, struct arena *arena,
+                       struct store_series_data **out, size_t *n, struct err *err)
+{
+    struct collector c = collector_of(arena, q->max_samples);
+    bool done = visit(s, q, arena, &c.visitor, err);
+    *out = c.v;
+    *n = c.n;
+    return done;
 }
 
 bool store_select(struct store *s, struct arena *arena, const struct matcher *m, size_t n_matchers,
@@ -250,7 +330,7 @@ bool store_select(struct store *s, struct arena *arena, const struct matcher *m,
                                .mint_ms = mint_ms,
                                .maxt_ms = maxt_ms,
                                .max_samples = max_samples ? max_samples : BLOCK_MAX_SAMPLES};
-    return ask(s, &q, arena, out, n, err);
+    return select_all(s, &q, arena, out, n, err);
 }
 
 bool store_select_first(struct store *s, struct arena *arena, const struct matcher *m,
@@ -263,7 +343,32 @@ bool store_select_first(struct store *s, struct arena *arena, const struct match
                                .maxt_ms = maxt_ms,
                                .max_samples = BLOCK_MAX_SAMPLES,
                                .first_only = true};
-    return ask(s, &q, arena, out, n, err);
+    return select_all(s, &q, arena, out, n, err);
+}
+
+/* --- A head that is there as series already --- */
+
+static struct labels labels_of(void *self, size_t i)
+{
+    return ((const struct store_series_data *)self)[i].labels;
+}
+
+static void read_series(void *self, size_t i, struct points *out)
+{
+    struct points p = points_of(&((const struct store_series_data *)self)[i]);
+    points_append(out, &p);
+}
+
+bool block_ask(struct block_set *blocks, const struct block_question *q, struct arena *arena,
+               const struct store_series_data *head, size_t n_head, struct store_series_data **out,
+               size_t *n, struct err *err)
+{
+    struct collector c = collector_of(arena, q->max_samples);
+    const struct block_head series = {(void *)(uintptr_t)head, n_head, labels_of, read_series};
+    bool done = block_visit(blocks, q, arena, &series, &c.visitor, err);
+    *out = c.v;
+    *n = c.n;
+    return done;
 }
 
 /* --- Labels, of all times --- */

@@ -6,8 +6,8 @@
 #ifndef CQED_STORE_INTERNAL_H
 #define CQED_STORE_INTERNAL_H
 
-#include "store/erased.h"
 #include "block/set.h"
+#include "store/erased.h"
 #include "store/head.h"
 #include "store/pressure.h"
 #include "store/store.h"
@@ -41,13 +41,6 @@ struct store {
 };
 
 /* What the head alone has (select.c), as the functions of store.h without `head_`. */
-MUST_CHECK bool head_select(struct store *, struct arena *, const struct matcher *,
-                            size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                            uint64_t max_samples, struct store_series_data **out, size_t *n,
-                            struct err *);
-MUST_CHECK bool head_select_first(struct store *, struct arena *, const struct matcher *,
-                                  size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
-                                  struct store_series_data **out, size_t *n, struct err *);
 MUST_CHECK bool head_series_list(struct store *, struct arena *, const struct matcher *,
                                  size_t n_matchers, struct labels **out, size_t *n, struct err *);
 MUST_CHECK bool head_label_names(struct store *, struct arena *, const struct matcher *,
@@ -56,8 +49,8 @@ MUST_CHECK bool head_label_values(struct store *, struct arena *, struct str nam
                                   const struct matcher *, size_t n_matchers, struct str **out,
                                   size_t *n, struct err *);
 
-/* How the head meets the blocks: the series that have samples, by labels, and one's samples in
- * [mint, maxt], ascending. Takes `visible` for one series at a time. */
+/* How the head meets the blocks (head_read.c): the series that have samples, by labels, and one's
+ * samples in [mint, maxt], ascending. Takes `visible` for one series at a time. */
 uint32_t *head_refs(struct store *, struct arena *, size_t *n);
 void head_read(struct store *, struct arena *, uint32_t ref, int64_t mint_ms, int64_t maxt_ms,
                struct points *);

@@ -195,6 +195,20 @@ MUST_CHECK bool store_select(struct store *, struct arena *, const struct matche
                              uint64_t max_samples, struct store_series_data **out, size_t *n,
                              struct err *);
 
+/* Sees one series after another. */
+struct store_visitor {
+    /* What it gets is gone afterwards, but for labels, and histograms themselves, which are the
+     * arena's. False ends the query. It may ask the store other questions; it holds up no one. */
+    bool (*see)(struct store_visitor *, const struct store_series_data *, struct err *);
+};
+
+/* As store_select, but for the memory: a series' samples are there only while it is seen. The limit
+ * is for the samples of one series, and for the histograms of all. When a block turns out damaged
+ * midway, the series before have its samples and those after do not. */
+MUST_CHECK bool store_visit(struct store *, struct arena *, const struct matcher *,
+                            size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                            uint64_t max_samples, struct store_visitor *, struct err *);
+
 /* As store_select, but of each series only its first sample in the range: at most one chunk a
  * series is read, however long the range. */
 MUST_CHECK bool store_select_first(struct store *, struct arena *, const struct matcher *,
