@@ -351,7 +351,8 @@ static bool select_first(void *self, struct arena *arena, const struct matcher *
 /* The answer as a server would give it. */
 static const json_t *ask_folder(struct cli *cli, const struct query *q, struct err *err)
 {
-    struct promql_source source = {q->folder, select_all, select_first};
+    struct promql_source source = {
+        .self = q->folder, .select = select_all, .select_first = select_first};
     struct promql_options options = {0};
     struct promql_result result;
     struct json_writer w;

@@ -215,34 +215,40 @@ bool call_absent(struct evaluation *e, const struct promql_expr *expr, struct si
     return eval_vector(e, expr->args[0], &p.sink, err) && put_absent(&p, expr, sink, err);
 }
 
+struct range_presence {
+    struct matrix_visitor visitor;
+    struct presence presence;
+    struct look look;
+};
+
+static bool see_range(struct matrix_visitor *visitor, const struct matrix_series *s,
+                      struct err *err)
+{
+    struct range_presence *p = (struct range_presence *)visitor;
+    struct evaluation *e = p->presence.e;
+    size_t to = 0, h_to = 0;
+    for (size_t i = 0; i < e->n_steps; i++) {
+        int64_t end_ms = reference_time(e, &p->look, i), start_ms = end_ms - p->look.range_ms;
+        while (to < s->n && s->samples[to].t_ms <= end_ms)
+            to++;
+        while (h_to < s->n_h && s->histograms[h_to].t_ms <= end_ms)
+            h_to++;
+        if ((to > 0 && s->samples[to - 1].t_ms > start_ms) ||
+            (h_to > 0 && s->histograms[h_to - 1].t_ms > start_ms))
+            p->presence.v[i] = ABSENT;
+    }
+    return spend(e->query, e->n_steps + s->n + s->n_h, err);
+}
+
 bool call_absent_over_time(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                            struct err *err)
 {
-    struct presence p = {.sink = {see}, .e = e};
-    struct matrix m;
+    struct range_presence p = {{see_range}, {.e = e}, {0}};
     const struct promql_expr *range = without_parens(expr->args[0]);
-    struct look look;
-    if (!new_values(e, &p.v, err) || !look_at(e, range, &look, err) ||
-        !eval_matrix(e, range, &m, err))
+    if (!new_values(e, &p.presence.v, err) || !look_at(e, range, &p.look, err))
         return false;
-    fill(e, 1, p.v);
-    for (size_t k = 0; k < m.n; k++) {
-        const struct matrix_series *s = &m.v[k];
-        size_t to = 0, h_to = 0;
-        for (size_t i = 0; i < e->n_steps; i++) {
-            int64_t end_ms = reference_time(e, &look, i), start_ms = end_ms - look.range_ms;
-            while (to < s->n && s->samples[to].t_ms <= end_ms)
-                to++;
-            while (h_to < s->n_h && s->histograms[h_to].t_ms <= end_ms)
-                h_to++;
-            if ((to > 0 && s->samples[to - 1].t_ms > start_ms) ||
-                (h_to > 0 && s->histograms[h_to - 1].t_ms > start_ms))
-                p.v[i] = ABSENT;
-        }
-        if (!spend(e->query, e->n_steps + s->n + s->n_h, err))
-            return false;
-    }
-    return put_absent(&p, expr, sink, err);
+    fill(e, 1, p.presence.v);
+    return visit_matrix(e, range, &p.visitor, err) && put_absent(&p.presence, expr, sink, err);
 }
 
 /* --- Sorting: the order of instant results; ranges are ordered by their labels anyway --- */

@@ -27,7 +27,8 @@ static bool check_memory(const struct query *q, uint64_t more_bytes, struct err 
 bool touch_samples(struct query *q, uint64_t samples, struct err *err)
 {
     q->touched += samples;
-    if (q->touched <= q->options.max_samples)
+    q->held += samples;
+    if (q->held <= q->options.max_samples)
         return check_memory(q, samples * sizeof(double), err);
     return err_set(err, ERR_LIMIT,
                    "query processing would load too many samples: over the limit of %llu",

@@ -85,7 +85,7 @@ struct query {
     struct arena *arena;
     struct str text;
     int64_t start_ms, end_ms, step_ms; /* of the question; @ start() and @ end() */
-    uint64_t touched;                  /* samples so far */
+    uint64_t touched, held;            /* samples so far, and those in memory */
     uint64_t work;                     /* since the clock was read last */
     uint64_t memory_before;            /* of the arena, at the beginning */
     struct note *notes;
@@ -106,8 +106,12 @@ void add_mended_note(struct query *, size_t position, struct str metric, const s
  * is a subquery, as Prometheus does, for which a subquery's result comes from nowhere. */
 size_t argument_position(const struct promql_expr *);
 
-/* Count samples: ERR_LIMIT over max_samples. */
+/* Count samples: ERR_LIMIT over max_samples, until they are let go. */
 MUST_CHECK bool touch_samples(struct query *, uint64_t samples, struct err *);
+static inline void let_go_samples(struct query *q, uint64_t samples)
+{
+    q->held -= samples;
+}
 /* Count work, in anything like loop turns: ERR_TIMEOUT past the deadline. */
 MUST_CHECK bool spend_slow(struct query *, struct err *);
 MUST_CHECK static inline bool spend(struct query *q, uint64_t work, struct err *err)
@@ -173,6 +177,7 @@ struct matrix_series {
     struct labels labels;
     bool drop_name;
     size_t n, n_h;
+    bool rises;                   /* no float is less than the one before; false: not known */
     const struct sample *samples; /* without stale markers */
     const struct histogram_sample *histograms;
     const int64_t *starts, *h_starts; /* by sample and histogram; NULL: not known of any */
@@ -188,6 +193,12 @@ MUST_CHECK bool column_points(const struct evaluation *, const struct column *,
                               struct matrix_series *, struct err *);
 MUST_CHECK bool eval_matrix(struct evaluation *, const struct promql_expr *, struct matrix *,
                             struct err *);
+/* The same one by one, sorted by labels: samples are gone when each was seen. */
+struct matrix_visitor {
+    bool (*see)(struct matrix_visitor *, const struct matrix_series *, struct err *);
+};
+MUST_CHECK bool visit_matrix(struct evaluation *, const struct promql_expr *,
+                             struct matrix_visitor *, struct err *);
 
 /* Hints in the place of unknown ones (native_hints.c). `earlier`: the same series right before
  * this part of it, or NULL. */

@@ -255,12 +255,17 @@ static bool call_math(struct evaluation *e, const struct promql_expr *expr, stru
 /* --- Functions of a range --- */
 
 struct ranger {
+    struct matrix_visitor visitor;
     struct evaluation *e;
     const struct promql_expr *expr; /* the call */
-    struct look look;               /* of the selector or subquery */
+    struct sink *sink;
+    struct look look; /* of the selector or subquery */
     struct parameters parameters;
+    double *v;
+    size_t room; /* how many samples of a series there is for in the next three */
     double *scratch;
-    size_t *falls, *chain;      /* of the series at hand; see struct mover */
+    size_t *falls, *chain; /* see struct mover */
+    bool quantiles_noted;
     const struct histogram **h; /* of a result; made when there are histograms */
     struct range_call call;
     struct window window; /* at the step at hand */
@@ -419,7 +424,7 @@ static bool all_at_once(struct ranger *r, const struct matrix_series *s, double 
 {
     const struct function *f = r->expr->function;
     if (!f->column || r->look.expr->edges != EDGES_EXTRAPOLATED || r->look.expr->at != AT_NONE ||
-        s->n_h > 0 || s->starts || (f->of_counter && has_falls(s)))
+        s->n_h > 0 || s->starts || (f->of_counter && !s->rises && has_falls(s)))
         return false;
     const struct windows w = {reference_time(r->e, &r->look, 0), r->e->step_ms, r->look.range_ms,
                               r->e->n_steps};
@@ -477,14 +482,6 @@ static void note_counter(struct ranger *r, struct labels labels)
                  arena_cstr(r->e->arena, name));
 }
 
-static size_t longest(const struct matrix *m)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < m->n; i++)
-        n = m->v[i].n > n ? m->v[i].n : n;
-    return n;
-}
-
 static bool check_edges(const struct promql_expr *expr, struct err *err)
 {
     const struct function *f = expr->function;
@@ -500,13 +497,23 @@ static bool check_edges(const struct promql_expr *expr, struct err *err)
                    edges == EDGES_ANCHORED ? "anchored" : "smoothed", allowed, f->name);
 }
 
-static bool has_floats(const struct matrix *m)
+static void make_room(struct ranger *r, size_t n)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->v[i].n > 0)
-            return true;
-    }
-    return false;
+    if (n <= r->room)
+        return;
+    r->room = 2 * n;
+    r->scratch = ARENA_ARRAY(r->e->arena, double, r->room);
+    r->falls = ARENA_ARRAY(r->e->arena, size_t, r->room);
+    r->chain = ARENA_ARRAY(r->e->arena, size_t, r->room);
+    r->window.scratch = r->scratch;
+}
+
+static void note_quantiles(struct ranger *r)
+{
+    for (size_t i = 0; !r->quantiles_noted && i < r->e->n_steps; i++)
+        note_quantile(r->e->query, r->parameters.v[0][i],
+                      argument_position(r->expr->args[0]));
+    r->quantiles_noted = true;
 }
 
 /* Histograms of the series before have been put, and go. */
@@ -514,6 +521,9 @@ static bool begin_series(struct ranger *r, const struct matrix_series *s, struct
                          struct err *err)
 {
     r->call.labels = s->labels;
+    make_room(r, s->n);
+    if (r->expr->function->of_quantile && s->n > 0)
+        note_quantiles(r);
     if (s->n_h == 0)
         return true;
     if (!r->h) {
@@ -526,41 +536,38 @@ static bool begin_series(struct ranger *r, const struct matrix_series *s, struct
     return true;
 }
 
+static bool range_series(struct matrix_visitor *visitor, const struct matrix_series *s,
+                         struct err *err)
+{
+    struct ranger *r = (struct ranger *)visitor;
+    const struct function *f = r->expr->function;
+    struct column column = {
+        .labels = s->labels, .drop_name = !f->keeps_name || s->drop_name, .v = r->v};
+    if (!begin_series(r, s, &column, err) || !range_column(r, s, &column, err))
+        return false;
+    if (!column_has_any(&column, r->e->n_steps))
+        return true;
+    if (f->of_counter && !s->drop_name && (!column.h || has_values(r->v, r->e->n_steps)))
+        note_counter(r, s->labels);
+    return r->sink->put(r->sink, &column, err);
+}
+
 static bool call_range(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,
                        struct err *err)
 {
-    const struct function *f = expr->function;
-    struct ranger r = {.e = e, .expr = expr, .call = {.query = e->query, .expr = expr}};
+    struct ranger r = {.visitor = {range_series},
+                       .e = e,
+                       .expr = expr,
+                       .sink = sink,
+                       .call = {.query = e->query, .expr = expr}};
     const struct promql_expr *range;
-    struct matrix m;
-    double *v;
     if (!eval_parameters(e, expr, &r.parameters, &range, err))
         return false;
     CHECK(range);
     range = without_parens(range);
-    if (!look_at(e, range, &r.look, err) || !eval_matrix(e, range, &m, err) ||
-        !new_values(e, &v, err))
-        return false;
-    r.scratch = ARENA_ARRAY(e->arena, double, longest(&m));
-    r.falls = ARENA_ARRAY(e->arena, size_t, longest(&m));
-    r.chain = ARENA_ARRAY(e->arena, size_t, longest(&m));
-    r.window =
-        (struct window){.parameters = r.parameters_now, .scratch = r.scratch, .call = &r.call};
-    for (size_t i = 0; f->of_quantile && has_floats(&m) && i < e->n_steps; i++)
-        note_quantile(e->query, r.parameters.v[0][i], argument_position(expr->args[0]));
-    for (size_t i = 0; i < m.n; i++) {
-        struct column column = {
-            .labels = m.v[i].labels, .drop_name = !f->keeps_name || m.v[i].drop_name, .v = v};
-        if (!begin_series(&r, &m.v[i], &column, err) || !range_column(&r, &m.v[i], &column, err))
-            return false;
-        if (!column_has_any(&column, e->n_steps))
-            continue;
-        if (f->of_counter && !m.v[i].drop_name && (!column.h || has_values(v, e->n_steps)))
-            note_counter(&r, m.v[i].labels);
-        if (!sink->put(sink, &column, err))
-            return false;
-    }
-    return true;
+    r.window = (struct window){.parameters = r.parameters_now, .call = &r.call};
+    return look_at(e, range, &r.look, err) && new_values(e, &r.v, err) &&
+           visit_matrix(e, range, &r.visitor, err);
 }
 
 bool eval_call(struct evaluation *e, const struct promql_expr *expr, struct sink *sink,

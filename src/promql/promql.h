@@ -30,6 +30,11 @@ struct promql_series {
     const struct promql_start *starts;         /* ascending */
 };
 
+/* Sees one series after another. */
+struct promql_visitor {
+    bool (*see)(struct promql_visitor *, const struct promql_series *, struct err *);
+};
+
 struct promql_source {
     void *self;
     bool (*select)(void *self, struct arena *, const struct matcher *, size_t n_matchers,
@@ -41,6 +46,11 @@ struct promql_source {
     bool (*select_first)(void *self, struct arena *, const struct matcher *, size_t n_matchers,
                          int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
                          struct err *);
+    /* As select, but series by series, ordered by labels: samples and the arrays of histograms are
+     * gone when each was seen, labels and histograms themselves are the arena's. The source may be
+     * asked other questions meanwhile. NULL: select is asked instead. */
+    bool (*visit)(void *self, struct arena *, const struct matcher *, size_t n_matchers,
+                  int64_t mint_ms, int64_t maxt_ms, struct promql_visitor *, struct err *);
 };
 
 /* The buckets of a histogram that are not empty, from the lowest to the highest. */
@@ -83,7 +93,7 @@ bool promql_as_counter_selector(const struct promql_expr *, const struct matcher
 
 struct promql_options {
     int64_t lookback_ms;      /* 0 = 5 min */
-    uint64_t max_samples;     /* 0 = 50,000,000 touched; more is ERR_LIMIT */
+    uint64_t max_samples;     /* in memory at one time; 0 = 50,000,000; more is ERR_LIMIT */
     int64_t deadline_mono_ns; /* 0 = none; past it ERR_TIMEOUT */
     uint64_t
         max_memory_bytes; /* of the arena, counted from the beginning; 0 = no limit; ERR_LIMIT */
@@ -101,7 +111,7 @@ struct promql_result {
      * in evaluation order (sort(), topk()) in instant ones. */
     struct promql_series *series;
     size_t n_series;
-    uint64_t touched; /* samples, as they count against max_samples */
+    uint64_t touched; /* samples, those that were let go too */
     const char **warnings;
     size_t n_warnings;
     const char **infos;

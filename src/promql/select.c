@@ -3,6 +3,7 @@
 #include "promql/eval.h"
 #include "promql/labelset.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* --- Times --- */
@@ -36,48 +37,92 @@ static void sort_series(struct promql_series *v, size_t n)
     }
 }
 
+/* Stands between the source and who looks at a selector's series: counts their samples, and marks
+ * resets of histograms, for which it may have to look at what was before. */
+struct intake {
+    struct promql_visitor visitor;
+    struct evaluation *e;
+    const struct promql_expr *expr;
+    int64_t after_ms;
+    struct promql_visitor *next;
+    bool asked;
+    struct promql_series *earlier;
+    size_t n_earlier, at; /* both walks are ordered by labels */
+};
+
 /* The first histogram may go on from one before the range. */
-static bool mark_resets(struct evaluation *e, const struct promql_expr *expr, int64_t after_ms,
-                        struct promql_series *v, size_t n, struct err *err)
+static bool mark_resets(struct intake *in, struct promql_series *s, struct err *err)
+{
+    struct query *q = in->e->query;
+    if (!in->asked) {
+        if (!q->source->select(q->source->self, in->e->arena, in->expr->matchers,
+                               in->expr->n_matchers, in->after_ms + 1 - q->options.lookback_ms,
+                               in->after_ms, &in->earlier, &in->n_earlier, err))
+            return false;
+        sort_series(in->earlier, in->n_earlier);
+        in->asked = true;
+    }
+    while (in->at < in->n_earlier && labels_cmp(in->earlier[in->at].labels, s->labels) < 0)
+        in->at++;
+    bool found = in->at < in->n_earlier && labels_eq(in->earlier[in->at].labels, s->labels);
+    native_mark_resets(q, s, found ? &in->earlier[in->at] : NULL, in->expr->stats);
+    return true;
+}
+
+static bool take_in(struct intake *in, const struct promql_series *s, uint64_t *held,
+                    struct err *err)
+{
+    struct promql_series marked = *s;
+    uint64_t samples = s->n;
+    for (size_t i = 0; i < s->n_histograms; i++)
+        samples += native_size(s->histograms[i].h);
+    *held = s->n; /* histograms last */
+    return touch_samples(in->e->query, samples, err) && spend(in->e->query, 0, err) &&
+           (s->n_histograms == 0 || mark_resets(in, &marked, err)) &&
+           in->next->see(in->next, &marked, err);
+}
+
+static bool take_in_passing(struct promql_visitor *visitor, const struct promql_series *s,
+                            struct err *err)
+{
+    struct intake *in = (struct intake *)visitor;
+    uint64_t held;
+    bool done = take_in(in, s, &held, err);
+    let_go_samples(in->e->query, held);
+    return done;
+}
+
+/* The series that match with their samples in (after, until], sorted, all kept. */
+static bool select_series(struct evaluation *e, const struct promql_expr *expr, int64_t after_ms,
+                          int64_t until_ms, struct promql_visitor *next, struct err *err)
 {
     const struct promql_source *source = e->query->source;
-    struct promql_series *earlier;
-    size_t n_earlier, at = 0;
-    if (!source->select(source->self, e->arena, expr->matchers, expr->n_matchers,
-                        after_ms + 1 - e->query->options.lookback_ms, after_ms, &earlier,
-                        &n_earlier, err))
+    struct intake in = {.e = e, .expr = expr, .after_ms = after_ms, .next = next};
+    struct promql_series *v;
+    size_t n;
+    uint64_t held;
+    if (!source->select(source->self, e->arena, expr->matchers, expr->n_matchers, after_ms + 1,
+                        until_ms, &v, &n, err))
         return false;
-    sort_series(earlier, n_earlier);
+    sort_series(v, n);
     for (size_t i = 0; i < n; i++) {
-        if (v[i].n_histograms == 0)
-            continue;
-        while (at < n_earlier && labels_cmp(earlier[at].labels, v[i].labels) < 0)
-            at++;
-        bool found = at < n_earlier && labels_eq(earlier[at].labels, v[i].labels);
-        native_mark_resets(e->query, &v[i], found ? &earlier[at] : NULL, expr->stats);
+        if (!take_in(&in, &v[i], &held, err))
+            return false;
     }
     return true;
 }
 
-/* The series that match, sorted, with their samples in (after, until]. */
-static bool select_series(struct evaluation *e, const struct promql_expr *expr, int64_t after_ms,
-                          int64_t until_ms, struct promql_series **out, size_t *n, struct err *err)
+/* The same, and each is let go when it was seen. */
+static bool visit_series(struct evaluation *e, const struct promql_expr *expr, int64_t after_ms,
+                         int64_t until_ms, struct promql_visitor *next, struct err *err)
 {
     const struct promql_source *source = e->query->source;
-    uint64_t samples = 0, histograms = 0;
-    if (!source->select(source->self, e->arena, expr->matchers, expr->n_matchers, after_ms + 1,
-                        until_ms, out, n, err))
-        return false;
-    for (size_t i = 0; i < *n; i++) {
-        samples += (*out)[i].n;
-        for (size_t k = 0; k < (*out)[i].n_histograms; k++)
-            samples += native_size((*out)[i].histograms[k].h);
-        histograms += (*out)[i].n_histograms;
-    }
-    sort_series(*out, *n);
-    if (histograms > 0 && !mark_resets(e, expr, after_ms, *out, *n, err))
-        return false;
-    return touch_samples(e->query, samples, err) && spend(e->query, *n, err);
+    struct intake in = {
+        .visitor = {take_in_passing}, .e = e, .expr = expr, .after_ms = after_ms, .next = next};
+    if (!source->visit)
+        return select_series(e, expr, after_ms, until_ms, next, err);
+    return source->visit(source->self, e->arena, expr->matchers, expr->n_matchers, after_ms + 1,
+                         until_ms, &in.visitor, err);
 }
 
 /* What is known of when a series began at a time; 0: nothing. *next: of the starts, only grows. */
@@ -102,17 +147,33 @@ static void fill_starts(struct arena *arena, const struct promql_series *s,
     out->h_starts = h_starts;
 }
 
+/* A counter that only rises has neither resets nor stale markers, and most do. */
+static bool only_rises(const struct promql_series *s)
+{
+    bool rises = s->n > 0 && !isnan(s->samples[0].v);
+    for (size_t i = 1; rises && i < s->n; i++)
+        rises = s->samples[i].v >= s->samples[i - 1].v;
+    return rises;
+}
+
+static size_t count_stale(const struct promql_series *s)
+{
+    size_t stale = 0;
+    for (size_t i = 0; i < s->n; i++)
+        stale += is_stale_nan(s->samples[i].v);
+    return stale;
+}
+
 /* The samples without stale markers: the same array when there are none. */
 static struct matrix_series fresh_floats(struct arena *arena, const struct promql_series *s)
 {
     struct matrix_series out = {.labels = s->labels,
                                 .n = s->n,
                                 .n_h = s->n_histograms,
+                                .rises = only_rises(s),
                                 .samples = s->samples,
                                 .histograms = s->histograms};
-    size_t stale = 0, kept = 0;
-    for (size_t i = 0; i < s->n; i++)
-        stale += is_stale_nan(s->samples[i].v);
+    size_t stale = out.rises ? 0 : count_stale(s), kept = 0;
     if (stale == 0)
         return out;
     struct sample *copy = ARENA_ARRAY(arena, struct sample, s->n - stale);
@@ -269,62 +330,87 @@ static void smooth(const struct evaluation *e, const struct look *look,
     }
 }
 
+struct selector {
+    struct promql_visitor visitor;
+    struct evaluation *e;
+    struct look look;
+    enum selected what;
+    bool smoothed;
+    struct sink *sink;
+    double *v;
+    const struct histogram **h; /* made when there are histograms */
+};
+
+static bool see_series(struct promql_visitor *visitor, const struct promql_series *s,
+                       struct err *err)
+{
+    struct selector *of = (struct selector *)visitor;
+    struct evaluation *e = of->e;
+    bool native = s->n_histograms > 0 && of->what == SELECT_VALUES;
+    if (!spend(e->query, e->n_steps + s->n + s->n_histograms, err) ||
+        (native && !of->h && !new_histograms(e, &of->h, err)))
+        return false;
+    struct column column = {
+        .labels = s->labels, .v = of->v, .h = native ? of->h : NULL, .lasting = true};
+    if (of->smoothed)
+        smooth(e, &of->look, s, &column);
+    else if (native || of->what != SELECT_VALUES)
+        look_back_any(e, &of->look, s, of->what, &column);
+    else
+        look_back(e, &of->look, s, of->v);
+    return !column_has_any(&column, e->n_steps) || of->sink->put(of->sink, &column, err);
+}
+
 bool eval_selector(struct evaluation *e, const struct promql_expr *expr, enum selected what,
                    struct sink *sink, struct err *err)
 {
-    struct look look;
-    struct promql_series *series;
-    size_t n;
-    double *v;
-    const struct histogram **h = NULL;
+    struct selector of = {.visitor = {see_series},
+                          .e = e,
+                          .what = what,
+                          .smoothed = expr->edges == EDGES_SMOOTHED && what == SELECT_VALUES,
+                          .sink = sink};
     int64_t lookback_ms = e->query->options.lookback_ms;
-    bool smoothed = expr->edges == EDGES_SMOOTHED && what == SELECT_VALUES;
-    if (!look_at(e, expr, &look, err) ||
-        !select_series(e, expr, reference_time(e, &look, 0) - lookback_ms,
-                       last_reference(e, &look) + (smoothed ? lookback_ms : 0), &series, &n, err) ||
-        !new_values(e, &v, err))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        const struct promql_series *s = &series[i];
-        bool native = s->n_histograms > 0 && what == SELECT_VALUES;
-        if (!spend(e->query, e->n_steps + s->n + s->n_histograms, err) ||
-            (native && !h && !new_histograms(e, &h, err)))
-            return false;
-        struct column column = {
-            .labels = s->labels, .v = v, .h = native ? h : NULL, .lasting = true};
-        if (smoothed)
-            smooth(e, &look, s, &column);
-        else if (native || what != SELECT_VALUES)
-            look_back_any(e, &look, s, what, &column);
-        else
-            look_back(e, &look, s, v);
-        if (column_has_any(&column, e->n_steps) && !sink->put(sink, &column, err))
-            return false;
-    }
-    return true;
+    return look_at(e, expr, &of.look, err) && new_values(e, &of.v, err) &&
+           visit_series(e, expr, reference_time(e, &of.look, 0) - lookback_ms,
+                        last_reference(e, &of.look) + (of.smoothed ? lookback_ms : 0), &of.visitor,
+                        err);
 }
 
 /* --- Range vectors --- */
 
+/* What each series is without stale markers. What that takes goes when it was seen, or stays. */
+struct freshener {
+    struct promql_visitor visitor;
+    struct matrix_visitor *next;
+    struct arena *arena;
+    bool passing;
+};
+
+static bool see_fresh(struct promql_visitor *visitor, const struct promql_series *s,
+                      struct err *err)
+{
+    struct freshener *f = (struct freshener *)visitor;
+    struct matrix_series fresh = fresh_samples(f->arena, s);
+    bool done = f->next->see(f->next, &fresh, err);
+    if (f->passing)
+        arena_clear(f->arena);
+    return done;
+}
+
+typedef bool series_fn(struct evaluation *, const struct promql_expr *, int64_t after_ms,
+                       int64_t until_ms, struct promql_visitor *, struct err *);
+
 /* Anchored and smoothed ranges need a sample before the range, smoothed ones also one behind it. */
 static bool eval_range_selector(struct evaluation *e, const struct promql_expr *expr,
-                                struct matrix *out, struct err *err)
+                                series_fn *each, struct freshener *to, struct err *err)
 {
     struct look look;
-    struct promql_series *series;
-    size_t n;
     int64_t lookback_ms = e->query->options.lookback_ms;
     int64_t before_ms = expr->edges == EDGES_EXTRAPOLATED ? 0 : lookback_ms;
     int64_t after_ms = expr->edges == EDGES_SMOOTHED ? lookback_ms : 0;
-    if (!look_at(e, expr, &look, err) ||
-        !select_series(e, expr, reference_time(e, &look, 0) - look.range_ms - before_ms,
-                       last_reference(e, &look) + after_ms, &series, &n, err))
-        return false;
-    out->v = ARENA_ARRAY(e->arena, struct matrix_series, n);
-    out->n = n;
-    for (size_t i = 0; i < n; i++)
-        out->v[i] = fresh_samples(e->arena, &series[i]);
-    return true;
+    return look_at(e, expr, &look, err) &&
+           each(e, expr, reference_time(e, &look, 0) - look.range_ms - before_ms,
+                last_reference(e, &look) + after_ms, &to->visitor, err);
 }
 
 /* --- Subqueries --- */
@@ -443,13 +529,50 @@ static bool eval_subquery(struct evaluation *e, const struct promql_expr *expr, 
     return inner.n_steps == 0 || eval_vector(&inner, expr->args[0], &sink.sink, err);
 }
 
+struct matrix_keeper {
+    struct matrix_visitor visitor;
+    struct evaluation *e;
+    struct matrix *matrix;
+    size_t capacity;
+};
+
+static bool keep_series(struct matrix_visitor *visitor, const struct matrix_series *s,
+                        struct err *err)
+{
+    struct matrix_keeper *k = (struct matrix_keeper *)visitor;
+    (void)err;
+    k->matrix->v =
+        arena_grow(k->e->arena, k->matrix->v, k->matrix->n, &k->capacity, sizeof *k->matrix->v);
+    k->matrix->v[k->matrix->n++] = *s;
+    return true;
+}
+
 bool eval_matrix(struct evaluation *e, const struct promql_expr *expr, struct matrix *out,
                  struct err *err)
 {
+    struct matrix_keeper keeper = {{keep_series}, e, out, 0};
+    struct freshener to = {{see_fresh}, &keeper.visitor, e->arena, false};
     expr = without_parens(expr);
     *out = (struct matrix){0};
     if (expr->kind == NODE_SUBQUERY)
         return eval_subquery(e, expr, out, err);
     CHECK(expr->kind == NODE_SELECTOR && expr->type == PROMQL_MATRIX);
-    return eval_range_selector(e, expr, out, err);
+    return eval_range_selector(e, expr, select_series, &to, err);
+}
+
+bool visit_matrix(struct evaluation *e, const struct promql_expr *expr,
+                  struct matrix_visitor *visitor, struct err *err)
+{
+    struct freshener to = {{see_fresh}, visitor, new_room(e), true};
+    struct matrix all;
+    expr = without_parens(expr);
+    if (expr->kind == NODE_SELECTOR)
+        return eval_range_selector(e, expr, visit_series, &to, err);
+    if (!eval_matrix(e, expr, &all, err))
+        return false;
+    for (size_t i = 0; i < all.n; i++) {
+        if (!visitor->see(visitor, &all.v[i], err))
+            return false;
+    }
+    return true;
 }

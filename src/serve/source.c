@@ -36,12 +36,47 @@ static bool store_promql_first(void *store, struct arena *arena, const struct ma
     return true;
 }
 
+struct handover {
+    struct store_visitor visitor;
+    struct promql_visitor *next;
+};
+
+static bool hand_over(struct store_visitor *visitor, const struct store_series_data *d,
+                      struct err *err)
+{
+    struct handover *h = (struct handover *)visitor;
+    return h->next->see(h->next,
+                        &(struct promql_series){.labels = d->labels,
+                                                .n = d->n,
+                                                .samples = d->samples,
+                                                .n_histograms = d->n_histograms,
+                                                .histograms = d->histograms},
+                        err);
+}
+
+static bool store_promql_visit(void *store, struct arena *arena, const struct matcher *matchers,
+                               size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                               struct promql_visitor *next, struct err *err)
+{
+    struct handover h = {{hand_over}, next};
+    return store_visit(store, arena, matchers, n_matchers, mint_ms, maxt_ms, 0, &h.visitor, err);
+}
+
 struct promql_source store_promql_source(struct store *store)
 {
-    return (struct promql_source){store, store_promql_select, store_promql_first};
+    return (struct promql_source){store, store_promql_select, store_promql_first,
+                                  store_promql_visit};
 }
 
 /* --- Within the limits of one query --- */
+
+static uint64_t samples_left(const struct bounded_source *b, const struct arena *arena)
+{
+    uint64_t used = arena->used_bytes - b->memory_before;
+    uint64_t left = used < b->max_memory_bytes ? b->max_memory_bytes - used : 0;
+    uint64_t most = left / sizeof(struct sample) + 1; /* 0 would be the store's default */
+    return most < b->max_samples ? most : b->max_samples;
+}
 
 static bool bounded_select(void *self, struct arena *arena, const struct matcher *matchers,
                            size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
@@ -49,13 +84,8 @@ static bool bounded_select(void *self, struct arena *arena, const struct matcher
 {
     const struct bounded_source *b = self;
     struct store_series_data *found;
-    uint64_t used = arena->used_bytes - b->memory_before;
-    uint64_t left = used < b->max_memory_bytes ? b->max_memory_bytes - used : 0;
-    uint64_t most = left / sizeof(struct sample) + 1; /* 0 would be the store's default */
-    if (most > b->max_samples)
-        most = b->max_samples;
-    if (!store_select(b->store, arena, matchers, n_matchers, mint_ms, maxt_ms, most, &found, n,
-                      err))
+    if (!store_select(b->store, arena, matchers, n_matchers, mint_ms, maxt_ms,
+                      samples_left(b, arena), &found, n, err))
         return false;
     *out = as_promql(arena, found, *n);
     return true;
@@ -69,7 +99,17 @@ static bool bounded_first(void *self, struct arena *arena, const struct matcher 
     return store_promql_first(b->store, arena, matchers, n_matchers, mint_ms, maxt_ms, out, n, err);
 }
 
+static bool bounded_visit(void *self, struct arena *arena, const struct matcher *matchers,
+                          size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                          struct promql_visitor *next, struct err *err)
+{
+    const struct bounded_source *b = self;
+    struct handover h = {{hand_over}, next};
+    return store_visit(b->store, arena, matchers, n_matchers, mint_ms, maxt_ms,
+                       samples_left(b, arena), &h.visitor, err);
+}
+
 struct promql_source bounded_promql_source(struct bounded_source *b)
 {
-    return (struct promql_source){b, bounded_select, bounded_first};
+    return (struct promql_source){b, bounded_select, bounded_first, bounded_visit};
 }
