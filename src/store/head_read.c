@@ -1,4 +1,5 @@
 /* Samples of the head, for queries and for the blocks' keeper. */
+#include "base/check.h"
 #include "codec/bits.h"
 #include "store/selection.h"
 
@@ -189,6 +190,7 @@ void head_read(struct store *s, struct arena *arena, uint32_t ref, int64_t mint_
     uint64_t cost;
     pthread_rwlock_rdlock(&s->head.visible);
     const struct series *series = head_at(&s->head, ref);
+    CHECK(series);
     for (uint32_t i = 0; i < series_n_chunks(series); i++) {
         const struct chunk c = series_chunk(series, i);
         if (overlaps(&c, mint_ms, maxt_ms))
