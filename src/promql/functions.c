@@ -511,8 +511,7 @@ static void make_room(struct ranger *r, size_t n)
 static void note_quantiles(struct ranger *r)
 {
     for (size_t i = 0; !r->quantiles_noted && i < r->e->n_steps; i++)
-        note_quantile(r->e->query, r->parameters.v[0][i],
-                      argument_position(r->expr->args[0]));
+        note_quantile(r->e->query, r->parameters.v[0][i], argument_position(r->expr->args[0]));
     r->quantiles_noted = true;
 }
 

@@ -161,7 +161,9 @@ bool remote_source_find(const struct remote_sources *r, const char *name, struct
     for (size_t i = 0; i < r->n; i++) {
         if (strcmp(r->v[i].name, name) == 0) {
             *out = r->v[i].kind == SOURCE_FOLDER
-                       ? (struct promql_source){&r->v[i], select_folder, select_folder_first}
+                       ? (struct promql_source){.self = &r->v[i],
+                                                .select = select_folder,
+                                                .select_first = select_folder_first}
                        : (struct promql_source){.self = &r->v[i], .select = select_remote};
             return true;
         }
