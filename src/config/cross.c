@@ -1,5 +1,6 @@
 /* What only shows once all files are read. */
 #include "config/internal.h"
+#include "judge/kayenta.h"
 #include "promql/promql.h"
 #include "slo/slo.h"
 
@@ -30,6 +31,52 @@ void refer_to_query(struct reader *r, struct yaml_node *map, const char *key, co
     if (at && query)
         *READER_PUSH(r, references, n_references, reference_capacity) =
             (struct reference){.at = at, .who = r->who, .query = query};
+}
+
+void refer_to_canary(struct reader *r, struct yaml_node *map, const struct kayenta_spec *canary)
+{
+    struct kayenta_spec *copy = ARENA_NEW(r->arena, struct kayenta_spec);
+    struct yaml_node *at = yaml_take(map, "canaryConfig");
+    *copy = *canary;
+    if (at)
+        *READER_PUSH(r, references, n_references, reference_capacity) =
+            (struct reference){.at = at, .who = r->who, .canary = copy};
+}
+
+/* That its templates name nothing but what a rollout can give. */
+static void check_templates(struct reader *r, const struct reference *ref, const json_t *config)
+{
+    const json_t *metrics = json_object_get(config, "metrics");
+    const json_t *extended =
+        json_own(r->arena, json_pack("{s:s, s:s}", "service", "s", "version", "v"));
+    struct kayenta_scope scope = {"v", ref->canary->location, extended};
+    for (size_t i = 0; i < json_array_size(metrics); i++) {
+        struct err err = ERR_INIT;
+        struct str query;
+        if (!kayenta_query(r->arena, config, json_array_get(metrics, i), &scope, &query, &err) ||
+            !promql_parse(r->arena, query, &err))
+            yaml_error(ref->at, r->diags, "%s: canary configuration '%s': %s", ref->who,
+                       ref->canary->config, err.message);
+    }
+}
+
+static void need_canary(struct reader *r, const struct reference *ref)
+{
+    const struct config *c = r->config;
+    const char *name = ref->canary->config;
+    const char **known = ARENA_ARRAY(r->arena, const char *, c->n_canaries + 1);
+    for (size_t i = 0; i < c->n_canaries; i++) {
+        known[i] = c->canaries[i].id;
+        if (strcmp(known[i], name) == 0) {
+            check_templates(r, ref, c->canaries[i].json);
+            return;
+        }
+    }
+    const char *near = str_nearest(str_from(name), known, c->n_canaries);
+    if (c->path) /* policies alone are checked without those */
+        yaml_error(ref->at, r->diags, "%s: kayenta.canaryConfigs has no configuration '%s'%s%s%s",
+                   ref->who, name, near ? "; did you mean '" : "", near ? near : "",
+                   near ? "'?" : "");
 }
 
 static void need_slo(struct reader *r, const struct reference *ref)
@@ -68,10 +115,12 @@ static void check_references(struct reader *r)
     for (size_t i = 0; i < r->n_references; i++) {
         const struct reference *ref = &r->references[i];
         struct err err = ERR_INIT;
-        if (ref->slo) {
+        if (ref->slo)
             need_slo(r, ref);
+        if (ref->canary)
+            need_canary(r, ref);
+        if (!ref->query)
             continue;
-        }
         check_words(r, ref);
         if (!promql_parse(r->arena, str_from(ref->query), &err))
             yaml_error(ref->at, r->diags, "%s: in the query '%s': %s", ref->who, ref->query,

@@ -24,8 +24,9 @@ struct pending_ref {
 struct reference {
     const struct yaml_node *at;
     const char *who; /* "Rollout 'payments'" */
-    const char *slo; /* one of the two */
+    const char *slo; /* one of the three */
     const char *query;
+    const struct kayenta_spec *canary;
 };
 
 struct reader {
@@ -65,6 +66,7 @@ const char **read_strings(struct reader *, struct yaml_node *map, const char *ke
 /* Remember the SLO or the query under key, if it is there. */
 void refer_to_slo(struct reader *, struct yaml_node *map, const char *key, const char *slo);
 void refer_to_query(struct reader *, struct yaml_node *map, const char *key, const char *query);
+void refer_to_canary(struct reader *, struct yaml_node *map, const struct kayenta_spec *);
 
 /* A path in a file is relative to that file's folder. */
 const char *resolve_path(struct arena *, const char *file, const char *path);

@@ -8,6 +8,7 @@
 #define MAX_WARMUP_MS INT64_C(86400000)
 
 #define MAX_BASELINE 128
+#define MAX_EVERY_MS INT64_C(86400000)
 
 #define MAX_SOCKET_PATH 107 /* sun_path of unix(7), less its end */
 
@@ -96,18 +97,63 @@ static void check_gauge(struct reader *r, const struct yaml_node *map, const str
                    "out `tolerate`");
 }
 
+static void check_kayenta(struct reader *r, const struct yaml_node *map, const struct check_spec *c)
+{
+    const struct kayenta_spec *k = &c->kayenta;
+    if (!isnan(c->below) || !isnan(c->above) || c->factor != 0 || c->failures > 0 ||
+        c->tolerate != 0 || c->against_stable)
+        yaml_error(map, r->diags,
+                   "judge: kayenta-v1 takes its limits from the canary configuration; leave out "
+                   "against, tolerate, below, above, factor and failures");
+    if (k->every_ms < KAYENTA_LEAST_MS || k->every_ms > MAX_EVERY_MS)
+        yaml_error(map, r->diags, "every must be from 1m to 1d");
+    if (!(k->marginal >= 0 && k->marginal <= k->pass && k->pass <= 100))
+        yaml_error(map, r->diags, "pass and marginal are scores: 0 <= marginal <= pass <= 100");
+}
+
+static void read_kayenta_check(struct reader *r, struct yaml_node *map, struct check_spec *out)
+{
+    static const char *const judges[] = {"kayenta-v1"};
+    static const char *const own[] = {"canaryConfig", "every", "pass", "marginal", "location"};
+    struct kayenta_spec *k = &out->kayenta;
+    int judge;
+    bool asked = yaml_take(map, "judge") != NULL;
+    yaml_take_choice(map, "judge", judges, COUNT_OF(judges), &judge, r->diags);
+    for (size_t i = 0; !asked && i < COUNT_OF(own); i++) {
+        if (yaml_take(map, own[i]))
+            yaml_error(map, r->diags, "%s is for `judge: kayenta-v1`", own[i]);
+    }
+    if (!asked)
+        return;
+    *k = (struct kayenta_spec){
+        .config = "", .location = "", .every_ms = 600000, .pass = 95, .marginal = 75};
+    if (!yaml_take_string(map, "canaryConfig", r->arena, &k->config, r->diags) || !*k->config)
+        yaml_error(map, r->diags,
+                   "judge: kayenta-v1 needs canaryConfig: a file of kayenta.canaryConfigs, by its "
+                   "name without .json");
+    yaml_take_duration(map, "every", &k->every_ms, r->diags);
+    yaml_take_double(map, "pass", &k->pass, r->diags);
+    yaml_take_double(map, "marginal", &k->marginal, r->diags);
+    yaml_take_string(map, "location", r->arena, &k->location, r->diags);
+    refer_to_canary(r, map, k);
+}
+
 static void check_check(struct reader *r, const struct yaml_node *map, const struct check_spec *c,
                         bool gate)
 {
-    int kinds = (c->slo != NULL) + (c->query != NULL) + (c->gauge != NULL);
+    int kinds =
+        (c->slo != NULL) + (c->query != NULL) + (c->gauge != NULL) + (c->kayenta.config != NULL);
     if (kinds != 1)
-        yaml_error(map, r->diags, "a check needs exactly one of slo, query, gauge");
-    else if (gate && (c->gauge || (c->query && c->against_stable)))
+        yaml_error(map, r->diags,
+                   "a check needs exactly one of slo, query, gauge, or judge: kayenta-v1");
+    else if (gate && (c->gauge || c->kayenta.config || (c->query && c->against_stable)))
         yaml_error(map, r->diags, "a gate has no arms to compare: it takes slo and query");
     else if (c->query)
         check_query(r, map, c);
     else if (c->gauge)
         check_gauge(r, map, c);
+    else if (c->kayenta.config)
+        check_kayenta(r, map, c);
     else
         check_slo(r, map, c, gate);
     if (c->is_rate && !c->slo)
@@ -119,9 +165,10 @@ static void check_check(struct reader *r, const struct yaml_node *map, const str
 static void read_check(struct reader *r, struct yaml_node *map, size_t index, bool gate,
                        struct check_spec *out)
 {
-    static const char *const keys[] = {"name",  "slo",    "against",  "tolerate",
-                                       "query", "below",  "above",    "gauge",
-                                       "rate",  "factor", "failures", "critical"};
+    static const char *const keys[] = {"name",     "slo",      "against", "tolerate",     "query",
+                                       "below",    "above",    "gauge",   "rate",         "factor",
+                                       "failures", "critical", "judge",   "canaryConfig", "every",
+                                       "pass",     "marginal", "location"};
     static const char *const against[] = {"stable"};
     int64_t failures = 0;
     int arm;
@@ -142,6 +189,9 @@ static void read_check(struct reader *r, struct yaml_node *map, size_t index, bo
     read_limit(r, map, "below", &out->below);
     read_limit(r, map, "above", &out->above);
     yaml_take_bool(map, "critical", &out->critical, r->diags);
+    read_kayenta_check(r, map, out);
+    if (!out->name && out->kayenta.config)
+        out->name = out->kayenta.config;
     if (!out->name)
         out->name =
             out->slo ? out->slo

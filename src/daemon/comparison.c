@@ -60,8 +60,10 @@ void comparison_free(struct comparison *c)
 {
     if (!c)
         return;
-    for (size_t i = 0; i < c->n_checks; i++)
+    for (size_t i = 0; i < c->n_checks; i++) {
         judge_stream_free(c->checks[i].stream);
+        arena_release(&c->checks[i].kayenta.arena);
+    }
     judge_stream_free(c->guard.stream);
     free(c->checks);
     free(c);

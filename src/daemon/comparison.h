@@ -28,6 +28,13 @@ struct gauge_state {
     struct judge_gauge judge;
 };
 
+/* Of a check that Kayenta's judge answers: what it said last. */
+struct kayenta_state {
+    int64_t judged_until_ms; /* what it was asked about; 0 = it was not yet */
+    struct arena arena;
+    struct evidence last; /* strings in arena */
+};
+
 struct check {
     const struct check_spec *spec;
     struct judge_stream *stream; /* NULL until there was exposure, and for queries */
@@ -45,6 +52,7 @@ struct check {
     bool is_unknown;                  /* what was counted last could not be */
     char refusal[512];                /* why */
     struct gauge_state gauge;
+    struct kayenta_state kayenta;
     int failures;                  /* of a threshold, in a row */
     int64_t counted_ms;            /* when the last was counted */
     struct point points[N_POINTS]; /* a ring */
@@ -70,9 +78,9 @@ struct guard {
     struct judge_stream *stream; /* NULL until it was learned how the split varies */
     struct judge_bucket learned[GUARD_LEARNS];
     size_t n_learned;
-    double weight;               /* 0..1: the share that it has had and must keep */
-    double bucket_weight;        /* the same when the present bucket began */
-    struct split last;           /* then */
+    double weight;        /* 0..1: the share that it has had and must keep */
+    double bucket_weight; /* the same when the present bucket began */
+    struct split last;    /* then */
     int64_t fed_until_ms;
 };
 
@@ -162,6 +170,10 @@ void check_sources(struct daemon *, const struct rollout *, struct evidence *,
 /* gauges.c */
 struct evidence compare_gauge(struct daemon *, struct rollout *, struct check *, struct arena *,
                               int64_t now_ms);
+
+/* canaries.c: Kayenta's judge as a check. */
+struct evidence ask_kayenta(struct daemon *, struct rollout *, struct check *, struct arena *,
+                            int64_t now_ms);
 
 /* thresholds.c */
 struct evidence hold_against_limit(struct daemon *, struct rollout *, struct check *,

@@ -337,6 +337,8 @@ static struct evidence look_at(struct daemon *d, struct rollout *r, struct check
 {
     if (check->spec->query)
         return hold_against_limit(d, r, check, arena, now_ms);
+    if (check->spec->kayenta.config)
+        return ask_kayenta(d, r, check, arena, now_ms);
     if (!check->spec->gauge)
         return compare(d, r, check, arena, now_ms);
     struct evidence e = compare_gauge(d, r, check, arena, now_ms);

@@ -37,7 +37,8 @@ bool evidence_state_parse(const char *name, enum evidence_state *out);
     X(EVIDENCE_BUDGET, "budget")   /* remaining error budget against `keep` */                     \
     X(EVIDENCE_TRAFFIC, "traffic") /* measured split against the configured one */                 \
     X(EVIDENCE_GAUGE, "gauge")     /* a gauge of two arms */                                       \
-    X(EVIDENCE_RATE, "rate")       /* events of two arms per exposure */
+    X(EVIDENCE_RATE, "rate")       /* events of two arms per exposure */                           \
+    X(EVIDENCE_KAYENTA, "kayenta") /* the score of Kayenta's judge */
 
 enum evidence_kind {
 #define X(code, name) code,
@@ -67,7 +68,7 @@ struct evidence {
     struct arm_counts stable, canary;
     const char *against; /* the cohort that the canary is compared with, where the policy names a
                             baseline: its or stable's; NULL = no baseline is named */
-    double harm_log_e; /* ln of the e-value against "no harm"; fail at or above harm_log_limit */
+    double harm_log_e;   /* ln of the e-value against "no harm"; fail at or above harm_log_limit */
     double harm_log_limit;
     double minimum_detectable_effect; /* same unit as effect, at the present sample sizes */
     double dispersion;                /* that tempered the counts, >= 1; 0 = no arms are compared */

@@ -49,6 +49,15 @@ static const struct field check_fields[] = {
     FIELD(check_spec, critical, "critical", FIELD_BOOL),
 };
 
+/* Of checks that Kayenta's judge answers. */
+static const struct field kayenta_fields[] = {
+    FIELD(kayenta_spec, config, "config", FIELD_TEXT),
+    FIELD(kayenta_spec, location, "location", FIELD_TEXT),
+    FIELD(kayenta_spec, every_ms, "everyMs", FIELD_I64),
+    FIELD(kayenta_spec, pass, "pass", FIELD_DOUBLE),
+    FIELD(kayenta_spec, marginal, "marginal", FIELD_DOUBLE),
+};
+
 static const struct field step_fields[] = {
     FIELD(rollout_step, weight_pct, "weightPct", FIELD_DOUBLE),
     FIELD(rollout_step, hold_ms, "holdMs", FIELD_I64),
@@ -105,6 +114,9 @@ static json_t *check_to_json(const struct check_spec *c)
         object_set(json, "factor", json_from_double(c->factor));
     if (c->failures > 0)
         object_set(json, "failures", json_integer(c->failures));
+    if (c->kayenta.config)
+        object_set(json, "kayenta",
+                   fields_to_json(kayenta_fields, FIELDS_COUNT(kayenta_fields), &c->kayenta));
     return json;
 }
 
@@ -128,6 +140,13 @@ static bool check_from_json(struct arena *arena, const json_t *json, struct chec
         return err_set(err, ERR_BAD_INPUT, "policy.evidence: failures are %lld, the limit is %d",
                        (long long)failures, CHECK_MAX_FAILURES);
     out->failures = (int)failures;
+    const json_t *kayenta = json_object_get(json, "kayenta");
+    if (kayenta && !fields_from_json(kayenta_fields, FIELDS_COUNT(kayenta_fields), arena, kayenta,
+                                     "policy.evidence.kayenta", &out->kayenta, err))
+        return false;
+    if (kayenta && out->kayenta.every_ms < KAYENTA_LEAST_MS)
+        return err_set(err, ERR_BAD_INPUT, "policy.evidence.kayenta: every %lld ms",
+                       (long long)out->kayenta.every_ms);
     return fields_from_json(check_fields, FIELDS_COUNT(check_fields), arena, json,
                             "policy.evidence", out, err);
 }

@@ -47,6 +47,16 @@ struct rollout_step {
 
 #define CHECK_MAX_FAILURES 1000
 
+#define KAYENTA_LEAST_MS 60000
+
+/* What Kayenta's judge is asked of a canary configuration; no error rate is stated for it. */
+struct kayenta_spec {
+    const char *config;    /* its id; NULL = this check is another one */
+    const char *location;  /* what templates say ${location} for; "" */
+    int64_t every_ms;      /* judged each time so much more of the canary was seen */
+    double pass, marginal; /* scores from which it is so, of 100 */
+};
+
 /* One line of `evidence:`. An SLO compared between arms (rollouts) or held against its own target
  * (gates); a gauge compared between arms; or a PromQL query held against limits, or against
  * `factor` times what it says of stable: a threshold, whose error rate nobody controls. */
@@ -62,7 +72,8 @@ struct check_spec {
     double factor;       /* a query of {{version}}: the canary's value must be < factor times
                             stable's; 0 = not asked */
     int failures;        /* so many times in a row, a bucket apart, before it fails; 0 = at once */
-    bool critical;       /* true unless the policy says false */
+    struct kayenta_spec kayenta;
+    bool critical; /* true unless the policy says false */
 };
 
 /* The actuator, as its own file in enforce/ reads it. */

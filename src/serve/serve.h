@@ -53,6 +53,12 @@ struct control_answer {
     bool created; /* CONTROL_START: it did not exist before */
 };
 
+/* What Kayenta's judge says of a canary configuration on what the store has; `body` has "scopes"
+ * and "thresholds" as POST /canary/CONFIG does (docs/manual/kayenta.md). All its queries share the
+ * limits of one. The answer is a CanaryJudgeResult, the arena's; any thread. */
+const json_t *judge_canary(struct store *, const struct query_settings *limits, struct arena *,
+                           const json_t *config, const json_t *body, struct err *);
+
 /* Runs on the control thread. */
 typedef bool control_fn(void *self, const struct control_request *, struct arena *,
                         struct control_answer *, struct err *);
