@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_POINTS 32
@@ -32,6 +33,8 @@ bool fault_any_armed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards points and n_points */
 static struct point points[MAX_POINTS];
 static size_t n_points;
+static pthread_cond_t disarmed = PTHREAD_COND_INITIALIZER;
+static uint64_t n_disarmed;
 
 static struct point *find(const char *name)
 {
@@ -66,6 +69,19 @@ static bool fires(struct point *p)
     return true;
 }
 
+/* Locked; others are served meanwhile. */
+static void wait_disarmed(uint64_t most_ms)
+{
+    struct timespec until;
+    uint64_t before = n_disarmed;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t ns = (uint64_t)until.tv_nsec + most_ms % 1000 * 1000000;
+    until.tv_sec += (time_t)(most_ms / 1000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    while (n_disarmed == before && pthread_cond_timedwait(&disarmed, &lock, &until) == 0)
+        continue;
+}
+
 bool fault_hit_slow(const char *name)
 {
     pthread_mutex_lock(&lock);
@@ -73,11 +89,11 @@ bool fault_hit_slow(const char *name)
     bool hit = p && fires(p);
     bool dies = hit && p->kill;
     uint64_t delay_ms = hit ? p->delay_ms : 0;
+    if (delay_ms > 0)
+        wait_disarmed(delay_ms);
     pthread_mutex_unlock(&lock);
     if (dies)
         (void)kill(getpid(), SIGKILL);
-    if (delay_ms > 0)
-        (void)usleep((useconds_t)(delay_ms * 1000));
     return hit && delay_ms == 0;
 }
 
@@ -195,6 +211,8 @@ void fault_disarm_all(void)
 {
     pthread_mutex_lock(&lock);
     n_points = 0;
+    n_disarmed++;
+    pthread_cond_broadcast(&disarmed);
     __atomic_store_n(&fault_any_armed, false, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&lock);
 }

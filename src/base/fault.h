@@ -6,8 +6,8 @@
  *
  * CQED_FAULTS="wal.write:after=100:errno=ENOSPC;ledger.append:p=0.01:seed=7;decide.tick:kill" arms
  * from outside: `after=N` skips N hits, `every=N`, `p=` with `seed=`, `once`, `short=N` (bytes
- * written before failing), `delay=MS` (late, but it does not fail), `kill` (SIGKILL to ourselves,
- * for crash tests). */
+ * written before failing), `delay=MS` (late, but it does not fail; at fault_disarm_all at the
+ * latest), `kill` (SIGKILL to ourselves, for crash tests). */
 #ifndef CQED_BASE_FAULT_H
 #define CQED_BASE_FAULT_H
 
