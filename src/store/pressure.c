@@ -42,12 +42,12 @@ bool pressure_is_low(const struct pressure *p, int64_t flush_ms, struct err *err
     int64_t write_ms = late_ms(atomic_load(&p->writing_since_ns), flush_ms);
     if (atomic_load(&p->sync_failed))
         return err_set(err, ERR_IO, "the disk refused to sync the log; it is tried again");
+    if (write_ms > 0) /* for which a sync waits too */
+        return err_set(err, ERR_IO, "the disk is behind: a write has taken %lld ms so far",
+                       (long long)write_ms);
     if (sync_ms > 0)
         return err_set(err, ERR_IO, "the disk is behind: a sync has taken %lld ms so far",
                        (long long)sync_ms);
-    if (write_ms > 0)
-        return err_set(err, ERR_IO, "the disk is behind: a write has taken %lld ms so far",
-                       (long long)write_ms);
     return true;
 }
 
