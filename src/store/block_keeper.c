@@ -1,5 +1,6 @@
 #include "store/block_keeper.h"
 
+#include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,9 +17,12 @@
 #include <unistd.h>
 
 #define ROUND_SECONDS 60
+#define LOOK_SECONDS 5 /* meanwhile, whether memory runs short */
 #define NICE 10
 #define BORDER_BEHIND_MS (BLOCK_RANGE_MS / 2)
-#define MAX_RANGE_SHARE 10 /* of the retention a block may cover */
+#define SHORT_BEHIND_MS (BLOCK_RANGE_MS / 12) /* when memory is short: 10 min, */
+#define SHORT_RANGE_MS (BLOCK_RANGE_MS / 12)  /* of which borders are multiples then */
+#define MAX_RANGE_SHARE 10                    /* of the retention a block may cover */
 
 struct keeper {
     struct store *store;
@@ -81,12 +85,15 @@ static bool cut_ranges(struct keeper *k, int64_t *from_ms, int64_t border_ms, st
     }
 }
 
+/* Past the soft mark of memory the head keeps as little as it can: blocks that overlap are made
+ * one later. */
 static int64_t next_border(struct head *h)
 {
     int64_t newest_ms = atomic_load(&h->max_t_ms);
     if (newest_ms < INT64_MIN + BORDER_BEHIND_MS + BLOCK_RANGE_MS)
         return INT64_MIN;
-    return block_align(newest_ms - BORDER_BEHIND_MS, BLOCK_RANGE_MS);
+    return budget_mark() == BUDGET_FREE ? block_align(newest_ms - BORDER_BEHIND_MS, BLOCK_RANGE_MS)
+                                        : block_align(newest_ms - SHORT_BEHIND_MS, SHORT_RANGE_MS);
 }
 
 /* Before this nothing is kept, so nothing is written either. */
@@ -271,15 +278,25 @@ bool keeper_round(struct keeper *k, struct err *err)
     return done;
 }
 
-static void wait_a_while(struct keeper *k)
+/* True when it is time to stop. */
+static bool wait_seconds(struct keeper *k, int seconds)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ROUND_SECONDS;
+    until.tv_sec += seconds;
     pthread_mutex_lock(&k->wake_lock);
     while (!atomic_load(&k->stop) && pthread_cond_timedwait(&k->wake, &k->wake_lock, &until) == 0)
         continue;
     pthread_mutex_unlock(&k->wake_lock);
+    return atomic_load(&k->stop);
+}
+
+static void wait_a_while(struct keeper *k)
+{
+    for (int waited = 0; waited < ROUND_SECONDS; waited += LOOK_SECONDS) {
+        if (wait_seconds(k, LOOK_SECONDS) || budget_mark() != BUDGET_FREE)
+            return;
+    }
 }
 
 static void *keeper_main(void *arg)

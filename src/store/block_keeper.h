@@ -2,7 +2,8 @@
  * has before the border goes to blocks, blocks become larger ones, and what is too old or too much
  * is deleted.
  *
- *     border = the newest multiple of 2 h that is at least 1 h behind the newest sample
+ *     border = the newest multiple of 2 h that is at least 1 h behind the newest sample; of 10 min
+ *              and 10 min while storage.memory is past its soft mark, looked at each 5 s
  *
  * The head drops samples only after their block is on disk; parents are deleted only after the
  * child is. A failure (a full disk) is logged, counted, and tried again a minute later. */

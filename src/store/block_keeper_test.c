@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "store/internal.h"
 #include "store/testing.h"
 
+#include "base/budget.h"
 #include "base/fault.h"
 #include "block/compact.h"
 #include "block/set.h"
@@ -100,6 +102,31 @@ static void the_head_moves_to_blocks(void **state)
     maintain(s);
     check(s, begin_ms, begin_ms + 40 * HOUR_MS);
     assert_int_equal(stats_of(s).blocks, 3);
+    store_close(s);
+}
+
+/* Past the soft mark of memory the head keeps minutes only. */
+static void little_memory_moves_the_head_sooner(void **state)
+{
+    (void)state;
+    struct store *s = test_open(NULL);
+    fill(s, begin_ms, begin_ms + HOUR_MS);
+    maintain(s);
+    assert_int_equal(stats_of(s).blocks, 0);
+    budget_set(1 << 20);
+    maintain(s);
+    assert_int_equal(atomic_load(&s->head.horizon_ms), begin_ms + 40 * STEP_MS);
+    assert_true(stats_of(s).blocks > 0);
+    check(s, begin_ms, begin_ms + HOUR_MS);
+    fill(s, begin_ms + HOUR_MS, begin_ms + 4 * HOUR_MS);
+    maintain(s);
+    assert_int_equal(atomic_load(&s->head.horizon_ms), begin_ms + 3 * HOUR_MS + 40 * STEP_MS);
+    check(s, begin_ms, begin_ms + 4 * HOUR_MS);
+    budget_set(0);
+    fill(s, begin_ms + 4 * HOUR_MS, begin_ms + 8 * HOUR_MS);
+    maintain(s);
+    check(s, begin_ms, begin_ms + 8 * HOUR_MS);
+    assert_int_equal(stats_of(s).block_failures, 0);
     store_close(s);
 }
 
@@ -489,6 +516,7 @@ int main(void)
 #define IN_FOLDER(f) cmocka_unit_test_setup_teardown(f, test_make_folder, test_remove_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(the_head_moves_to_blocks),
+        IN_FOLDER(little_memory_moves_the_head_sooner),
         IN_FOLDER(labels_come_from_blocks_too),
         IN_FOLDER(the_first_sample_is_the_oldest),
         IN_FOLDER(visiting_sees_what_selecting_gives),
