@@ -70,7 +70,7 @@ static struct slo_window window(struct fake_source *f, int64_t from_ms, int64_t 
     struct arena arena = ARENA_INIT;
     struct err err = ERR_INIT;
     struct slo_window w;
-    struct promql_source source = {f, select_range, select_first};
+    struct promql_source source = {f, select_range, select_first, NULL};
     assert_true(slo_window(&source, &arena, &spec, NULL, from_ms, to_ms, &w, &err));
     arena_release(&arena);
     return w;
@@ -112,7 +112,7 @@ static void the_budget_and_its_burn(void **state)
     struct err err = ERR_INIT;
     struct fake_source f = {1000000, 0, 0};
     struct slo_status s;
-    struct promql_source source = {&f, select_range, NULL};
+    struct promql_source source = {&f, select_range, NULL, NULL};
     assert_true(slo_status(&source, &arena, &spec, 8200000, &s, &err));
     assert_true(fabs(s.ratio - 0.9) < 1e-9);
     assert_true(fabs(s.budget_remaining - 0.5) < 1e-9); /* 10% bad of 20% allowed */
