@@ -79,6 +79,31 @@ static void need_canary(struct reader *r, const struct reference *ref)
                    near ? "'?" : "");
 }
 
+void refer_to_source(struct reader *r, struct yaml_node *map, const char *key, const char *source)
+{
+    struct yaml_node *at = yaml_take(map, key);
+    if (at && source)
+        *READER_PUSH(r, references, n_references, reference_capacity) =
+            (struct reference){.at = at, .who = r->who, .source = source};
+}
+
+static bool is_source(const struct config *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_sources; i++) {
+        if (strcmp(c->sources[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Policies alone, without a cqed.yaml, name what is elsewhere. */
+static void need_source(struct reader *r, const struct reference *ref)
+{
+    if (r->config->path && !is_source(r->config, ref->source))
+        yaml_error(ref->at, r->diags, "%s: there is no source '%s' in telemetry.sources", ref->who,
+                   ref->source);
+}
+
 static void need_slo(struct reader *r, const struct reference *ref)
 {
     const char *name = ref->slo;
@@ -119,6 +144,8 @@ static void check_references(struct reader *r)
             need_slo(r, ref);
         if (ref->canary)
             need_canary(r, ref);
+        if (ref->source)
+            need_source(r, ref);
         if (!ref->query)
             continue;
         check_words(r, ref);
@@ -212,10 +239,7 @@ static void check_sources(struct reader *r)
     const struct config *c = r->config;
     for (size_t i = 0; i < r->n_groups; i++) {
         const struct rule_group *g = &r->groups[i];
-        bool known = !g->source;
-        for (size_t k = 0; k < c->n_sources; k++)
-            known |= g->source && strcmp(c->sources[k].name, g->source) == 0;
-        if (!known && c->path)
+        if (g->source && c->path && !is_source(c, g->source))
             diag_add(r->diags, DIAG_ERROR, g->file, g->line, 1,
                      "group '%s': there is no source '%s' in telemetry.sources", g->name,
                      g->source);

@@ -24,9 +24,10 @@ struct pending_ref {
 struct reference {
     const struct yaml_node *at;
     const char *who; /* "Rollout 'payments'" */
-    const char *slo; /* one of the three */
+    const char *slo; /* one of the four */
     const char *query;
     const struct kayenta_spec *canary;
+    const char *source;
 };
 
 struct reader {
@@ -67,6 +68,7 @@ const char **read_strings(struct reader *, struct yaml_node *map, const char *ke
 void refer_to_slo(struct reader *, struct yaml_node *map, const char *key, const char *slo);
 void refer_to_query(struct reader *, struct yaml_node *map, const char *key, const char *query);
 void refer_to_canary(struct reader *, struct yaml_node *map, const struct kayenta_spec *);
+void refer_to_source(struct reader *, struct yaml_node *map, const char *key, const char *source);
 
 /* A path in a file is relative to that file's folder. */
 const char *resolve_path(struct arena *, const char *file, const char *path);

@@ -156,6 +156,8 @@ static void check_check(struct reader *r, const struct yaml_node *map, const str
         check_kayenta(r, map, c);
     else
         check_slo(r, map, c, gate);
+    if (c->source && !c->query)
+        yaml_error(map, r->diags, "source is for a query; an slo has its own, and a gauge none");
     if (c->is_rate && !c->slo)
         yaml_error(map, r->diags, "rate is for an slo, whose total is then exposure");
     if (!(c->tolerate >= 0 && (c->tolerate < 1 || c->is_rate)))
@@ -165,10 +167,10 @@ static void check_check(struct reader *r, const struct yaml_node *map, const str
 static void read_check(struct reader *r, struct yaml_node *map, size_t index, bool gate,
                        struct check_spec *out)
 {
-    static const char *const keys[] = {"name",     "slo",      "against", "tolerate",     "query",
-                                       "below",    "above",    "gauge",   "rate",         "factor",
-                                       "failures", "critical", "judge",   "canaryConfig", "every",
-                                       "pass",     "marginal", "location"};
+    static const char *const keys[] = {"name",     "slo",      "against",  "tolerate",     "query",
+                                       "below",    "above",    "gauge",    "rate",         "factor",
+                                       "failures", "critical", "judge",    "canaryConfig", "every",
+                                       "pass",     "marginal", "location", "source"};
     static const char *const against[] = {"stable"};
     int64_t failures = 0;
     int arm;
@@ -177,6 +179,7 @@ static void read_check(struct reader *r, struct yaml_node *map, size_t index, bo
     yaml_take_string(map, "slo", r->arena, &out->slo, r->diags);
     yaml_take_string(map, "query", r->arena, &out->query, r->diags);
     yaml_take_string(map, "gauge", r->arena, &out->gauge, r->diags);
+    yaml_take_string(map, "source", r->arena, &out->source, r->diags);
     yaml_take_bool(map, "rate", &out->is_rate, r->diags);
     read_limit(r, map, "factor", &out->factor);
     yaml_take_i64(map, "failures", 1, CHECK_MAX_FAILURES, &failures, r->diags);
@@ -186,6 +189,7 @@ static void read_check(struct reader *r, struct yaml_node *map, size_t index, bo
     refer_to_slo(r, map, "slo", out->slo);
     refer_to_query(r, map, "query", out->query);
     refer_to_query(r, map, "gauge", out->gauge);
+    refer_to_source(r, map, "source", out->source);
     read_limit(r, map, "below", &out->below);
     read_limit(r, map, "above", &out->above);
     yaml_take_bool(map, "critical", &out->critical, r->diags);

@@ -274,6 +274,11 @@ static bool recover_all(struct daemon *d, struct err *err)
     return done;
 }
 
+static bool find_source(void *self, const char *name, struct promql_source *out, struct err *err)
+{
+    return remote_source_find(self, name, out, err);
+}
+
 static bool open_all(struct daemon *d, struct err *err)
 {
     d->loop = loop_new(err);
@@ -283,6 +288,12 @@ static bool open_all(struct daemon *d, struct err *err)
     if (!recover_all(d, err))
         return false;
     d->sources = remote_sources_new(d->config->sources, d->config->n_sources);
+    d->asker = source_asker_new(
+        &(struct source_asker_options){.find = find_source,
+                                       .self = d->sources,
+                                       .max_samples = d->config->query.max_samples,
+                                       .max_memory_bytes = d->config->query.max_memory_bytes,
+                                       .timeout_ms = d->config->query.timeout_ms});
     d->rules = rules_new();
     d->notifier = notifier_new(d->loop, d->client);
     notifier_apply(d->notifier, &d->config->alerting);
@@ -316,6 +327,7 @@ static void close_all(struct daemon *d)
     serve_stop(d->serve);
     notifier_free(d->notifier);
     rules_free(d->rules);
+    source_asker_free(d->asker);
     remote_sources_free(d->sources);
     rollouts_free(d);
     selfchecks_free(d);

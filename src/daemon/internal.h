@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "daemon/daemon.h"
 #include "daemon/rule_runner.h"
+#include "daemon/source_asker.h"
 #include "decide/decide.h"
 #include "enforce/enforce.h"
 #include "ingest/ingest.h"
@@ -70,6 +71,7 @@ struct daemon {
     struct ledger *ledger;
     struct serve *serve;
     struct remote_sources *sources;
+    struct source_asker *asker;
     struct rules *rules;
     struct notifier *notifier;
     struct rule_runner *rule_runner;
@@ -175,6 +177,7 @@ struct evidence answer_slo(struct daemon *, struct arena *, const struct check_s
                            int64_t window_ms, int64_t now_ms);
 /* Age of the newest sample of any arm; -1 = none was ever seen. */
 int64_t slo_freshness(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
+void gates_tick(struct daemon *, int64_t now_ms);
 double budget_remaining(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
 json_t *gate_answer(struct daemon *, struct arena *, const char *name, struct err *);
 

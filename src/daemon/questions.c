@@ -48,87 +48,88 @@ static bool keeps_limits(const struct check_spec *spec, double v)
 }
 
 /* Of several series the worst speaks: one that breaks the limit, else the first. */
-static double worst_value(const struct check_spec *spec, const struct promql_result *result)
+static double worst_value(const struct check_spec *spec, const double *values, size_t n)
 {
     double worst = (double)NAN;
-    if (result->type == PROMQL_SCALAR)
-        return result->scalar;
-    for (size_t i = 0; result->type == PROMQL_VECTOR && i < result->n_series; i++) {
-        double v = result->series[i].samples[0].v;
-        if (isnan(worst) || (!isnan(v) && !keeps_limits(spec, v)))
-            worst = v;
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(worst) || (!isnan(values[i]) && !keeps_limits(spec, values[i])))
+            worst = values[i];
     }
     return worst;
 }
 
-/* A source that notes how old what a query reads is: of each selector the newest sample, counted
- * back from the end of what it asks for, and of several selectors the oldest. */
-struct noting {
-    const struct promql_source *of;
-    int64_t age_ms; /* -1 = no series was read */
-};
-
-static bool note_select(void *self, struct arena *arena, const struct matcher *m, size_t n_matchers,
-                        int64_t mint_ms, int64_t maxt_ms, struct promql_series **out, size_t *n,
-                        struct err *err)
-{
-    struct noting *noting = self;
-    int64_t newest_ms = INT64_MIN;
-    if (!noting->of->select(noting->of->self, arena, m, n_matchers, mint_ms, maxt_ms, out, n, err))
-        return false;
-    for (size_t i = 0; i < *n; i++) {
-        const struct promql_series *s = &(*out)[i];
-        if (s->n > 0 && s->samples[s->n - 1].t_ms > newest_ms)
-            newest_ms = s->samples[s->n - 1].t_ms;
-        if (s->n_histograms > 0 && s->histograms[s->n_histograms - 1].t_ms > newest_ms)
-            newest_ms = s->histograms[s->n_histograms - 1].t_ms;
-    }
-    if (newest_ms != INT64_MIN && maxt_ms - newest_ms > noting->age_ms)
-        noting->age_ms = maxt_ms - newest_ms;
-    return true;
-}
-
 /* What is older than the policy's limit is no value, where PromQL would look back 5 minutes; a
- * range in brackets reaches as far as it says, and age_ms tells. */
-static bool ask(struct daemon *d, struct arena *arena, const char *query, int64_t max_age_ms,
-                int64_t now_ms, struct promql_result *out, int64_t *age_ms, struct err *err)
+ * range in brackets reaches as far as it says, and fresh_ms tells. False: e says why there is none.
+ */
+static bool ask_store(struct daemon *d, struct arena *arena, const struct check_spec *spec,
+                      const char *query, int64_t max_age_ms, int64_t now_ms, struct evidence *e)
 {
     struct promql_options options = {.lookback_ms = max_age_ms,
                                      .deadline_mono_ns =
                                          clock_mono_ns() + QUERY_MS * INT64_C(1000000)};
-    struct noting noting = {&d->source, -1};
-    struct promql_source source = {.self = &noting, .select = note_select};
-    const struct promql_expr *expr = promql_parse(arena, str_from(query), err);
-    bool done = expr && promql_instant(expr, &source, &options, now_ms, arena, out, err);
-    *age_ms = noting.age_ms;
-    return done;
+    struct err err = ERR_INIT;
+    const double *values;
+    size_t n;
+    int64_t age_ms;
+    if (!ask_values(&d->source, &options, query, now_ms, arena, &values, &n, &age_ms, &err)) {
+        e->state = EVIDENCE_ERROR;
+        e->code = "query_failed";
+        e->sentence = arena_printf(arena, "the query cannot be answered: %s", err.message);
+        return false;
+    }
+    e->effect = worst_value(spec, values, n);
+    e->fresh_ms = age_ms > 0 ? age_ms : 0;
+    return true;
+}
+
+/* The newest answer of another store, which is asked behind our back: it goes on growing old. One
+ * that does not answer leaves us blind when its last answer is too old, not before. */
+static bool ask_source(struct daemon *d, struct arena *arena, const struct check_spec *spec,
+                       const char *query, int64_t max_age_ms, int64_t now_ms, struct evidence *e)
+{
+    struct source_answer a =
+        source_asker_ask(d->asker, arena, spec->source, query, max_age_ms, now_ms);
+    int64_t since_ms = now_ms > a.at_ms ? now_ms - a.at_ms : 0;
+    if (a.at_ms == 0 && !a.why) {
+        e->state = EVIDENCE_INSUFFICIENT;
+        e->code = "source_waits";
+        e->sentence =
+            arena_printf(arena, "source '%s' was asked and has not answered yet", spec->source);
+        e->would_change = "its answer";
+        return false;
+    }
+    if (a.why && (a.at_ms == 0 || since_ms > max_age_ms)) {
+        e->code = "source_silent";
+        bool named = str_starts(str_from(a.why), STR("source '"));
+        e->sentence = named
+                          ? arena_printf(arena, "no answer: %s", a.why)
+                          : arena_printf(arena, "no answer: source '%s': %s", spec->source, a.why);
+        e->would_change = "its answer";
+        return false;
+    }
+    e->effect = worst_value(spec, a.values, a.n_values);
+    e->fresh_ms = since_ms + (a.age_ms > 0 ? a.age_ms : 0);
+    return true;
 }
 
 struct evidence answer_query(struct daemon *d, struct arena *arena, const struct check_spec *spec,
                              const char *query, int64_t max_age_ms, int64_t now_ms)
 {
     struct evidence e = new_evidence(spec, EVIDENCE_QUERY);
-    struct promql_result result;
-    struct err err = ERR_INIT;
-    int64_t age_ms;
     e.query = query;
     e.would_change = arena_printf(arena, "a value %s", limits_of(arena, spec));
-    if (!ask(d, arena, query, max_age_ms, now_ms, &result, &age_ms, &err)) {
-        e.state = EVIDENCE_ERROR;
-        e.code = "query_failed";
-        e.sentence = arena_printf(arena, "the query cannot be answered: %s", err.message);
+    if (spec->source ? !ask_source(d, arena, spec, query, max_age_ms, now_ms, &e)
+                     : !ask_store(d, arena, spec, query, max_age_ms, now_ms, &e))
         return e;
-    }
-    e.effect = worst_value(spec, &result);
     e.tolerate = !isnan(spec->below) ? spec->below : spec->above;
     if (isnan(e.effect)) {
+        e.fresh_ms = -1;
         e.sentence = arena_printf(
             arena, "the query has no value: no series has a sample of the last %g s, or it is NaN",
             (double)max_age_ms / 1000);
         return e;
     }
     bool good = keeps_limits(spec, e.effect);
-    e.fresh_ms = age_ms > 0 ? age_ms : 0;
     if (e.fresh_ms > max_age_ms) {
         e.code = "stale";
         e.sentence = arena_printf(arena, "what the query reads is %lld s old; the limit is %lld s",
@@ -282,6 +283,23 @@ static struct snapshot look(struct daemon *d, struct arena *arena, const struct 
         gate->budget_slo ? budget_remaining(d, arena, gate->budget_slo, now_ms) : (double)NAN;
     seen.telemetry_age_ms = oldest(&seen);
     return seen;
+}
+
+/* The questions of gates to other stores are asked all the time, so that a gate has its answer when
+ * somebody wants to pass. */
+void gates_tick(struct daemon *d, int64_t now_ms)
+{
+    struct arena arena = ARENA_INIT;
+    for (size_t i = 0; i < d->config->n_gates; i++) {
+        const struct gate_policy *gate = &d->config->gates[i];
+        for (size_t k = 0; k < gate->n_checks; k++) {
+            const struct check_spec *spec = &gate->checks[k];
+            if (spec->source)
+                (void)source_asker_ask(d->asker, &arena, spec->source, spec->query,
+                                       gate->max_age_ms, now_ms);
+        }
+    }
+    arena_release(&arena);
 }
 
 static int exit_code_of(enum evidence_state state)

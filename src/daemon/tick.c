@@ -175,6 +175,7 @@ void tick(void *arg)
     flush_sums(d, now_ms);
     selfcheck_tick(d, now_ms);
     anomaly_tick(d, now_ms);
+    gates_tick(d, now_ms);
     for (struct rollout *r = d->rollouts; r; r = r->next) {
         if (rollout_is_next(d, r)) {
             actuate(d, r);

@@ -110,6 +110,8 @@ static json_t *check_to_json(const struct check_spec *c)
         object_set(json, "isRate", json_true());
     if (c->gauge)
         object_set(json, "gauge", json_string(c->gauge));
+    if (c->source)
+        object_set(json, "source", json_string(c->source));
     if (c->factor > 0)
         object_set(json, "factor", json_from_double(c->factor));
     if (c->failures > 0)
@@ -132,8 +134,10 @@ static bool check_from_json(struct arena *arena, const json_t *json, struct chec
                             struct err *err)
 {
     const char *gauge = json_get_cstr(json, "gauge", NULL);
+    const char *source = json_get_cstr(json, "source", NULL);
     out->is_rate = json_get_bool(json, "isRate", false);
     out->gauge = gauge ? arena_strdup(arena, gauge) : NULL;
+    out->source = source ? arena_strdup(arena, source) : NULL;
     out->factor = json_get_double(json, "factor", 0);
     int64_t failures = json_get_i64(json, "failures", 0);
     if (failures < 0 || failures > CHECK_MAX_FAILURES)

@@ -67,6 +67,7 @@ struct check_spec {
     double tolerate;     /* how much worse in points of the bad ratio still counts as healthy */
     bool is_rate;        /* the SLO's total is exposure, which does not limit its bad events */
     const char *query;   /* NULL for an SLO; {{canary}}, {{stable}}, {{service}} are replaced */
+    const char *source;  /* which of telemetry.sources a query asks; NULL = the embedded store */
     const char *gauge;   /* PromQL of one arm, {{version}}; a value an instance; else NULL */
     double below, above; /* the value must be < below and > above; NaN = not asked */
     double factor;       /* a query of {{version}}: the canary's value must be < factor times

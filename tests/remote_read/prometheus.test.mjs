@@ -12,7 +12,7 @@ import { freePorts, Programs } from '../../demo/lib/programs.mjs'
 import { binary } from '../e2e/setup.mjs'
 
 const folder = join(dirname(binary), 'e2e', 'remote-read')
-let programs, cqed, prometheus, exporter
+let programs, program, cqed, prometheus, exporter
 let scrapes = 0
 
 before(async () => {
@@ -41,16 +41,24 @@ groups:
     interval: 200ms
     rules: [ { record: 'code:shop_orders:sum', expr: 'sum by (code) (shop_orders_total)' } ]
 `)
+  const gate = (name, source, query) => `
+apiVersion: cqed/v1
+kind: Gate
+metadata: { name: ${name} }
+spec: { evidence: [ { name: q, query: '${query}', above: 0, source: ${source} } ], telemetry: { maxAge: 4s } }
+`
+  writeFileSync(join(folder, 'gate.yaml'), [gate('far', 'main', 'count(shop_orders_total)'), gate('none', 'main', 'nothing'), gate('dead', 'nobody', 'up')].join('---'))
   writeFileSync(join(folder, 'cqed.yaml'), `
 storage: { path: data }
 rule_files: [ rules.yml ]
+policies: [ gate.yaml ]
 telemetry:
   sources:
     - { name: main, remoteRead: '${prometheus}/api/v1/read', timeout: 5s }
     - { name: nobody, remoteRead: 'http://127.0.0.1:1/api/v1/read', timeout: 1s }
     - { name: other, remoteRead: '${prometheus}/api/v1/nothing' }
 `)
-  programs.start('prometheus', 'prometheus', [
+  program = programs.start('prometheus', 'prometheus', [
     '--config.file=prometheus.yml', '--storage.tsdb.path=prometheus-data', `--web.listen-address=127.0.0.1:${port}`,
   ])
   cqed = new Cqed(programs, { binary, config: 'cqed.yaml' })
@@ -103,4 +111,25 @@ test('a source that does not answer is said so', async () => {
   const unknown = await ask(cqed.url, '/api/v1/query?query=up&source=mian')
   assert.equal(unknown.errorType, 'not_found')
   assert.match(unknown.error, /did you mean 'main'/)
+})
+
+test('a gate asks a source, and is blind when it falls silent', async () => {
+  const look = async name => {
+    const { checks: [check] } = await cqed.post(`/cqed/v1/gates/${name}`, {})
+    return check
+  }
+  const until = (name, code) => programs.until(`${name} is ${code}`, async () => {
+    const check = await look(name)
+    return check.code === code && check
+  }, { part: cqed.program, timeoutMs: 12_000 })
+  const far = await until('far', 'within_limit')
+  assert.equal(far.state, 'pass')
+  assert.equal(far.effect, 20)
+  assert.equal((await until('none', 'no_data')).state, 'blind')
+  const dead = await until('dead', 'source_silent')
+  assert.equal(dead.state, 'blind')
+  assert.match(dead.sentence, /^no answer: source 'nobody': /)
+  await programs.end(program)
+  const silent = await until('far', 'source_silent')
+  assert.equal(silent.state, 'blind')
 })
