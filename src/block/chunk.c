@@ -1,6 +1,7 @@
 #include "block/chunk.h"
 
 #include "base/check.h"
+#include "block/xor_run.h"
 
 #define WINDOW_BITS 11  /* what a new window costs: 5 bits leading zeros, 6 bits width */
 #define WINDOW_LOOK 96  /* samples that one choice of a window looks back over */
@@ -154,77 +155,87 @@ static uint64_t take_dod(struct bit_reader *r)
     return v;
 }
 
-#define SAMPLE_BITS_MAX 160 /* 4 + 64 of time, 2 + 11 + 64 of value, and a word of sight */
-
-/* A sample at the usual distance whose change is narrow, by one load; false without a trace for any
- * other. At least SAMPLE_BITS_MAX bits are left. */
-static inline bool take_plain(struct bit_reader *r, struct xor_state *s)
-{
-    uint64_t word;
-    unsigned used = 1, leading = s->leading, width = s->width;
-    memcpy(&word, r->bytes + r->at / 8, sizeof word);
-    word = be64toh(word) << r->at % 8;
-    if (word >> 63)
-        return false;
-    word <<= 1; /* 56 bits are valid */
-    if (word >> 63 == 0) {
-        r->at += 2;
-        return true;
-    }
-    if (word >> 62 == 3) {
-        leading = word >> 57 & 31;
-        width = word >> 51 & 63;
-        used += WINDOW_BITS;
-        word <<= WINDOW_BITS;
-    }
-    used += 2;
-    word <<= 2;
-    if (width == 0 || leading + width > 64 || used + width > 57)
-        return false;
-    s->leading = (uint8_t)leading;
-    s->width = (uint8_t)width;
-    s->bits ^= word >> (64 - width) << (64 - leading - width);
-    r->at += used + width;
-    return true;
-}
-
 static bool corrupt_chunk(struct err *err, size_t i, size_t n)
 {
     return err_set(err, ERR_CORRUPT, "chunk: sample %zu of %zu makes no sense", i, n);
+}
+
+/* Of any kind. The first has all of its time and value, the second its distance. */
+static bool take_sample(struct bit_reader *r, size_t i, struct xor_run *run)
+{
+    struct xor_state s = {run->value, run->leading, run->width};
+    int64_t before_ms = run->t_ms;
+    bool bad = false;
+    if (i == 0) {
+        run->t_ms = unzigzag(take_uvarint(r, &bad));
+        run->value = bit_take_wide(r, 64);
+        return !bad && !r->overrun;
+    }
+    uint64_t delta = i == 1 ? take_uvarint(r, &bad) : (uint64_t)run->delta_ms + take_dod(r);
+    run->delta_ms = (int64_t)delta;
+    run->t_ms = (int64_t)((uint64_t)before_ms + delta);
+    bad = !xor_take(r, &s) || bad;
+    run->value = s.bits;
+    run->leading = s.leading;
+    run->width = s.width;
+    return !bad && !r->overrun && run->t_ms > before_ms;
+}
+
+#define PLAIN_DELTA_MAX_MS (INT64_C(1) << 40) /* 65,535 of them are no overflow */
+
+/* How many plain samples follow; none near the end, where a load could go too far. */
+static size_t take_plain(struct bit_reader *r, struct xor_run *run, struct sample *out, size_t n)
+{
+    int64_t far_ms = INT64_C(1) << 60;
+    if (run->delta_ms <= 0 || run->delta_ms > PLAIN_DELTA_MAX_MS || run->t_ms > far_ms ||
+        run->t_ms < -far_ms || r->n_bytes < BITS_PAD_BYTES)
+        return 0;
+    run->at = r->at;
+    run->end = (r->n_bytes - BITS_PAD_BYTES) * 8;
+    size_t taken = xor_run_take(run, out, n);
+    if (run->at > r->n_bytes * 8)
+        r->overrun = true;
+    else
+        r->at = run->at;
+    return taken;
+}
+
+/* Only those of [mint, maxt] stay. */
+static void keep_range(struct points *p, size_t begin, int64_t mint_ms, int64_t maxt_ms)
+{
+    struct sample *v = p->samples + begin;
+    size_t from = 0, to = p->n - begin;
+    while (from < to && v[from].t_ms < mint_ms)
+        from++;
+    while (to > from && v[to - 1].t_ms > maxt_ms)
+        to--;
+    if (from > 0)
+        memmove(v, v + from, (to - from) * sizeof *v);
+    p->n = begin + to - from;
 }
 
 static bool decode_xor(struct str data, int64_t mint_ms, int64_t maxt_ms, struct points *out,
                        struct err *err)
 {
     struct bit_reader r = bit_reader_of(data);
-    size_t n = bit_take(&r, 16);
-    struct xor_state value = {0};
-    uint64_t t = 0, delta = 0;
-    bool bad = n == 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t before_ms = (int64_t)t;
-        bool sight = i > 1 && r.n_bytes * 8 - r.at >= SAMPLE_BITS_MAX;
-        if (sight && take_plain(&r, &value)) {
-            t += delta;
-        } else if (i == 0) {
-            t = (uint64_t)unzigzag(take_uvarint(&r, &bad));
-            value.bits = bit_take_wide(&r, 64);
-        } else {
-            delta = i == 1 ? take_uvarint(&r, &bad) : delta + take_dod(&r);
-            t += delta;
-            bad = bad || !xor_take(&r, &value);
-        }
-        int64_t t_ms = (int64_t)t;
-        if (bad || r.overrun || (i > 0 && t_ms <= before_ms))
+    size_t n = bit_take(&r, 16), begin = out->n, i = 0;
+    struct xor_run run = {.bytes = r.bytes};
+    struct sample *v = points_room(out, n);
+    while (i < n) {
+        if (i > 1)
+            i += take_plain(&r, &run, v + i, n - i);
+        if (i == n || (i > 0 && v[i - 1].t_ms > maxt_ms))
+            break;
+        if (r.overrun || !take_sample(&r, i, &run))
             return corrupt_chunk(err, i, n);
-        if (t_ms > maxt_ms)
-            return true;
-        struct sample s = {.t_ms = t_ms};
-        memcpy(&s.v, &value.bits, sizeof s.v);
-        if (t_ms >= mint_ms)
-            points_add(out, s);
+        v[i].t_ms = run.t_ms;
+        memcpy(&v[i++].v, &run.value, sizeof run.value);
     }
-    return !bad || corrupt_chunk(err, 0, n);
+    if (n == 0 || r.overrun)
+        return corrupt_chunk(err, i, n);
+    out->n += i;
+    keep_range(out, begin, mint_ms, maxt_ms);
+    return true;
 }
 
 bool block_chunk_decode(uint8_t encoding, struct str data, int64_t mint_ms, int64_t maxt_ms,

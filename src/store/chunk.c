@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "codec/bits.h"
+#include "block/xor_run.h"
 
 #include <stdlib.h>
 
@@ -274,61 +274,42 @@ void chunk_release_sealed(struct chunk *c, struct slab *slab)
     chunk_init(c);
 }
 
-/* At least 57 bits from `at` on, the first of them on top. */
-static uint64_t peek(const uint8_t *bytes, size_t at)
+static struct sample sample_of(const struct xor_run *r)
 {
-    uint64_t word;
-    memcpy(&word, bytes + at / 8, sizeof word);
-    return be64toh(word) << at % 8;
+    struct sample s = {.t_ms = r->t_ms};
+    memcpy(&s.v, &r->value, sizeof s.v);
+    return s;
 }
 
-/* The change of a value whose bits begin at *at, of which `word` has at least 56. */
-static uint64_t take_xor(const uint8_t *bytes, size_t *at, uint64_t word, struct chunk_tail *tail)
+/* One that is not plain. */
+static void take_sample(struct xor_run *r)
 {
-    unsigned valid = 54;
-    if (word >> 62 == 3) {
-        tail->leading = word >> 57 & 31;
-        tail->width = word >> 51 & 63;
-        tail->width = tail->width ? tail->width : 64;
-        *at += 11;
-        word <<= 11;
-        valid -= 11;
+    r->delta_ms = (int64_t)((uint64_t)r->delta_ms + get_dod(r->bytes, &r->at));
+    r->t_ms = (int64_t)((uint64_t)r->t_ms + (uint64_t)r->delta_ms);
+    if (bits_get(r->bytes, &r->at, 1) == 0)
+        return;
+    if (bits_get(r->bytes, &r->at, 1) == 1) {
+        r->leading = (uint8_t)bits_get(r->bytes, &r->at, 5);
+        r->width = (uint8_t)bits_get(r->bytes, &r->at, 6);
+        r->width = r->width ? r->width : 64;
     }
-    *at += 2;
-    word <<= 2;
-    unsigned shift = 64u - tail->leading - tail->width;
-    if (tail->width > valid)
-        return bits_get_wide(bytes, at, tail->width) << shift;
-    *at += tail->width;
-    return word >> (64 - tail->width) << shift;
+    r->value ^= bits_get_wide(r->bytes, &r->at, r->width) << (64u - r->leading - r->width);
 }
 
-/* One load serves a sample at the usual distance whose change is narrow: most of them. */
 size_t chunk_read(const struct chunk *c, struct sample *out)
 {
-    struct chunk_tail tail = {0};
-    size_t at = 0;
+    struct xor_run r = {.bytes = c->bytes, .end = SIZE_MAX};
     if (c->n == 0)
         return 0;
-    uint64_t t_ms = bits_get_wide(c->bytes, &at, 64);
-    tail.bits = bits_get_wide(c->bytes, &at, 64);
-    for (size_t i = 0;; i++) {
-        out[i].t_ms = (int64_t)t_ms;
-        memcpy(&out[i].v, &tail.bits, sizeof out[i].v);
-        if (i + 1 == c->n)
-            return c->n;
-        uint64_t word = peek(c->bytes, at);
-        if (word >> 63) {
-            tail.delta_ms += get_dod(c->bytes, &at);
-            word = peek(c->bytes, at);
-        } else {
-            at++;
-            word <<= 1;
-        }
-        t_ms += tail.delta_ms;
-        if (word >> 63)
-            tail.bits ^= take_xor(c->bytes, &at, word, &tail);
-        else
-            at++;
+    r.t_ms = (int64_t)bits_get_wide(c->bytes, &r.at, 64);
+    r.value = bits_get_wide(c->bytes, &r.at, 64);
+    out[0] = sample_of(&r);
+    for (size_t i = 1; i < c->n;) {
+        i += xor_run_take(&r, out + i, c->n - i);
+        if (i == c->n)
+            break;
+        take_sample(&r);
+        out[i++] = sample_of(&r);
     }
+    return c->n;
 }
