@@ -28,27 +28,47 @@ static double add_resets(const struct window *w, double result)
     return result;
 }
 
-/* The difference of last and first sample stretched to the whole window: on each side by the gap
- * to the window's edge if that is small enough that the series probably goes on there (under 1.1
- * average intervals), else by half an interval; and a counter never below 0. Prometheus's
- * extrapolatedRate, as of its pull request 13725, divided by `per`. Times stay in
- * milliseconds and quotients are compared as products: this is where range queries spend their
- * time, and a division costs as much as all the rest. */
-static inline double stretch(double result, const struct sample *first, size_t n, int64_t start_ms,
-                             int64_t end_ms, bool counter, double per)
+/* How samples lie in their window. */
+struct shape {
+    int64_t to_start, sampled, to_end; /* ms */
+    size_t n;                          /* samples; at least 2 */
+};
+
+static inline struct shape shape_of(const struct sample *first, size_t n, int64_t start_ms,
+                                    int64_t end_ms)
 {
-    const struct sample *last = first + n - 1;
-    double to_start = (double)(first->t_ms - start_ms);
-    double to_end = (double)(end_ms - last->t_ms);
-    double sampled = (double)(last->t_ms - first->t_ms);
-    double intervals = (double)(n - 1);
+    int64_t last_ms = first[n - 1].t_ms;
+    return (struct shape){first->t_ms - start_ms, last_ms - first->t_ms, end_ms - last_ms, n};
+}
+
+/* What the difference of last and first sample is multiplied with for the whole window. */
+struct stretch {
+    double sampled, to_start, to_end, divisor, factor;
+};
+
+/* On each side the gap to the window's edge counts if it is small enough that the series probably
+ * goes on there (under 1.1 average intervals), else half an interval does. Prometheus's
+ * extrapolatedRate, as of its pull request 13725, divided by `per`. Times stay in milliseconds and
+ * quotients are compared as products: a division costs as much as all the rest. */
+static struct stretch stretch_of(const struct shape *s, double per)
+{
+    double to_start = (double)s->to_start, to_end = (double)s->to_end;
+    double sampled = (double)s->sampled, intervals = (double)(s->n - 1);
     if (to_start * intervals >= 1.1 * sampled)
         to_start = sampled / (2 * intervals);
-    if (counter && result > 0 && first->v >= 0 && sampled * first->v < to_start * result)
-        to_start = sampled * (first->v / result);
     if (to_end * intervals >= 1.1 * sampled)
         to_end = sampled / (2 * intervals);
-    return result * ((sampled + to_start + to_end) / (sampled * per));
+    return (struct stretch){sampled, to_start, to_end, sampled * per,
+                            (sampled + to_start + to_end) / (sampled * per)};
+}
+
+/* A counter never was below 0. */
+static inline double stretched(double result, double first, const struct stretch *s, bool counter)
+{
+    if (!counter || !(result > 0 && first >= 0 && s->sampled * first < s->to_start * result))
+        return result * s->factor;
+    double to_start = s->sampled * (first / result);
+    return result * ((s->sampled + to_start + s->to_end) / s->divisor);
 }
 
 /* The same in general, as a factor: for histograms, and for a counter whose start lies in the
@@ -109,7 +129,9 @@ static bool extrapolate(const struct window *w, bool counter, double per, double
     double result = w->v[w->n - 1].v - w->v[0].v;
     if (counter && w->n_falls > 0)
         result = add_resets(w, result);
-    *out = stretch(result, w->v, w->n, w->start_ms, w->end_ms, counter, per);
+    const struct shape shape = shape_of(w->v, w->n, w->start_ms, w->end_ms);
+    const struct stretch stretch = stretch_of(&shape, per);
+    *out = stretched(result, w->v[0].v, &stretch, counter);
     return true;
 }
 
@@ -128,21 +150,31 @@ bool range_delta(const struct window *w, double *out)
     return extrapolate(w, false, 1, out);
 }
 
-/* The same over all steps. In one loop the steps' divisions overlap. */
+/* The same over all steps. Where samples come regularly they mostly lie in each window as in the
+ * one before, and nothing is to be divided. */
 static inline void extrapolate_all(const struct sample *v, size_t n, const struct windows *w,
                                    bool counter, double per, double *out)
 {
     size_t from = 0, to = 0;
-    for (size_t i = 0; i < w->n; i++) {
-        int64_t end_ms = w->first_end_ms + (int64_t)i * w->step_ms;
-        int64_t start_ms = end_ms - w->range_ms;
+    struct shape known = {0};
+    struct stretch stretch = {0};
+    int64_t end_ms = w->first_end_ms, start_ms = end_ms - w->range_ms;
+    for (size_t i = 0; i < w->n; i++, start_ms += w->step_ms, end_ms += w->step_ms) {
         while (to < n && v[to].t_ms <= end_ms)
             to++;
         while (from < to && v[from].t_ms <= start_ms)
             from++;
-        out[i] = to - from < 2 ? ABSENT
-                               : stretch(v[to - 1].v - v[from].v, &v[from], to - from, start_ms,
-                                         end_ms, counter, per);
+        if (to - from < 2) {
+            out[i] = ABSENT;
+            continue;
+        }
+        const struct shape shape = shape_of(&v[from], to - from, start_ms, end_ms);
+        if (shape.to_start != known.to_start || shape.sampled != known.sampled ||
+            shape.to_end != known.to_end || shape.n != known.n) {
+            known = shape;
+            stretch = stretch_of(&known, per);
+        }
+        out[i] = stretched(v[to - 1].v - v[from].v, v[from].v, &stretch, counter);
     }
 }
 
