@@ -120,6 +120,11 @@ struct fleet fleet_of_history(int64_t end_ms)
     return (struct fleet){50, 50, 833, true, end_ms - DAY_MS};
 }
 
+struct fleet fleet_of_services(int64_t end_ms)
+{
+    return (struct fleet){1000, 1, 0, true, end_ms - 2 * DAY_MS};
+}
+
 struct fleet fleet_of_target(unsigned series, int64_t end_ms)
 {
     unsigned cells = series / FLEET_KINDS > 0 ? series / FLEET_KINDS : 1;

@@ -43,6 +43,8 @@ uint64_t fleet_value(const struct fleet *, const struct fleet_series *, int64_t 
 
 /* The fleet whose past is loaded: 10,000 counters and 10,000 buckets. END_MS is its newest time. */
 struct fleet fleet_of_history(int64_t end_ms);
+/* The services whose past is loaded: 1,000 of one pod and one route, and their requests alone. */
+struct fleet fleet_of_services(int64_t end_ms);
 /* One target of `series` series. */
 struct fleet fleet_of_target(unsigned series, int64_t end_ms);
 

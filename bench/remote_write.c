@@ -1,6 +1,6 @@
 /* remote_write.c -- the fleet's past, told to a server by Prometheus's remote write protocol 1.0.
  *
- *     remote_write URL END_MS HISTORY_MS */
+ *     remote_write URL END_MS HISTORY_MS fleet|services */
 #include "base/mem.h"
 #include "fleet.h"
 #include "io/http_client.h"
@@ -99,12 +99,13 @@ static bool send_body(const char *url, struct str body, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    if (argc != 4) {
-        (void)fprintf(stderr, "remote_write URL END_MS HISTORY_MS\n");
+    bool services = argc == 5 && strcmp(argv[4], "services") == 0;
+    if (argc != 5 || (!services && strcmp(argv[4], "fleet") != 0)) {
+        (void)fprintf(stderr, "remote_write URL END_MS HISTORY_MS fleet|services\n");
         return 2;
     }
     int64_t end_ms = strtoll(argv[2], NULL, 10);
-    struct fleet fleet = fleet_of_history(end_ms);
+    struct fleet fleet = services ? fleet_of_services(end_ms) : fleet_of_history(end_ms);
     struct request r = {.fleet = &fleet, .body = BUF_INIT, .series = BUF_INIT, .message = BUF_INIT};
     for (r.from_ms = end_ms - strtoll(argv[3], NULL, 10); r.from_ms <= end_ms;
          r.from_ms = r.to_ms) {

@@ -293,39 +293,64 @@ async function restart(server, from, series) {
 
 // --- History: both hold the same six hours ---
 
+const ratio = window => `sum by (pod) (rate(http_requests_total{code=~"5.."}[${window}])) / ` +
+  `sum by (pod) (rate(http_requests_total[${window}]))`
+
 const queries = [
   ['range, sum by (route) (rate), 10k series', 'sum by (route) (rate(http_requests_total[5m]))', true, '5x and 2x (aim 15x and 5x)'],
   ['range, histogram_quantile, 10k series',
     'histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))', true, '5x and 2x (aim 15x and 5x)'],
-  ...['5m', '1h', '6h'].map(w => [`instant, SLO ratio by pod, ${w}, 10k series`,
-    `sum by (pod) (rate(http_requests_total{code=~"5.."}[${w}])) / sum by (pod) (rate(http_requests_total[${w}]))`, false,
-    '5x (aim 15x)']),
+  ...['5m', '1h', '6h'].map(w => [`instant, SLO ratio by pod, ${w}, 10k series`, ratio(w), false, '5x (aim 15x)']),
 ]
 
 async function history() {
   title(`History: 20,000 series, ${hours} hours at 15 s`)
   const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS
-  const cqed = new Cqed(programs, join(folder, 'history-cqed'), { binary, scrape: [], slos: [] })
-  const prometheus = new Prometheus(programs, join(folder, 'history-prometheus'), { scrape: [], receive: true })
-  const victoria = new VictoriaMetrics(programs, join(folder, 'history-vm'), { scrape: [] })
-  await Promise.all([cqed.start(), prometheus.start(), victoria.start()])
-  await load([cqed, prometheus, victoria], endMs)
+  const all = await holders('history')
+  const rates = await load(all, 'fleet', endMs, hours, {
+    http_requests_total: 10_000,
+    http_request_duration_seconds_bucket: 833 * 12,
+  })
+  row('remote write, 20k series, 12 samples a series', 'samples/CPU-s', rates[0], rates[1],
+    { more: true, vm: rates[2], bar: '10M at 20 a series' })
   // Between two samples, so that windows closed and open at their left end hold the same samples.
   const endS = endMs / 1000 - 7
-  for (const [what, query, isRange, bar] of queries)
-    await compare([cqed, prometheus, victoria], what, query, isRange, endS, bar)
+  for (const [what, query, isRange, bar] of queries) await compare(all, what, query, isRange, endS, bar)
+  const [cqed, prometheus, victoria] = all
   await victoria.stop()
   await restarts([cqed, prometheus], endS, `${Math.round(hours * 4.8)}M samples remote-written`, 1e-12)
   for (const server of [cqed, prometheus]) await server.stop()
 }
 
-/** The same requests to both at once; the figure is of this one load, of many requests. */
-async function load(servers, endMs) {
-  const samples = (10_000 + 833 * 12) * (hours * 240 + 1)
+/** One request counter of a service, by two methods and two codes: what an SLO is made of. */
+async function services() {
+  title('1,000 services of 4 series, a day at 15 s')
+  const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS
+  const all = await holders('services')
+  await load(all, 'services', endMs, 24, { http_requests_total: 4000 })
+  for (const window of ['5m', '1h', '6h', '1d'])
+    await compare(all, `instant, SLO ratio of 1,000 services, ${window}`, ratio(window), false, endMs / 1000 - 7, '5x (aim 15x)')
+  for (const server of all) await server.stop()
+}
+
+/** The three that are told the same past, started. */
+async function holders(part) {
+  const all = [
+    new Cqed(programs, join(folder, `${part}-cqed`), { binary, scrape: [], slos: [] }),
+    new Prometheus(programs, join(folder, `${part}-prometheus`), { scrape: [], receive: true }),
+    new VictoriaMetrics(programs, join(folder, `${part}-vm`), { scrape: [] }),
+  ]
+  await Promise.all(all.map(server => server.start()))
+  return all
+}
+
+/** The same requests to all at once; samples taken a CPU second, by server. `series` by metric. */
+async function load(servers, which, endMs, hours, series) {
+  const samples = Object.values(series).reduce((a, b) => a + b) * (hours * 240 + 1)
   const rates = await Promise.all(servers.map(async server => {
     const before = server.cpu()
-    const writer = programs.start(`to-${server.name}`, join(build, 'bench/bench_remote_write'),
-      [`${server.url}/api/v1/write`, String(endMs), String(hours * 3_600_000)])
+    const writer = programs.start(`${which}-to-${server.name}`, join(build, 'bench/bench_remote_write'),
+      [`${server.url}/api/v1/write`, String(endMs), String(hours * 3_600_000), which])
     writer.ending = true // it may end by itself
     const { code } = await writer.exited
     if (code !== 0) throw new PartFailed(writer.name, `ended with ${code}`, writer.log)
@@ -333,13 +358,11 @@ async function load(servers, endMs) {
   }))
   for (const server of servers) {
     await sleep(server.name === 'victoria-metrics' ? 2000 : 0) // until it shows what it took
-    const held = await server.value(`sum(count_over_time(http_requests_total[${hours + 1}h])) + ` +
-      `sum(count_over_time(http_request_duration_seconds_bucket[${hours + 1}h]))`)
+    const held = await server.value(Object.keys(series).map(name => `sum(count_over_time(${name}[${hours + 1}h]))`).join(' + '))
     if (held !== samples) throw new Error(`${server.name} was sent ${samples} samples and holds ${held}`)
   }
-  row('remote write, 20k series, 12 samples a series', 'samples/CPU-s', rates[0], rates[1],
-    { more: true, vm: rates[2], bar: '10M at 20 a series' })
   await quiet(servers)
+  return rates
 }
 
 /** Wait until compaction and alike are over. */
@@ -459,7 +482,7 @@ function limits() {
 
 // --- The run ---
 
-const parts = { write, million, scrape, live, history, alone }
+const parts = { write, million, scrape, live, history, services, alone }
 const stop = code => {
   programs.killAll()
   process.exit(code)
