@@ -172,6 +172,12 @@ static void test_labels_and_series(void **state)
            "\"warnings\":[\"results truncated due to limit\"]}");
     expect("/api/v1/series?match[]=up{job=%22a%22}&match[]=up{job!=%22b%22}",
            "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"job\":\"a\"}]}");
+    expect("/api/v1/series?match[]=up&start=1700000001", "{\"status\":\"success\",\"data\":[]}");
+    expect("/api/v1/series?match[]=up{job=%22a%22}&start=1699999990&end=1700000000",
+           "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"job\":\"a\"}]}");
+    expect("/api/v1/labels?end=1600000000", "{\"status\":\"success\",\"data\":[]}");
+    expect("/api/v1/label/job/values?start=1700000001", "{\"status\":\"success\",\"data\":[]}");
+    expect_failure("/api/v1/labels?start=x", 400, "bad_data", "start");
     expect(
         "/api/v1/query_exemplars?query=rate(up[1m])&start=1699999000&end=1700000001",
         "{\"status\":\"success\",\"data\":[{\"seriesLabels\":{\"__name__\":\"up\",\"job\":\"a\"},"

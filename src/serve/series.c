@@ -50,6 +50,19 @@ static bool take_limit(struct http_request *request, struct http_response *respo
     return true;
 }
 
+/* What `start` and `end` leave of all times. */
+struct span {
+    int64_t start_ms, end_ms;
+};
+
+static bool take_span(struct http_request *request, struct http_response *response,
+                      struct span *out)
+{
+    *out = (struct span){INT64_MIN / 2, INT64_MAX / 2};
+    return take_param(request, response, "start", parse_api_time, false, &out->start_ms) &&
+           take_param(request, response, "end", parse_api_time, false, &out->end_ms);
+}
+
 static void end_limited(struct json_writer *w, bool cut)
 {
     static const char *const note[] = {"results truncated due to limit"};
@@ -83,7 +96,9 @@ static void answer_strings(struct serve *s, struct http_request *request,
     struct str *all = NULL;
     size_t n = 0, capacity = 0;
     uint64_t limit;
-    if (!take_limit(request, response, &limit) || !take_selectors(request, response, &selectors))
+    struct span span;
+    if (!take_limit(request, response, &limit) || !take_span(request, response, &span) ||
+        !take_selectors(request, response, &selectors))
         return;
     for (size_t i = 0; i < (selectors.n ? selectors.n : 1); i++) {
         const struct matcher *m = selectors.n ? selectors.v[i].matchers : NULL;
@@ -91,9 +106,10 @@ static void answer_strings(struct serve *s, struct http_request *request,
         struct str *found = NULL;
         struct err err = ERR_INIT;
         bool good = name ? store_label_values(s->options.store, request->arena, str_from(name), m,
-                                              n_matchers, &found, &found_n, &err)
+                                              n_matchers, span.start_ms, span.end_ms, &found,
+                                              &found_n, &err)
                          : store_label_names(s->options.store, request->arena, m, n_matchers,
-                                             &found, &found_n, &err);
+                                             span.start_ms, span.end_ms, &found, &found_n, &err);
         if (!good) {
             fail_prometheus_err(response, &err);
             return;
@@ -185,7 +201,9 @@ void handle_series(void *context, struct http_request *request, struct http_resp
     struct selectors selectors;
     struct json_writer w;
     uint64_t limit, shown = 0;
-    if (!take_limit(request, response, &limit) || !take_selectors(request, response, &selectors))
+    struct span span;
+    if (!take_limit(request, response, &limit) || !take_span(request, response, &span) ||
+        !take_selectors(request, response, &selectors))
         return;
     if (selectors.n == 0) {
         fail_prometheus(response, 400, "bad_data", "no match[] parameter provided");
@@ -199,7 +217,7 @@ void handle_series(void *context, struct http_request *request, struct http_resp
         size_t n;
         struct err err = ERR_INIT;
         if (!store_series_list(s->options.store, request->arena, selectors.v[i].matchers,
-                               selectors.v[i].n, &found, &n, &err)) {
+                               selectors.v[i].n, span.start_ms, span.end_ms, &found, &n, &err)) {
             fail_prometheus_err(response, &err);
             goto out;
         }
@@ -278,11 +296,10 @@ void handle_query_exemplars(void *context, struct http_request *request,
     const char *text = http_param(request, "query");
     struct err err = ERR_INIT;
     struct json_writer w;
-    int64_t start_ms = INT64_MIN / 2, end_ms = INT64_MAX / 2;
-    if (!take_param(request, response, "start", parse_api_time, false, &start_ms) ||
-        !take_param(request, response, "end", parse_api_time, false, &end_ms))
+    struct span span;
+    if (!take_span(request, response, &span))
         return;
-    if (end_ms < start_ms) {
+    if (span.end_ms < span.start_ms) {
         fail_prometheus(response, 400, "bad_data", "end timestamp must not be before start");
         return;
     }
@@ -291,7 +308,8 @@ void handle_query_exemplars(void *context, struct http_request *request,
         open_success(&w, response);
         json_open_array(&w);
     }
-    if (!expr || !put_exemplars(context, request->arena, expr, start_ms, end_ms, &w, &err)) {
+    if (!expr ||
+        !put_exemplars(context, request->arena, expr, span.start_ms, span.end_ms, &w, &err)) {
         fail_prometheus_err(response, &err);
         return;
     }
@@ -404,8 +422,8 @@ static bool put_target(struct target_question *q, struct json_writer *w, struct 
         matcher_init(&own[0], q->arena, MATCH_EQUAL, STR("job"), labels_get(target, "job"), err) &&
         matcher_init(&own[1], q->arena, MATCH_EQUAL, STR("instance"),
                      labels_get(target, "instance"), err) &&
-        store_label_values(q->serve->options.store, q->arena, STR(LABEL_NAME), own, 2, &names, &n,
-                           err);
+        store_label_values(q->serve->options.store, q->arena, STR(LABEL_NAME), own, 2, INT64_MIN,
+                           INT64_MAX, &names, &n, err);
     for (size_t i = 0; good && i < n && q->shown < q->limit; i++) {
         const char *family = family_of(q, names[i]);
         if (!family || (q->metric && strcmp(family, q->metric) != 0) ||

@@ -101,7 +101,7 @@ static void nothing_is_visible_before_commit_or_after_cancel(void **state)
     uint64_t a = test_series(b, "a", NULL);
     assert_int_equal(store_batch_add(b, a, 10, 1, STORE_ORIGIN_UNKNOWN), STORE_OK);
     assert_int_equal(test_read(s, &arena, "a", &data), 0);
-    assert_true(store_label_names(s, &arena, NULL, 0, &names, &n, &err));
+    assert_true(store_label_names(s, &arena, NULL, 0, INT64_MIN, INT64_MAX, &names, &n, &err));
     assert_int_equal(n, 0);
     store_batch_cancel(b);
     assert_int_equal(test_read(s, &arena, "a", &data), 0);

@@ -8,6 +8,7 @@
 #include "block/writer.h"
 #include "codec/digest.h"
 #include "store/block_cut.h"
+#include "store/block_select.h"
 #include "store/internal.h"
 
 #include <errno.h>
@@ -38,7 +39,9 @@ static bool delete_from_head(struct store *s, const struct matcher *m, size_t n_
     struct labels *v;
     size_t n;
     bool is_new, any = false;
-    bool done = head_series_list(s, &arena, m, n_matchers, &v, &n, err);
+    const struct block_question all = {
+        .matchers = m, .n_matchers = n_matchers, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    bool done = head_series_list(s, &arena, &all, &v, &n, err);
     for (size_t i = 0; done && i < n; i++) {
         const struct series *series = head_series(&s->head, v[i], &is_new);
         int64_t last_ms = series ? atomic_load(&series->last_t_ms) : INT64_MIN;

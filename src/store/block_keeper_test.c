@@ -144,20 +144,59 @@ static void labels_come_from_blocks_too(void **state)
     maintain(s);
     assert_true(
         test_put(s, "late", "job-03", begin_ms + 8 * HOUR_MS, 1, STORE_ORIGIN_UNKNOWN, &err));
-    assert_true(store_label_values(s, &arena, STR("job"), NULL, 0, &strings, &n, &err));
+    assert_true(store_label_values(s, &arena, STR("job"), NULL, 0, INT64_MIN, INT64_MAX, &strings,
+                                   &n, &err));
     assert_int_equal(n, SERIES);
     assert_true(str_is(strings[11], "job-11"));
-    assert_true(store_label_names(s, &arena, NULL, 0, &strings, &n, &err));
+    assert_true(store_label_names(s, &arena, NULL, 0, INT64_MIN, INT64_MAX, &strings, &n, &err));
     assert_int_equal(n, 2);
-    assert_true(store_series_list(s, &arena, NULL, 0, &labels, &n, &err));
+    assert_true(store_series_list(s, &arena, NULL, 0, INT64_MIN, INT64_MAX, &labels, &n, &err));
     assert_int_equal(n, SERIES + 1);
     assert_true(matcher_init(&m, &arena, MATCH_REGEX, STR("job"), STR("job-0.*"), &err));
-    assert_true(store_label_values(s, &arena, STR("job"), &m, 1, &strings, &n, &err));
+    assert_true(
+        store_label_values(s, &arena, STR("job"), &m, 1, INT64_MIN, INT64_MAX, &strings, &n, &err));
     assert_int_equal(n, 10);
-    assert_true(store_series_list(s, &arena, &m, 1, &labels, &n, &err));
+    assert_true(store_series_list(s, &arena, &m, 1, INT64_MIN, INT64_MAX, &labels, &n, &err));
     assert_int_equal(n, 11);
     for (size_t i = 1; i < n; i++)
         assert_true(labels_cmp(labels[i - 1], labels[i]) < 0);
+    arena_release(&arena);
+    store_close(s);
+}
+
+/* One series has samples in the last hour only, which is in the head; all others before it. */
+static void labels_are_those_of_a_time(void **state)
+{
+    (void)state;
+    struct arena arena = ARENA_INIT;
+    struct err err = ERR_INIT;
+    struct labels *labels;
+    struct str *strings;
+    struct matcher any;
+    size_t n;
+    struct store *s = test_open(NULL);
+    int64_t late_ms = begin_ms + 8 * HOUR_MS;
+    fill(s, begin_ms, late_ms);
+    assert_true(test_put(s, "late", "job-99", late_ms, 1, STORE_ORIGIN_UNKNOWN, &err));
+    maintain(s);
+    assert_true(matcher_init(&any, &arena, MATCH_REGEX, STR("job"), STR(".+"), &err));
+    for (size_t k = 0; k < 2; k++) { /* without and with a matcher */
+        assert_true(
+            store_series_list(s, &arena, &any, k, begin_ms, late_ms - 1, &labels, &n, &err));
+        assert_int_equal(n, SERIES);
+        assert_true(store_label_values(s, &arena, STR("job"), &any, k, begin_ms, late_ms - 1,
+                                       &strings, &n, &err));
+        assert_int_equal(n, SERIES);
+        assert_true(store_series_list(s, &arena, &any, k, late_ms, INT64_MAX, &labels, &n, &err));
+        assert_int_equal(n, 1);
+        assert_true(str_is(labels_get(labels[0], "job"), "job-99"));
+        assert_true(store_label_values(s, &arena, STR("job"), &any, k, late_ms, INT64_MAX, &strings,
+                                       &n, &err));
+        assert_int_equal(n, 1);
+        assert_true(
+            store_label_names(s, &arena, &any, k, late_ms + 1, INT64_MAX, &strings, &n, &err));
+        assert_int_equal(n, 0);
+    }
     arena_release(&arena);
     store_close(s);
 }
@@ -518,6 +557,7 @@ int main(void)
         IN_FOLDER(the_head_moves_to_blocks),
         IN_FOLDER(little_memory_moves_the_head_sooner),
         IN_FOLDER(labels_come_from_blocks_too),
+        IN_FOLDER(labels_are_those_of_a_time),
         IN_FOLDER(the_first_sample_is_the_oldest),
         IN_FOLDER(visiting_sees_what_selecting_gives),
         IN_FOLDER(late_samples_get_a_block_too),

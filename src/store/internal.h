@@ -41,13 +41,14 @@ struct store {
 };
 
 /* What the head alone has (select.c), as the functions of store.h without `head_`. */
-MUST_CHECK bool head_series_list(struct store *, struct arena *, const struct matcher *,
-                                 size_t n_matchers, struct labels **out, size_t *n, struct err *);
-MUST_CHECK bool head_label_names(struct store *, struct arena *, const struct matcher *,
-                                 size_t n_matchers, struct str **out, size_t *n, struct err *);
+struct block_question;
+MUST_CHECK bool head_series_list(struct store *, struct arena *, const struct block_question *,
+                                 struct labels **out, size_t *n, struct err *);
+MUST_CHECK bool head_label_names(struct store *, struct arena *, const struct block_question *,
+                                 struct str **out, size_t *n, struct err *);
 MUST_CHECK bool head_label_values(struct store *, struct arena *, struct str name,
-                                  const struct matcher *, size_t n_matchers, struct str **out,
-                                  size_t *n, struct err *);
+                                  const struct block_question *, struct str **out, size_t *n,
+                                  struct err *);
 
 /* How the head meets the blocks (head_read.c): the series that have samples, by labels, and one's
  * samples in [mint, maxt], ascending. Takes `visible` for one series at a time. */

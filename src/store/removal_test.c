@@ -88,7 +88,8 @@ static void dead_series_leave_and_can_be_read(void **state)
     assert_int_equal(counts.chunks, 1);
     assert_int_equal(test_read(s, &arena, "ends", &data), 10);
     assert_true(data[7].samples[0].v == 7);
-    assert_true(store_label_values(s, &arena, STR("job"), NULL, 0, &values, &n, &err));
+    assert_true(store_label_values(s, &arena, STR("job"), NULL, 0, INT64_MIN, INT64_MAX, &values,
+                                   &n, &err));
     assert_int_equal(n, 10);
     arena_release(&arena);
     store_close(s);
@@ -167,7 +168,7 @@ static void a_query_keeps_its_strings(void **state)
     fill(s, begin_ms);
     n = test_read(s, &arena, "ends", &data);
     assert_true(matcher_init(&m, &arena, MATCH_EQUAL, STR("job"), STR("job-5"), &err));
-    assert_true(store_series_list(s, &arena, &m, 1, &found, &n_labels, &err));
+    assert_true(store_series_list(s, &arena, &m, 1, INT64_MIN, INT64_MAX, &found, &n_labels, &err));
     maintain(s);
     assert_int_equal(stats_of(s).series, 1);
     assert_int_equal(s->head.removal.state, REMOVAL_UNLINKED);

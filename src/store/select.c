@@ -165,16 +165,23 @@ static void collect_all(struct store *s, struct arena *arena, struct selection *
     }
 }
 
-static bool has_samples(const struct series *s)
+/* Of what few series have, only the oldest sample is looked at. */
+static bool has_samples(const struct series *s, int64_t mint_ms, int64_t maxt_ms)
 {
-    return series_n_chunks(s) > 0 || (rest_of(s) && rest_oldest(rest_of(s)) != INT64_MAX);
+    for (uint32_t i = series_n_chunks(s); i > 0; i--) {
+        const struct chunk c = series_chunk(s, i - 1);
+        if (c.last_t_ms >= mint_ms && c.first_t_ms <= maxt_ms)
+            return true;
+    }
+    int64_t oldest_ms = rest_of(s) ? rest_oldest(rest_of(s)) : INT64_MAX;
+    return oldest_ms != INT64_MAX && oldest_ms <= maxt_ms;
 }
 
-static void drop_empty(struct selection *sel)
+static void drop_others(struct selection *sel, int64_t mint_ms, int64_t maxt_ms)
 {
     size_t kept = 0;
     for (size_t i = 0; i < sel->n; i++) {
-        if (has_samples(sel->v[i].series))
+        if (has_samples(sel->v[i].series, mint_ms, maxt_ms))
             sel->v[kept++] = sel->v[i];
     }
     sel->n = kept;
@@ -199,7 +206,7 @@ bool selection_find(struct store *s, struct arena *arena, const struct matcher *
             filter(s, arena, sel, &m[i]);
     }
     pthread_rwlock_unlock(&s->head.index_lock);
-    drop_empty(sel);
+    drop_others(sel, INT64_MIN, INT64_MAX);
     return done;
 }
 
@@ -231,20 +238,21 @@ void selection_sort(struct store *s, struct arena *arena, struct selection *sel)
 }
 
 /* For what reads no samples. The arena holds what was found. */
-static bool resolve_unordered(struct store *s, struct arena *arena, const struct matcher *m,
-                              size_t n, struct selection *sel, struct err *err)
+static bool resolve_unordered(struct store *s, struct arena *arena, const struct block_question *q,
+                              struct selection *sel, struct err *err)
 {
     leases_take_for(s->head.readers, arena);
     pthread_rwlock_rdlock(&s->head.visible);
-    bool done = selection_find(s, arena, m, n, sel, err);
+    bool done = selection_find(s, arena, q->matchers, q->n_matchers, sel, err);
+    drop_others(sel, q->mint_ms, q->maxt_ms);
     pthread_rwlock_unlock(&s->head.visible);
     return done;
 }
 
-static bool resolve_in_order(struct store *s, struct arena *arena, const struct matcher *m,
-                             size_t n, struct selection *sel, struct err *err)
+static bool resolve_in_order(struct store *s, struct arena *arena, const struct block_question *q,
+                             struct selection *sel, struct err *err)
 {
-    bool done = resolve_unordered(s, arena, m, n, sel, err);
+    bool done = resolve_unordered(s, arena, q, sel, err);
     if (done)
         selection_sort(s, arena, sel);
     return done;
@@ -289,7 +297,9 @@ bool store_select_exemplars(struct store *s, struct arena *arena, const struct m
     *n = 0;
     if (n_matchers == 0)
         return err_set(err, ERR_BAD_INPUT, "a selector needs at least one matcher");
-    if (!resolve_in_order(s, arena, m, n_matchers, &sel, err))
+    const struct block_question q = {
+        .matchers = m, .n_matchers = n_matchers, .mint_ms = INT64_MIN, .maxt_ms = INT64_MAX};
+    if (!resolve_in_order(s, arena, &q, &sel, err))
         return false;
     size_t n_found = exemplars_find(&s->head.exemplars, arena, sorted_refs(arena, &sel), sel.n,
                                     mint_ms, maxt_ms, &found, &refs);
@@ -306,11 +316,11 @@ bool store_select_exemplars(struct store *s, struct arena *arena, const struct m
     return true;
 }
 
-bool head_series_list(struct store *s, struct arena *arena, const struct matcher *m,
-                      size_t n_matchers, struct labels **out, size_t *n, struct err *err)
+bool head_series_list(struct store *s, struct arena *arena, const struct block_question *q,
+                      struct labels **out, size_t *n, struct err *err)
 {
     struct selection sel;
-    if (!resolve_in_order(s, arena, m, n_matchers, &sel, err))
+    if (!resolve_in_order(s, arena, q, &sel, err))
         return false;
     *out = ARENA_ARRAY(arena, struct labels, sel.n);
     for (size_t i = 0; i < sel.n; i++)
@@ -344,11 +354,11 @@ static void add_key(struct map *set, struct str key)
         (void)map_set(set, key, (void *)(uintptr_t)key.p);
 }
 
-bool head_label_names(struct store *s, struct arena *arena, const struct matcher *m,
-                      size_t n_matchers, struct str **out, size_t *n, struct err *err)
+bool head_label_names(struct store *s, struct arena *arena, const struct block_question *q,
+                      struct str **out, size_t *n, struct err *err)
 {
     struct selection sel;
-    if (!resolve_unordered(s, arena, m, n_matchers, &sel, err))
+    if (!resolve_unordered(s, arena, q, &sel, err))
         return false;
     write_labels(s, arena, &sel);
     struct map *set = map_new();
@@ -362,11 +372,10 @@ bool head_label_names(struct store *s, struct arena *arena, const struct matcher
 }
 
 bool head_label_values(struct store *s, struct arena *arena, struct str name,
-                       const struct matcher *m, size_t n_matchers, struct str **out, size_t *n,
-                       struct err *err)
+                       const struct block_question *q, struct str **out, size_t *n, struct err *err)
 {
     struct selection sel;
-    if (!resolve_unordered(s, arena, m, n_matchers, &sel, err))
+    if (!resolve_unordered(s, arena, q, &sel, err))
         return false;
     write_labels(s, arena, &sel);
     struct map *set = map_new();

@@ -63,7 +63,8 @@ static void expect(const struct wanted *w, size_t n_wanted, const char *text)
         assert_int_equal(data[i].samples[0].t_ms, 5000);
         assert_true(data[i].samples[4].v == 9);
     }
-    assert_true(store_series_list(store, &arena, m, n_wanted, &labels, &n, &err));
+    assert_true(
+        store_series_list(store, &arena, m, n_wanted, INT64_MIN, INT64_MAX, &labels, &n, &err));
     for (size_t i = 0; i < n; i++) {
         labels_print(labels[i], &listed);
         buf_add_char(&listed, '\n');
@@ -156,14 +157,17 @@ static void names_and_values_are_sorted(void **state)
     struct err err = ERR_INIT;
     struct str *got;
     size_t n;
-    assert_true(store_label_names(store, &arena, NULL, 0, &got, &n, &err));
+    assert_true(store_label_names(store, &arena, NULL, 0, INT64_MIN, INT64_MAX, &got, &n, &err));
     assert_strings(got, n, "__name__ job ");
-    assert_true(store_label_values(store, &arena, STR("job"), NULL, 0, &got, &n, &err));
+    assert_true(store_label_values(store, &arena, STR("job"), NULL, 0, INT64_MIN, INT64_MAX, &got,
+                                   &n, &err));
     assert_strings(got, n, "api web ");
     assert_true(matcher_init(&m, &arena, MATCH_EQUAL, STR("__name__"), STR("errors"), &err));
-    assert_true(store_label_values(store, &arena, STR("job"), &m, 1, &got, &n, &err));
+    assert_true(
+        store_label_values(store, &arena, STR("job"), &m, 1, INT64_MIN, INT64_MAX, &got, &n, &err));
     assert_strings(got, n, "api ");
-    assert_true(store_label_values(store, &arena, STR("nope"), NULL, 0, &got, &n, &err));
+    assert_true(store_label_values(store, &arena, STR("nope"), NULL, 0, INT64_MIN, INT64_MAX, &got,
+                                   &n, &err));
     assert_strings(got, n, "");
     arena_release(&arena);
 }

@@ -228,16 +228,19 @@ MUST_CHECK bool store_select_exemplars(struct store *, struct arena *, const str
                                        struct store_series_exemplars **out, size_t *n,
                                        struct err *);
 
-/* Label names, or the values of one label, of the series that match (no matchers: of all), sorted.
- */
+/* Label names, or the values of one label, sorted, of the series that match (no matchers: of all)
+ * and have samples in the range; from blocks without matchers, of all that a block has which
+ * overlaps it. */
 MUST_CHECK bool store_label_names(struct store *, struct arena *, const struct matcher *,
-                                  size_t n_matchers, struct str **out, size_t *n, struct err *);
+                                  size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                                  struct str **out, size_t *n, struct err *);
 MUST_CHECK bool store_label_values(struct store *, struct arena *, struct str name,
-                                   const struct matcher *, size_t n_matchers, struct str **out,
-                                   size_t *n, struct err *);
-/* Label sets of the series that match. */
+                                   const struct matcher *, size_t n_matchers, int64_t mint_ms,
+                                   int64_t maxt_ms, struct str **out, size_t *n, struct err *);
+/* Label sets of the series that match, looked at chunk by chunk. */
 MUST_CHECK bool store_series_list(struct store *, struct arena *, const struct matcher *,
-                                  size_t n_matchers, struct labels **out, size_t *n, struct err *);
+                                  size_t n_matchers, int64_t mint_ms, int64_t maxt_ms,
+                                  struct labels **out, size_t *n, struct err *);
 
 /* As in store_options; holds from the next round on. */
 void store_set_retention(struct store *, int64_t retention_ms, uint64_t retention_bytes);
