@@ -3,6 +3,7 @@
  * exposure; it never rolls back by itself.
  *
  *     cqed_anomaly_active{service}, cqed_anomaly_log_e{slo,service}, cqed_anomaly_limit{service} */
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/internal.h"
 
@@ -185,6 +186,17 @@ static struct watched_service *service_of(struct daemon *d, const char *service)
     s->next = d->watched_services;
     d->watched_services = s;
     return s;
+}
+
+/* The detectors learn and begin anew, so an alarm stays until they have been quiet for long. */
+void anomaly_recover(struct daemon *d, const char *service, int64_t at_ms, const json_t *body)
+{
+    struct watched_service *s = service_of(d, service);
+    s->active = strcmp(json_get_cstr(body, "state", ""), "raised") == 0;
+    s->since_ms = json_get_i64(body, "sinceMs", at_ms);
+    s->raised_ms = at_ms;
+    s->rising_ms = clock_wall_ms();
+    (void)snprintf(s->sentence, sizeof s->sentence, "%s", json_get_cstr(body, "sentence", ""));
 }
 
 static double limit_of(const struct daemon *d)

@@ -52,10 +52,41 @@ static void the_past_is_learned_from_the_store(void **state)
     assert_non_null(anomaly_of(&w->d, "shop"));
 }
 
+static void restart(struct world *w)
+{
+    test_close(w);
+    test_open(w);
+}
+
+/* As tell() records it. It is over after five minutes without evidence, counted from the restart.
+ */
+static void an_open_alarm_survives_a_restart(void **state)
+{
+    struct world *w = *state;
+    struct err err = ERR_INIT;
+    double bad = 0;
+    int64_t now_ms = clock_wall_ms();
+    json_t *body = json_own(
+        &w->arena, json_pack("{s:s, s:s, s:I, s:s}", "service", "shop", "state", "raised",
+                             "sinceMs", (json_int_t)(now_ms - 7000000), "sentence", "it is bad"));
+    assert_true(record(&w->d, LEDGER_ANOMALY, "shop", now_ms - 6900000, body, NULL, &err));
+    restart(w);
+    assert_string_equal(anomaly_of(&w->d, "shop"), "it is bad");
+    assert_int_equal(json_get_i64(json_own(&w->arena, anomaly_view(&w->d, "shop")), "sinceMs", 0),
+                     now_ms - 7000000);
+    play(w, now_ms + 1000, now_ms + 240000, 1, &bad);
+    assert_non_null(anomaly_of(&w->d, "shop"));
+    play(w, now_ms + 240000, now_ms + 360000, 1, &bad);
+    assert_null(anomaly_of(&w->d, "shop"));
+    restart(w);
+    assert_null(anomaly_of(&w->d, "shop"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_service_that_departs_from_its_past_is_told),
+        TEST(an_open_alarm_survives_a_restart),
         TEST(the_past_is_learned_from_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

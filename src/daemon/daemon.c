@@ -269,6 +269,8 @@ static bool recover_all(struct daemon *d, struct err *err)
     if (done) {
         d->ledger = ledger_open(d->data_path, err);
         done = d->ledger && record_config(d, LEDGER_START, NULL, err) && rollouts_recover(d, err);
+        if (done)
+            keep_recover(d);
     }
     http_server_stop(door);
     return done;
@@ -329,6 +331,7 @@ static void close_all(struct daemon *d)
     rules_free(d->rules);
     source_asker_free(d->asker);
     remote_sources_free(d->sources);
+    keep_now(d);
     rollouts_free(d);
     selfchecks_free(d);
     anomalies_free(d);

@@ -4,6 +4,7 @@
  *   human        -> an act that waits for a decision
  *   decision     -> the state after it; the acts before it are decided on
  *   intent       -> recorded: the actuator may have been told
+ *   anomaly      -> the service's alarm is open, or over
  *
  * Observations are not folded: the actuators are opened and asked anew, and the next tick goes on
  * where the last one ended. */
@@ -99,6 +100,8 @@ static bool fold_entry(struct fold *f, const struct ledger_entry *e, const json_
     struct rollout *r = rollout_find(f->daemon, e->subject);
     if (strcmp(e->kind, ledger_kind_name(LEDGER_ROLLOUT)) == 0)
         return fold_rollout(f, e->subject, body);
+    if (strcmp(e->kind, ledger_kind_name(LEDGER_ANOMALY)) == 0)
+        anomaly_recover(f->daemon, e->subject, e->at_ms, body);
     if (!r || strcmp(r->id, e->subject) != 0)
         return true;
     if (strcmp(e->kind, ledger_kind_name(LEDGER_HUMAN)) == 0)

@@ -117,6 +117,7 @@ void guard_traffic(struct rollout *r, struct arena *arena, int64_t now_ms, doubl
     if (as_configured)
         g->weight = fmax(g->weight, measured_pct / 100);
     g->weight = fmin(g->weight, told);
+    begins |= g->begun && g->last.stable.newest_ms == 0; /* taken up after a restart */
     if (g->begun && now && (begins || g->bucket_weight > told))
         begin_bucket(g, now, now_ms);
     if (g->begun && now && told < 1)

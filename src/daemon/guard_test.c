@@ -133,6 +133,25 @@ static void clusters_are_no_harm(void **state)
     assert_true(road.r->comparison->guard.stream);
 }
 
+/* What it had and how it varies is known after a restart, and the loss is still found. */
+static void it_survives_a_restart(void **state)
+{
+    struct world *w = *state;
+    struct road road = open_road(w, 10);
+    (void)drive(&road, 300, 0.1, 1);
+    double before = judge_stream_log_e(road.r->comparison->guard.stream);
+    keep_now(&w->d);
+    test_close(w);
+    test_open(w);
+    road.r = w->d.rollouts;
+    road.r->state.step_since_ms = road.begin_ms;
+    test_observe(road.r, 10);
+    const struct guard *g = &road.r->comparison->guard;
+    assert_true(g->stream && judge_stream_log_e(g->stream) == before && g->weight > 0.08);
+    assert_int_not_equal(drive(&road, 30, 0.1, 1).state, EVIDENCE_FAIL);
+    assert_int_equal(drive(&road, 60, 0, 1).state, EVIDENCE_FAIL);
+}
+
 /* The whole way: seen, decided. */
 static void lost_traffic_rolls_back(void **state)
 {
@@ -168,6 +187,7 @@ int main(void)
         TEST(a_weight_that_is_lowered_is_no_harm),
         TEST(a_canary_that_is_not_heard_is_not_judged),
         TEST(clusters_are_no_harm),
+        TEST(it_survives_a_restart),
         TEST(lost_traffic_rolls_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

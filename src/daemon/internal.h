@@ -80,6 +80,8 @@ struct daemon {
     struct watched_slo *watched_slos;
     struct watched_service *watched_services;
     struct loop_timer *ticker;
+    struct sha256 kept; /* of judge.json as it was written last */
+    int64_t kept_ms;    /* when it was last looked at */
     int64_t started_ms;
     int64_t configured_ms; /* the configuration in force was read then */
     bool reload_failed;    /* the last try to read another */
@@ -151,11 +153,23 @@ json_t *selfcheck_view(const struct daemon *, const char *slo);
 /* Why an SLI is too noisy to gate on; NULL when it is not known to be. */
 const char *selfcheck_noise(const struct daemon *, const char *slo);
 
+/* For judge.json; strings are the daemon's. */
+struct judge_kept_aa *selfchecks_kept(const struct daemon *, struct arena *, size_t *n);
+void selfcheck_take(struct daemon *, const struct judge_kept_aa *);
+
+/* kept.c: judge.json. */
+void keep_tick(struct daemon *, int64_t now_ms);
+void keep_now(struct daemon *);
+/* After rollouts_recover. A file that cannot be read is told, and everything begins anew. */
+void keep_recover(struct daemon *);
+
 /* anomaly.c: live services against their own past. */
 struct watched_slo;
 struct watched_service;
 void anomaly_tick(struct daemon *, int64_t now_ms);
 void anomalies_free(struct daemon *);
+/* What the ledger says of an alarm, in the ledger's order. */
+void anomaly_recover(struct daemon *, const char *service, int64_t at_ms, const json_t *body);
 /* In words; NULL when there is none. Valid until the next tick. */
 const char *anomaly_of(const struct daemon *, const char *service);
 /* {"active","logE","logLimit","sinceMs","raisedMs","sentence"}, or null; a new reference. */

@@ -116,6 +116,25 @@ static void a_threshold_fails_after_so_many_times_in_a_row(void **state)
     assert_true(isnan(collect(&w->d, r, &w->arena, t_ms + 5200).checks[0].harm_log_e));
 }
 
+static void failures_in_a_row_survive_a_restart(void **state)
+{
+    struct world *w = *state;
+    int64_t t_ms = clock_wall_ms() - 100000;
+    open_with(w, "{ query: 'cpu{version=\"{{version}}\"}', against: stable, factor: 1.2, "
+                 "failures: 3 }");
+    struct rollout *r = expose_at(w, t_ms);
+    set_gauge(w, "v1", "a", t_ms, 10);
+    set_gauge(w, "v2", "b", t_ms, 13);
+    assert_string_equal(at(w, r, t_ms + 100).code, "failing");
+    assert_string_equal(at(w, r, t_ms + 1200).code, "failing");
+    keep_now(&w->d);
+    test_close(w);
+    test_open(w);
+    r = w->d.rollouts;
+    r->exposed_since_ms = t_ms;
+    assert_int_equal(at(w, r, t_ms + 2300).state, EVIDENCE_FAIL);
+}
+
 static void nothing_of_stable_is_no_limit(void **state)
 {
     struct world *w = *state;
@@ -183,6 +202,7 @@ int main(void)
         TEST(a_gauge_that_grew_is_harm),
         TEST(a_gauge_like_stable_is_healthy),
         TEST(a_threshold_fails_after_so_many_times_in_a_row),
+        TEST(failures_in_a_row_survive_a_restart),
         TEST(nothing_of_stable_is_no_limit),
         TEST(a_rate_may_be_over_one),
         TEST(small_signs_add_up),

@@ -1,5 +1,5 @@
 /* Stable against stable: what the judge would say of two halves of a service's own instances, all
- * the time. Kept in memory; published as series:
+ * the time. Counted on after a restart (kept.c); published as series:
  *
  *     cqed_aa_trials_total{slo,service}, cqed_aa_false_alarms_total, cqed_aa_dispersion */
 #include "base/log.h"
@@ -18,6 +18,7 @@ struct selfcheck {
     struct judge_aa *aa;
     double total[2], bad[2]; /* of the halves, when the last bucket ended */
     int64_t until_ms, written_ms;
+    bool is_restored; /* of an earlier process: the first counts are since nobody knows when */
 };
 
 static void forget(struct selfcheck *s)
@@ -65,6 +66,44 @@ static char *copy_of(struct str text)
     return copy;
 }
 
+static struct selfcheck *add(struct daemon *d, const char *slo)
+{
+    struct selfcheck *s = calloc(1, sizeof *s);
+    if (!s)
+        check_no_memory(sizeof *s);
+    s->slo = copy_of(str_from(slo));
+    s->next = d->selfchecks;
+    d->selfchecks = s;
+    return s;
+}
+
+struct judge_kept_aa *selfchecks_kept(const struct daemon *d, struct arena *arena, size_t *n)
+{
+    struct judge_kept_aa *kept = ARENA_ARRAY(arena, struct judge_kept_aa, JUDGE_KEPT_MAX);
+    *n = 0;
+    for (const struct selfcheck *s = d->selfchecks; s && *n < JUDGE_KEPT_MAX; s = s->next) {
+        struct judge_aa_result r;
+        if (!s->aa)
+            continue;
+        judge_aa_read(s->aa, &r);
+        if (r.dispersion > 0)
+            kept[(*n)++] =
+                (struct judge_kept_aa){s->slo, s->version.p, r.trials, r.alarms, r.dispersion};
+    }
+    return kept;
+}
+
+void selfcheck_take(struct daemon *d, const struct judge_kept_aa *kept)
+{
+    if (find(d, kept->slo))
+        return;
+    struct selfcheck *s = add(d, kept->slo);
+    s->aa = judge_aa_new();
+    judge_aa_restore(s->aa, kept->trials, kept->alarms, kept->dispersion);
+    buf_add_cstr(&s->version, kept->version);
+    s->is_restored = true;
+}
+
 /* Counts since the last bucket; another version begins anew. */
 static void feed(struct selfcheck *s, const struct slo_arm *arm, int64_t now_ms)
 {
@@ -77,13 +116,16 @@ static void feed(struct selfcheck *s, const struct slo_arm *arm, int64_t now_ms)
         s->total[h] = arm->half_total[h];
         s->bad[h] = arm->half_bad[h];
     }
-    if (same) {
+    if (same && s->is_restored) {
+        s->is_restored = false;
+    } else if (same) {
         judge_aa_feed(s->aa, &b);
     } else {
         judge_aa_free(s->aa);
         s->aa = judge_aa_new();
         buf_clear(&s->version);
         buf_add_str(&s->version, arm->version);
+        s->is_restored = false;
     }
     s->until_ms = now_ms;
 }
@@ -126,14 +168,8 @@ static void check_one(struct daemon *d, const struct slo_spec *slo, struct arena
         return;
     if (!slo_engine_arms(d->engine, arena, slo->name, &arms, &n) || n == 0)
         return;
-    if (!s) {
-        s = calloc(1, sizeof *s);
-        if (!s)
-            check_no_memory(sizeof *s);
-        s->slo = copy_of(str_from(slo->name));
-        s->next = d->selfchecks;
-        d->selfchecks = s;
-    }
+    if (!s)
+        s = add(d, slo->name);
     feed(s, busiest(arms, n), now_ms);
     if (now_ms - s->written_ms >= WRITE_MS)
         publish(d, s, slo, now_ms);

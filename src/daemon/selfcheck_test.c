@@ -67,10 +67,46 @@ static void one_instance_has_nobody_to_be_compared_with(void **state)
     assert_true(json_is_null(json_object_get(view, "dispersion")));
 }
 
+static int64_t trials(struct world *w)
+{
+    return json_get_i64(json_own(&w->arena, selfcheck_view(&w->d, "shop-availability")), "trials",
+                        -1);
+}
+
+static void what_was_counted_survives_a_restart(void **state)
+{
+    struct world *w = *state;
+    (void)run(w, 1000, INSTANCES);
+    keep_now(&w->d);
+    test_close(w);
+    test_open(w);
+    assert_int_equal(trials(w), 2);
+    clock_shift_wall_ms(INT64_C(5001) * 1000);
+    json_t *view = run(w, 1000, INSTANCES);
+    assert_int_equal(json_get_i64(view, "trials", -1), 4);
+}
+
+static void a_file_that_is_none_begins_anew(void **state)
+{
+    static const char *const files[] = {
+        "", "[1]", "{\"v\":2}",
+        "{\"v\":1,\"failures\":[],\"guards\":[],\"selfChecks\":[{\"slo\":\"shop-availability\","
+        "\"version\":\"v1\",\"trials\":1,\"alarms\":2,\"dispersion\":1}]}"};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        test_close(w);
+        test_write(w, "judge.json", files[i]);
+        test_open(w);
+        assert_null(w->d.selfchecks);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(instances_are_judged_against_each_other),
+        TEST(what_was_counted_survives_a_restart),
+        TEST(a_file_that_is_none_begins_anew),
         TEST(one_instance_has_nobody_to_be_compared_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ static inline void test_open(struct world *w)
     struct err err = ERR_INIT;
     struct diag_list diags;
     struct daemon *d = &w->d;
-    *d = (struct daemon){.config_path = w->config_path};
+    *d = (struct daemon){.config_path = w->config_path, .data_path = w->folder};
     diag_init(&diags, &w->arena);
     d->config = config_load(w->config_path, &diags);
     assert_non_null(d->config);
@@ -96,6 +96,7 @@ static inline void test_open(struct world *w)
     assert_non_null(d->ledger);
     if (!rollouts_recover(d, &err))
         fail_msg("%s", err.message);
+    keep_recover(d);
 }
 
 static inline void test_close(struct world *w)

@@ -188,5 +188,6 @@ void tick(void *arg)
             take_over(r);
         }
     }
+    keep_tick(d, now_ms);
     publish_services(d, now_ms);
 }

@@ -114,6 +114,14 @@ void judge_aa_feed(struct judge_aa *aa, const struct judge_bucket *b)
     aa->past[aa->n_past++ % JUDGE_AA_HOUR] = c;
 }
 
+void judge_aa_restore(struct judge_aa *aa, uint64_t trials, uint64_t alarms, double dispersion)
+{
+    CHECK(aa->n_past == 0 && alarms <= trials);
+    aa->trials = trials;
+    aa->alarms = alarms;
+    aa->dispersion = dispersion;
+}
+
 /* P(at least k of n at probability p), by adding up logarithms of the binomial's terms. */
 static double tail(uint64_t n, uint64_t k, double p)
 {

@@ -184,6 +184,49 @@ struct judge_aa_result {
 };
 void judge_aa_read(const struct judge_aa *, struct judge_aa_result *);
 
+/* What an earlier process counted of the same version; before the first feed. The trial that was
+ * under way begins anew. alarms are at most trials. */
+void judge_aa_restore(struct judge_aa *, uint64_t trials, uint64_t alarms, double dispersion);
+
+/* --- What a restart must not lose: kept.c ---
+ *
+ * Read from a file, so everything is bounded; ERR_BAD_INPUT says what cannot be. Strings and
+ * streams belong to the arena or the JSON that they were read from. */
+#define JUDGE_KEPT_MAX 10000 /* of each */
+
+struct judge_kept_aa {
+    const char *slo, *version;
+    uint64_t trials, alarms;
+    double dispersion; /* 0 = not known yet */
+};
+
+/* A threshold's, in a row. */
+struct judge_kept_failures {
+    const char *rollout, *check;
+    int failures;
+    int64_t counted_ms;
+};
+
+/* A live rollout's traffic guard. */
+struct judge_kept_guard {
+    const char *rollout;
+    double weight;  /* the share that the canary must keep */
+    json_t *stream; /* for judge_stream_from_json, which takes it */
+};
+
+struct judge_kept {
+    struct judge_kept_aa *aa;
+    size_t n_aa;
+    struct judge_kept_failures *failures;
+    size_t n_failures;
+    struct judge_kept_guard *guards;
+    size_t n_guards;
+};
+
+json_t *judge_kept_to_json(struct arena *, const struct judge_kept *);
+MUST_CHECK bool judge_kept_from_json(struct arena *, const json_t *, struct judge_kept *,
+                                     struct err *);
+
 /* --- A live service against its own past: anomaly.c ---
  *
  * Baseline: by hour of the week (UTC), the median of up to five weeks' bad ratios with their median
