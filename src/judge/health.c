@@ -67,6 +67,8 @@ static double lower_log_e(double bad, double good, double p)
 double rate_upper(double bad, double good, double beta)
 {
     double low = 1e-7, high = MOST_RATE, limit = -log(beta);
+    if (upper_log_e(bad, good, MOST_RATE) < limit)
+        return 1;
     for (int i = 0; i < STEPS; i++) {
         double middle = sqrt(low * high);
         if (upper_log_e(bad, good, middle) >= limit)

@@ -41,7 +41,8 @@ static void bound(const struct judge_stream *s, const struct arm_counts *c, doub
         *low = count_lower(c->bad / phi, beta) * phi / c->total;
         *high = count_upper(c->bad / phi, beta) * phi / c->total;
     } else {
-        *low = rate_lower(c->bad / phi, (c->total - c->bad) / phi, beta);
+        /* The reference's bound never is under 1e-8, which no event at all is. */
+        *low = fmin(rate_lower(c->bad / phi, (c->total - c->bad) / phi, beta), rate(c));
         *high = rate_upper(c->bad / phi, (c->total - c->bad) / phi, beta);
     }
 }
