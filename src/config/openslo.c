@@ -51,10 +51,11 @@ static const char *read_metadata(struct reader *r, struct yaml_node *document,
 
 /* metricSource.spec is a free mapping; the query stands under `query` (or `promql`, as some
  * exporters write). */
-static const char *read_query(struct reader *r, struct yaml_node *metric, const char *what)
+static const char *read_query(struct reader *r, struct yaml_node *metric, const char *what,
+                              struct sli_spec *out)
 {
     static const char *const types[] = {"Prometheus", "prometheus", "promql", "cqed"};
-    const char *query = NULL, *type = "Prometheus";
+    const char *query = NULL, *type = "Prometheus", *from = NULL;
     struct yaml_node *source = yaml_take_map(metric, "metricSource", r->diags);
     struct yaml_node *spec = yaml_take_map(source, "spec", r->diags);
     yaml_take_string(source, "type", r->arena, &type, r->diags);
@@ -62,6 +63,12 @@ static const char *read_query(struct reader *r, struct yaml_node *metric, const 
     const char *key = yaml_take(spec, "query") ? "query" : "promql";
     yaml_take_string(spec, key, r->arena, &query, r->diags);
     refer_to_query(r, spec, key, query);
+    if (yaml_take_string(spec, "source", r->arena, &from, r->diags))
+        refer_to_source(r, spec, "source", from);
+    bool differs = from && out->source && strcmp(from, out->source) != 0;
+    if (differs || (!from != !out->source && (out->total_query || out->good_query)))
+        yaml_error(metric, r->diags, "%s has another source than the rest of the indicator", what);
+    out->source = from ? from : out->source;
     bool known = false;
     for (size_t i = 0; i < COUNT_OF(types); i++)
         known |= strcmp(type, types[i]) == 0;
@@ -93,11 +100,11 @@ static void read_ratio(struct reader *r, struct yaml_node *map, struct sli_spec 
     if (!total || !good == !bad)
         yaml_error(map, r->diags, "ratioMetric needs total and exactly one of good and bad");
     if (total)
-        out->total_query = read_query(r, total, "ratioMetric.total");
+        out->total_query = read_query(r, total, "ratioMetric.total", out);
     if (good)
-        out->good_query = read_query(r, good, "ratioMetric.good");
+        out->good_query = read_query(r, good, "ratioMetric.good", out);
     if (bad)
-        out->bad_query = read_query(r, bad, "ratioMetric.bad");
+        out->bad_query = read_query(r, bad, "ratioMetric.bad", out);
     yaml_reject_unknown(map, keys, COUNT_OF(keys), "ratioMetric", r->diags);
 }
 
@@ -114,7 +121,7 @@ static void read_indicator_spec(struct reader *r, struct yaml_node *spec, struct
         read_ratio(r, ratio, out);
     } else if (threshold) {
         out->kind = SLI_THRESHOLD;
-        out->threshold_query = read_query(r, threshold, "thresholdMetric");
+        out->threshold_query = read_query(r, threshold, "thresholdMetric", out);
     }
     yaml_reject_unknown(spec, keys, COUNT_OF(keys), "indicator", r->diags);
 }

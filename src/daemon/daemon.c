@@ -187,6 +187,7 @@ bool daemon_reload(struct daemon *d, struct err *err)
     apply_limits(d, next);
     notifier_apply(d->notifier, &next->alerting);
     rule_runner_apply(d->rule_runner, next);
+    source_bringer_apply(d->bringer, next);
     scrape_manager_apply(d->scrapes, next->scrapes, next->n_scrapes);
     if (!record_config(d, LEDGER_CONFIG, &old->digest, err))
         log_error("ledger", "the new configuration is not recorded: %s", err->message);
@@ -318,6 +319,9 @@ static bool open_all(struct daemon *d, struct err *err)
         return false;
     scrape_manager_apply(d->scrapes, d->config->scrapes, d->config->n_scrapes);
     start_rules(d);
+    d->bringer = source_bringer_new(&(struct source_bringer_options){
+        .find = find_source, .self = d->sources, .store = d->store});
+    source_bringer_apply(d->bringer, d->config);
     d->ticker = loop_timer_start(d->loop, 0, TICK_MS, tick, d);
     return true;
 }
@@ -329,6 +333,7 @@ static void close_all(struct daemon *d)
     serve_stop(d->serve);
     notifier_free(d->notifier);
     rules_free(d->rules);
+    source_bringer_free(d->bringer);
     source_asker_free(d->asker);
     remote_sources_free(d->sources);
     keep_now(d);

@@ -224,6 +224,7 @@ static struct evidence compare(struct daemon *d, struct rollout *r, struct check
         return broken(check->spec, arena, err.message);
     check_unknown(check, &e, arena);
     check_arms(d, r, &e, &arms, now_ms, arena);
+    blame_source(d, arena, check->spec->slo, &e);
     return e;
 }
 

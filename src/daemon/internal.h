@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 #include "daemon/rule_runner.h"
 #include "daemon/source_asker.h"
+#include "daemon/source_bringer.h"
 #include "decide/decide.h"
 #include "enforce/enforce.h"
 #include "ingest/ingest.h"
@@ -72,6 +73,7 @@ struct daemon {
     struct serve *serve;
     struct remote_sources *sources;
     struct source_asker *asker;
+    struct source_bringer *bringer;
     struct rules *rules;
     struct notifier *notifier;
     struct rule_runner *rule_runner;
@@ -191,6 +193,8 @@ struct evidence answer_slo(struct daemon *, struct arena *, const struct check_s
                            int64_t window_ms, int64_t now_ms);
 /* Age of the newest sample of any arm; -1 = none was ever seen. */
 int64_t slo_freshness(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
+/* Behind what leaves an objective blind: that its source does not answer. */
+void blame_source(struct daemon *, struct arena *, const char *slo, struct evidence *);
 void gates_tick(struct daemon *, int64_t now_ms);
 double budget_remaining(struct daemon *, struct arena *, const char *slo, int64_t now_ms);
 json_t *gate_answer(struct daemon *, struct arena *, const char *name, struct err *);

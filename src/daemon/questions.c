@@ -182,6 +182,15 @@ static void judge_slo(struct evidence *e, const struct slo_spec *slo, const stru
         100 * ratio, w->total, 100 * e->low, 100 * e->high, 100 * budget);
 }
 
+void blame_source(struct daemon *d, struct arena *arena, const char *name, struct evidence *e)
+{
+    const struct slo_spec *slo = config_find_slo(d->config, name);
+    const char *source = slo && e->state == EVIDENCE_BLIND ? slo->sli.source : NULL;
+    const char *why = source ? source_bringer_failure(d->bringer, arena, source) : NULL;
+    if (why)
+        e->sentence = arena_printf(arena, "%s; no answer: %s", e->sentence, why);
+}
+
 int64_t slo_freshness(struct daemon *d, struct arena *arena, const char *slo, int64_t now_ms)
 {
     struct slo_arm *arms;
@@ -225,6 +234,7 @@ struct evidence answer_slo(struct daemon *d, struct arena *arena, const struct c
                          : arena_printf(arena, "no event in %g min", (double)window_ms / 60000);
         e.would_change = "events in the window";
     }
+    blame_source(d, arena, spec->slo, &e);
     return e;
 }
 

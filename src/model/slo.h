@@ -34,6 +34,7 @@ struct sli_spec {
     const char *good_query;  /* one of good and bad is NULL */
     const char *bad_query;
     const char *threshold_query; /* SLI_THRESHOLD */
+    const char *source; /* which of telemetry.sources has its series; NULL = the embedded store */
     enum threshold_op threshold_op;
     double threshold;
 };

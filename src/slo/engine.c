@@ -202,7 +202,7 @@ static bool same_sli(const struct slo *a, const struct slo *b)
     const struct sli_spec *x = &a->spec->sli, *y = &b->spec->sli;
     return x->kind == y->kind && same_text(x->total_query, y->total_query) &&
            same_text(x->good_query, y->good_query) && same_text(x->bad_query, y->bad_query) &&
-           same_text(x->threshold_query, y->threshold_query) &&
+           same_text(x->threshold_query, y->threshold_query) && same_text(x->source, y->source) &&
            x->threshold_op == y->threshold_op &&
            (x->kind != SLI_THRESHOLD || x->threshold == y->threshold) &&
            same_text(a->cohort_label, b->cohort_label);

@@ -5,6 +5,7 @@
 #include "slo/slo.h"
 
 #include <math.h>
+#include <string.h>
 
 static bool parse_part(struct arena *arena, const struct slo_spec *spec, const char *part,
                        const char *query, struct sli_selector *out, struct err *err)
@@ -51,8 +52,8 @@ static void find_buckets(struct arena *arena, struct sli_selectors *s)
     }
 }
 
-bool sli_selectors_parse(struct arena *arena, const struct slo_spec *spec,
-                         struct sli_selectors *out, struct err *err)
+static bool parse_parts(struct arena *arena, const struct slo_spec *spec, struct sli_selectors *out,
+                        struct err *err)
 {
     const struct sli_spec *sli = &spec->sli;
     *out = (struct sli_selectors){.edge = (double)NAN};
@@ -67,6 +68,67 @@ bool sli_selectors_parse(struct arena *arena, const struct slo_spec *spec,
         return false;
     find_buckets(arena, out);
     return true;
+}
+
+/* Only series of the SLI's source, or of none. */
+static bool keep_to_source(struct arena *arena, const char *source, struct sli_selector *s,
+                           struct err *err)
+{
+    struct matcher *all = ARENA_ARRAY(arena, struct matcher, s->n + 1);
+    if (s->n > 0)
+        memcpy(all, s->matchers, s->n * sizeof *all);
+    if (!matcher_init(&all[s->n], arena, MATCH_EQUAL, STR(SLO_SOURCE_LABEL),
+                      str_from(source ? source : ""), err))
+        return false;
+    *s = (struct sli_selector){all, s->n + 1};
+    return true;
+}
+
+bool sli_selectors_parse(struct arena *arena, const struct slo_spec *spec,
+                         struct sli_selectors *out, struct err *err)
+{
+    if (!parse_parts(arena, spec, out, err))
+        return false;
+    for (int role = 0; role < SLI_N_ROLES; role++) {
+        if (out->by_role[role].matchers &&
+            !keep_to_source(arena, spec->sli.source, &out->by_role[role], err))
+            return false;
+    }
+    return true;
+}
+
+/* The buckets' selector under the name that native histograms have. */
+static bool name_native(struct arena *arena, const struct sli_selectors *s,
+                        struct promql_selector *out, struct err *err)
+{
+    const struct sli_selector *buckets = &s->by_role[SLI_BUCKET];
+    struct matcher *m = ARENA_ARRAY(arena, struct matcher, buckets->n);
+    memcpy(m, buckets->matchers, buckets->n * sizeof *m);
+    *out = (struct promql_selector){m, buckets->n};
+    for (size_t i = 0; i < buckets->n; i++) {
+        if (str_is(m[i].name, LABEL_NAME) &&
+            !matcher_init(&m[i], arena, MATCH_EQUAL, m[i].name, s->native, err))
+            return false;
+    }
+    return true;
+}
+
+/* Of a latency SLI all buckets, among them the good ones. */
+bool slo_source_selectors(struct arena *arena, const struct slo_spec *spec,
+                          struct promql_selector **out, size_t *n, struct err *err)
+{
+    struct sli_selectors s;
+    if (!parse_parts(arena, spec, &s, err))
+        return false;
+    bool has_buckets = s.by_role[SLI_BUCKET].matchers != NULL;
+    *out = ARENA_ARRAY(arena, struct promql_selector, SLI_N_ROLES + 1);
+    *n = 0;
+    for (int role = 0; role < SLI_N_ROLES; role++) {
+        const struct sli_selector *part = &s.by_role[role];
+        if (part->matchers && !(has_buckets && role == SLI_GOOD))
+            (*out)[(*n)++] = (struct promql_selector){part->matchers, part->n};
+    }
+    return !has_buckets || name_native(arena, &s, &(*out)[(*n)++], err);
 }
 
 bool slo_spec_check(const struct slo_spec *spec, struct err *err)

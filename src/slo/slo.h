@@ -38,6 +38,14 @@ void slo_engine_free(struct slo_engine *);
 /* Check one spec without an engine (cqed check). */
 bool slo_spec_check(const struct slo_spec *, struct err *);
 
+/* Series of an SLI that has a source come home under this label, and an SLI counts only those of
+ * its own source: a series that is scraped here as well is not counted twice. */
+#define SLO_SOURCE_LABEL "cqed_source"
+
+/* What to ask the SLI's source for: all series that feed it, without that label. Arena memory. */
+bool slo_source_selectors(struct arena *, const struct slo_spec *, struct promql_selector **out,
+                          size_t *n, struct err *);
+
 /* Take over the sums of an older engine for SLOs whose SLI is unchanged (configuration reload). */
 void slo_engine_adopt(struct slo_engine *, struct slo_engine *old);
 

@@ -47,11 +47,27 @@ kind: Gate
 metadata: { name: ${name} }
 spec: { evidence: [ { name: q, query: '${query}', above: 0, source: ${source} } ], telemetry: { maxAge: 4s } }
 `
+  writeFileSync(join(folder, 'slo.yaml'), `
+apiVersion: openslo/v1
+kind: SLO
+metadata: { name: orders }
+spec:
+  service: shop
+  budgetingMethod: Occurrences
+  indicator:
+    metadata: { name: orders }
+    spec:
+      ratioMetric:
+        counter: true
+        bad: { metricSource: { type: Prometheus, spec: { query: 'shop_orders_total{code="500"}', source: main } } }
+        total: { metricSource: { type: Prometheus, spec: { query: shop_orders_total, source: main } } }
+  objectives: [ { target: 0.5 } ]
+`)
   writeFileSync(join(folder, 'gate.yaml'), [gate('far', 'main', 'count(shop_orders_total)'), gate('none', 'main', 'nothing'), gate('dead', 'nobody', 'up')].join('---'))
   writeFileSync(join(folder, 'cqed.yaml'), `
 storage: { path: data }
 rule_files: [ rules.yml ]
-policies: [ gate.yaml ]
+policies: [ gate.yaml, slo.yaml ]
 telemetry:
   sources:
     - { name: main, remoteRead: '${prometheus}/api/v1/read', timeout: 5s }
@@ -100,7 +116,7 @@ test('rules bring its series home', async () => {
     const { data } = await ask(cqed.url, '/api/v1/query?query=code:shop_orders:sum{code="500"}')
     return Number(data.result[0]?.value[1]) > 0
   }, { part: cqed.program, timeoutMs: 10_000 })
-  assert.equal((await ask(cqed.url, '/api/v1/query?query=shop_orders_total')).data.result.length, 0)
+  assert.equal((await ask(cqed.url, '/api/v1/query?query=shop_orders_total{cqed_source=""}')).data.result.length, 0)
 })
 
 test('a source that does not answer is said so', async () => {
@@ -111,6 +127,19 @@ test('a source that does not answer is said so', async () => {
   const unknown = await ask(cqed.url, '/api/v1/query?query=up&source=mian')
   assert.equal(unknown.errorType, 'not_found')
   assert.match(unknown.error, /did you mean 'main'/)
+})
+
+test('an objective counts what a source has', async () => {
+  // Of the routes i = 0..19, each fourth fails, and route i counts i + 1: 45 of 210.
+  const slo = await programs.until('it has counted', async () => {
+    const { data } = await ask(cqed.url, '/api/v1/query?query=sum(cqed_sli_total{slo="orders"})')
+    return Number(data.result[0]?.value[1]) >= 210 && data
+  }, { part: cqed.program, timeoutMs: 15_000 })
+  assert.ok(slo)
+  const { data } = await ask(cqed.url, '/api/v1/query?query=1 - cqed_sli_good_total{slo="orders"} / cqed_sli_total{slo="orders"}')
+  assert.ok(Math.abs(Number(data.result[0].value[1]) - 45 / 210) < 1e-9, JSON.stringify(data.result))
+  const home = await ask(cqed.url, '/api/v1/query?query=count(shop_orders_total{cqed_source="main"})')
+  assert.equal(home.data.result[0].value[1], '20')
 })
 
 test('a gate asks a source, and is blind when it falls silent', async () => {
