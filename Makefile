@@ -72,7 +72,7 @@ bench-blocks: all
 	@node bench/blocks.mjs
 
 bench-judge: all
-	@ninja -C build bench_judge_runs bench_judge_watch
+	@ninja -C build bench_judge_runs bench_judge_watch judge_exact
 	@bench/judge/run
 
 clean:

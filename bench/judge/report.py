@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """
-report.py SET... - the scored sets of bench.py held against the bars of docs/manual/judge.md.
+report.py [--cpu FILE] SET... - the scored sets of bench.py held against the bars of docs/manual/judge.md.
 
-Reads each set's rows.json (bench.py score --json) and the verdict files of cqed and of the reference.
+FILE has the seconds of one core that judging each set took. Reads each set's rows.json (bench.py score --json) and the verdict files of cqed and of the reference.
 Exit 0 when every bar is met, 1 when one is not.
 """
 import json, math, os, sys
@@ -77,8 +77,15 @@ def compare(sets):
     print(f"verdict by verdict with the prototype: {n} traces, {kind} the same verdict, {equal} at the same second")
 
 
+def judged_a_minute(path, n):
+    """traces that one core judges in a minute"""
+    return 60 * n / sum(float(line) for line in open(path))
+
+
 def main():
-    sets = sys.argv[1:]
+    sets, cpu = sys.argv[1:], None
+    if sets[0] == "--cpu":
+        cpu, sets = sets[1], sets[2:]
     rows = pooled(sets)
     judges = ["submitted"] + [j for j in REFERENCES if all(j in v for v in rows.values())]
     all_figures = {j: figures(rows, j) for j in judges}
@@ -95,6 +102,10 @@ def main():
         met = v <= bar if sign == "<=" else v >= bar
         missed += not met
         print(f"{name:<36}{v:>9.2f}{unit or ' '}{sign + ' ' + format(bar, 'g') + unit:>10}  {'' if met else 'MISSED'}")
+    if cpu:
+        v = judged_a_minute(cpu, sum(j["submitted"]["n"] for j in rows.values()))
+        missed += v < 10000
+        print(f"{'traces of an hour a minute, one core':<36}{v:>9.0f} {'>= 10000':>10}  {'' if v >= 10000 else 'MISSED'}")
     print()
     compare(sets)
     sys.exit(1 if missed else 0)

@@ -89,10 +89,10 @@ static void what_was_counted_survives_a_restart(void **state)
 
 static void a_file_that_is_none_begins_anew(void **state)
 {
-    static const char *const files[] = {
-        "", "[1]", "{\"v\":2}",
+    static const char impossible[] =
         "{\"v\":1,\"failures\":[],\"guards\":[],\"selfChecks\":[{\"slo\":\"shop-availability\","
-        "\"version\":\"v1\",\"trials\":1,\"alarms\":2,\"dispersion\":1}]}"};
+        "\"version\":\"v1\",\"trials\":1,\"alarms\":2,\"dispersion\":1}]}";
+    static const char *const files[] = {"", "[1]", "{\"v\":2}", impossible};
     struct world *w = *state;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         test_close(w);

@@ -5,7 +5,7 @@ export type Num = number | null | "NaN" | "+Inf" | "-Inf";
 
 export const EVIDENCE_STATES = ["pass", "insufficient", "blind", "error", "fail"] as const;
 export type EvidenceState = (typeof EVIDENCE_STATES)[number];
-export type EvidenceKind = "ratio" | "latency" | "query" | "slo" | "budget" | "traffic" | "gauge" | "rate";
+export type EvidenceKind = "ratio" | "latency" | "query" | "slo" | "budget" | "traffic" | "gauge" | "rate" | "kayenta";
 export type Automation = "advisory" | "approve" | "full";
 export type RolloutStateName =
     | "waiting"

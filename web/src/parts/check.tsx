@@ -15,6 +15,7 @@ const KINDS: Record<Evidence["kind"], string> = {
     traffic: "the split that was asked for",
     gauge: "a gauge of both arms",
     rate: "events of both arms per exposure",
+    kayenta: "the score of Kayenta's judge",
 };
 
 function ArmRow({ name, arm }: { name: string; arm: ArmCounts }) {
@@ -118,6 +119,7 @@ export function CheckCard({ e, atMs, rollout, live, marks }: Props) {
                         {KINDS[e.kind]}
                         {!e.critical && " · informs only"}
                         {e.uncontrolled && " · uncontrolled: no stated error rate"}
+                        {e.against && ` · against ${e.against}`}
                     </p>
                 </div>
                 <EvidenceBadge state={e.state} />
