@@ -27,6 +27,7 @@ static struct config *config_new(void)
                                        .max_concurrency = 8};
     c->data_path = "data";
     c->flush_ms = 100;
+    c->snapshot_ms = 300000;
     c->exemplars = 100000;
     c->anomaly_every_ms = 30 * DAY_MS;
     c->resend_ms = 60000;
@@ -194,14 +195,15 @@ static void read_retention(struct reader *r, const struct yaml_node *node)
 static void read_storage(struct reader *r, struct yaml_node *map)
 {
     static const char *const keys[] = {
-        "path",  "flush", "fsync", "exemplars", "retention", "adminApi", "outOfOrderWindow",
-        "memory"};
+        "path",   "flush",   "fsync", "exemplars", "retention", "adminApi", "outOfOrderWindow",
+        "memory", "snapshot"};
     static const char *const fsyncs[] = {"interval", "always"};
     struct config *c = r->config;
     int fsync = 0;
     if (yaml_take_string(map, "path", r->arena, &c->data_path, r->diags))
         c->data_path = resolve_path(r->arena, c->path, c->data_path);
     yaml_take_duration(map, "flush", &c->flush_ms, r->diags);
+    yaml_take_duration(map, "snapshot", &c->snapshot_ms, r->diags);
     yaml_take_duration(map, "outOfOrderWindow", &c->out_of_order_ms, r->diags);
     yaml_take_i64(map, "exemplars", 0, 100000000, &c->exemplars, r->diags);
     yaml_take_bool(map, "adminApi", &c->admin_api, r->diags);

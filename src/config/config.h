@@ -63,6 +63,7 @@ struct config {
     const char *data_path; /* storage.path */
     int64_t flush_ms;
     bool fsync_always;
+    int64_t snapshot_ms;   /* at least so long between two of the head; 0 = none */
     uint64_t memory_bytes; /* storage.memory; 0 = no budget */
     struct otlp_ports otlp;
     int64_t exemplars;        /* how many are kept */

@@ -68,6 +68,9 @@ struct store_tap tap_of(struct slo_engine *engine)
                               .feed = slo_engine_feed,
                               .feed_histogram = slo_engine_feed_histogram,
                               .unbind = slo_engine_unbind,
+                              .save = slo_engine_save,
+                              .load = slo_engine_load,
+                              .newest = slo_engine_newest,
                               .begin = slo_engine_begin,
                               .end = slo_engine_end};
 }
@@ -226,6 +229,7 @@ static bool open_telemetry(struct daemon *d, struct err *err)
                                                   .exemplars = (uint32_t)d->config->exemplars,
                                                   .retention_ms = d->config->retention_ms,
                                                   .retention_bytes = d->config->retention_bytes,
+                                                  .snapshot_ms = d->config->snapshot_ms,
                                                   .tap = &d->tap},
                           err);
     if (!d->store)

@@ -137,6 +137,8 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
     }
     const json_t *targets = json_object_get(answer.json, "targets");
     store_stats(s->options.store, &st);
+    struct store_snapshot_stats snapshot;
+    store_snapshot_stats(s->options.store, &snapshot);
     struct rules_stats rules;
     struct notifier_stats alerts;
     rules_stats(s->options.rules, &rules);
@@ -167,6 +169,28 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
         {"cqed_wal_fsyncs_total", "counter", "Times the log was synced.", (double)st.wal_fsyncs},
         {"cqed_wal_corruptions_total", "counter", "Damaged records found at start.",
          (double)st.wal_corruptions},
+        {"cqed_store_recovery_seconds", "gauge", "What the last start took to read head and log.",
+         (double)st.replay_ms / 1000},
+        {"cqed_head_snapshots_written_total", "counter", "Snapshots of the head written.",
+         (double)snapshot.written},
+        {"cqed_head_snapshot_failures_total", "counter", "Snapshots of the head that failed.",
+         (double)snapshot.failures},
+        {"cqed_head_snapshots_skipped_total", "counter",
+         "Snapshots of the head that had to wait for memory or disk.", (double)snapshot.skipped},
+        {"cqed_head_snapshots_set_aside_total", "counter",
+         "Snapshots that the start could not use: damaged, or of another log.",
+         (double)snapshot.set_aside},
+        {"cqed_head_snapshot_bytes", "gauge", "Bytes of the newest snapshot; 0 = there is none.",
+         (double)snapshot.size_bytes},
+        {"cqed_head_snapshot_time_seconds", "gauge",
+         "When the newest snapshot was written; 0 = not since the start.",
+         (double)snapshot.made_ms / 1000},
+        {"cqed_head_snapshot_write_seconds", "gauge", "How long it took to write.",
+         (double)snapshot.write_ms / 1000},
+        {"cqed_head_snapshot_pause_seconds", "gauge", "How long appends waited for it.",
+         (double)snapshot.pause_ns / 1e9},
+        {"cqed_head_snapshot_load_seconds", "gauge",
+         "What reading one took at the start; 0 = none was read.", (double)snapshot.load_ms / 1000},
         {"cqed_ledger_entries", "gauge", "Entries in the ledger.",
          (double)ledger_size(s->options.ledger)},
         {"cqed_rollouts_live", "gauge", "Rollouts that have not ended.",

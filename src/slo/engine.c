@@ -1,117 +1,23 @@
-/* The tap's other end: sums per SLO and arm. `lock` guards everything that samples change: arms,
- * links and sums; nothing is taken under it. `whole` is held while a batch is fed and while sums
- * are read, and is taken before `lock`. */
-#include "slo/slo.h"
+/* The tap's other end: sums per SLO and arm. */
+#include "slo/engine.h"
 
 #include "base/hash.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "slo/native.h"
-#include "slo/selectors.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #define GOOD_METRIC "cqed_sli_good_total"
 #define TOTAL_METRIC "cqed_sli_total"
 #define BUCKET_METRIC "cqed_sli_bucket_total"
-#define REPEAT_MS 10000 /* an unchanged sum is still written this often */
-#define MAX_EDGES 64
+#define REPEAT_MS 10000  /* an unchanged sum is still written this often */
 #define MAX_SOURCES 1000 /* of an arm */
 #define OCTAVE_MIN (-14) /* edges that native histograms are read at: powers of two */
 #define OCTAVE_MAX 30
 #define CLASSIC_MS 300000 /* classic series stand for native ones of the same name this long */
 #define MAX_ARMS 200      /* a version label with more values than this is not a cohort */
-
-/* One cumulative sum and when it was last written. */
-struct sum {
-    double value;
-    double written;
-    int64_t written_ms; /* 0 = never */
-};
-
-struct bucket {
-    double edge;
-    struct str le; /* as first seen */
-    struct sum sum;
-};
-
-/* Of an arm: where its series come from. It goes with the last of them. */
-struct source {
-    struct source *next, **at; /* at: what points to it */
-    struct str job, instance;  /* behind it */
-    int64_t newest_ms;
-    size_t n_links;
-};
-
-/* Of the instances whose name's hash is even, or odd. */
-struct half {
-    double good, bad, total;
-};
-
-struct arm {
-    struct arm *next;
-    struct str version;
-    struct sum good, bad, total;
-    struct bucket buckets[MAX_EDGES]; /* ascending by edge */
-    size_t n_buckets;
-    bool lacks_edges; /* there are more than MAX_EDGES, or both kinds of histograms */
-    bool has_native, has_classic;
-    int64_t newest_ms;
-    uint64_t impossible;
-    struct source *sources; /* newest first */
-    size_t n_sources;
-    struct map *by_name; /* job, 0, instance -> struct source */
-    struct half halves[2];
-};
-
-struct slo {
-    const struct slo_spec *spec;
-    const char *cohort_label;
-    struct sli_selectors selectors;
-    struct arm *arms; /* ordered by version */
-    size_t n_arms;
-};
-
-/* One histogram, by the labels that its classic series have in common with its native one. */
-struct twin {
-    int64_t classic_ms; /* newest sample of a classic series */
-    size_t n_links;
-    struct str key; /* in the engine's map; behind it */
-};
-
-/* What of a series is counted: its floats, or of native histograms the count, what is at most the
- * SLI's threshold, or what is at most each of the arm's edges. */
-enum link_kind { LINK_FLOAT, LINK_COUNT, LINK_GOOD, LINK_EDGES };
-
-/* What one series feeds. `restores` links are our own series, read back from the log. */
-struct link {
-    struct slo *slo;
-    struct arm *arm;
-    struct source *source; /* NULL when the arm has too many */
-    enum sli_role role;
-    uint8_t half;
-    double edge; /* SLI_BUCKET */
-    enum link_kind kind;
-    struct twin *twin; /* of latency SLIs; else NULL */
-    bool restores;
-    struct link *next;
-};
-
-struct slo_engine {
-    pthread_mutex_t whole, lock;
-    struct arena arena; /* selectors and arms; what series bring is allocated on its own */
-    struct slo *slos;
-    size_t n_slos;
-    struct map *twins;    /* by what labels_print makes of the native one's labels */
-    struct arena scratch; /* for as long as one histogram is counted */
-    struct link **tokens; /* tokens[token - 1]; NULL = free */
-    size_t n_tokens, token_capacity;
-    uint32_t *free_tokens;
-    size_t n_free, free_capacity;
-};
 
 /* --- Life --- */
 
@@ -157,7 +63,7 @@ void slo_engine_free(struct slo_engine *e)
     free(e);
 }
 
-static struct slo *find_slo(const struct slo_engine *e, struct str name)
+struct slo *slo_engine_find(const struct slo_engine *e, struct str name)
 {
     for (size_t i = 0; i < e->n_slos; i++) {
         if (str_is(name, e->slos[i].spec->name))
@@ -172,7 +78,7 @@ static void free_map(void *map)
 }
 
 /* The arm of a version, made when it is new; NULL when there are too many. */
-static struct arm *arm_of(struct slo_engine *e, struct slo *s, struct str version)
+struct arm *slo_engine_arm(struct slo_engine *e, struct slo *s, struct str version)
 {
     struct arm **at = &s->arms;
     int order = -1;
@@ -210,7 +116,7 @@ static bool same_sli(const struct slo *a, const struct slo *b)
 
 static void adopt_arm(struct slo_engine *e, struct slo *into, const struct arm *from)
 {
-    struct arm *arm = arm_of(e, into, from->version);
+    struct arm *arm = slo_engine_arm(e, into, from->version);
     if (!arm) /* the new one has as many already */
         return;
     struct arm *next = arm->next;
@@ -230,7 +136,7 @@ void slo_engine_adopt(struct slo_engine *e, struct slo_engine *old)
 {
     for (size_t i = 0; i < e->n_slos; i++) {
         struct slo *s = &e->slos[i];
-        const struct slo *was = find_slo(old, str_from(s->spec->name));
+        const struct slo *was = slo_engine_find(old, str_from(s->spec->name));
         if (!was || !same_sli(s, was))
             continue;
         for (const struct arm *arm = was->arms; arm; arm = arm->next)
@@ -252,7 +158,7 @@ static void add_link(struct link **list, struct link link)
         l->twin->n_links++;
 }
 
-static struct bucket *bucket_of(struct slo_engine *e, struct arm *arm, struct str le, double edge)
+struct bucket *slo_engine_bucket(struct slo_engine *e, struct arm *arm, struct str le, double edge)
 {
     size_t i = 0;
     while (i < arm->n_buckets && arm->buckets[i].edge < edge)
@@ -284,7 +190,7 @@ static bool is_own(struct labels labels)
 }
 
 /* The upper edge of a bucket; false when it is none. */
-static bool edge_of(struct str le, double *edge)
+bool slo_edge_of(struct str le, double *edge)
 {
     return num_parse_double(le, edge) && !isnan(*edge);
 }
@@ -293,20 +199,20 @@ static bool edge_of(struct str le, double *edge)
 static void bind_own(struct slo_engine *e, struct labels labels, struct str metric,
                      struct link **list)
 {
-    struct slo *s = find_slo(e, labels_get(labels, "slo"));
+    struct slo *s = slo_engine_find(e, labels_get(labels, "slo"));
     struct str le = labels_get(labels, "le");
     struct link link = {.slo = s, .restores = true};
     if (!s || !is_own(labels))
         return;
-    link.arm = arm_of(e, s, labels_get(labels, "version"));
+    link.arm = slo_engine_arm(e, s, labels_get(labels, "version"));
     if (!link.arm)
         return;
     if (str_is(metric, GOOD_METRIC))
         link.role = SLI_GOOD;
     else if (str_is(metric, TOTAL_METRIC))
         link.role = SLI_TOTAL;
-    else if (str_is(metric, BUCKET_METRIC) && edge_of(le, &link.edge) &&
-             bucket_of(e, link.arm, le, link.edge))
+    else if (str_is(metric, BUCKET_METRIC) && slo_edge_of(le, &link.edge) &&
+             slo_engine_bucket(e, link.arm, le, link.edge))
         link.role = SLI_BUCKET;
     else
         return;
@@ -405,7 +311,7 @@ static void add_octaves(struct slo_engine *e, const struct slo *s, struct arm *a
                                             : (double)INFINITY;
         struct buf le = BUF_INIT;
         num_add_double(&le, edge);
-        (void)bucket_of(e, arm, buf_str(&le), edge);
+        (void)slo_engine_bucket(e, arm, buf_str(&le), edge);
         buf_release(&le);
     }
 }
@@ -427,7 +333,7 @@ static void bind_native(struct slo_engine *e, struct slo *s, struct labels label
                  selects(s, SLI_TOTAL, renamed(scratch, labels, name, "_bucket", "+Inf"));
     struct link link = {.slo = s, .arm = NULL, .half = half_of(labels)};
     if (good || total)
-        link.arm = arm_of(e, s, labels_get(labels, s->cohort_label));
+        link.arm = slo_engine_arm(e, s, labels_get(labels, s->cohort_label));
     if (!link.arm)
         return;
     link.twin = twin_of(e, s, labels);
@@ -457,12 +363,12 @@ static void bind_slo(struct slo_engine *e, struct slo *s, struct labels labels, 
         if (!selector->matchers || !matchers_match(selector->matchers, selector->n, labels))
             continue;
         struct link link = {.slo = s, .role = (enum sli_role)role, .half = half_of(labels)};
-        link.arm = arm_of(e, s, labels_get(labels, s->cohort_label));
+        link.arm = slo_engine_arm(e, s, labels_get(labels, s->cohort_label));
         if (!link.arm)
             continue;
         if (role == SLI_BUCKET) {
             struct str le = labels_get(labels, "le");
-            if (!edge_of(le, &link.edge) || !bucket_of(e, link.arm, le, link.edge))
+            if (!slo_edge_of(le, &link.edge) || !slo_engine_bucket(e, link.arm, le, link.edge))
                 continue;
             link.arm->has_classic = true;
             link.arm->lacks_edges |= link.arm->has_native;
@@ -653,11 +559,24 @@ static void feed_native(struct slo_engine *e, const struct link *l, int64_t t_ms
         l->source->newest_ms = t_ms;
 }
 
-/* What our own series said is the sum. The bad events are not written: they follow from the two. */
+static double good_of(const struct slo *s, const struct arm *arm)
+{
+    return s->spec->sli.bad_query ? arm->total.value - arm->bad.value : arm->good.value;
+}
+
+/* What our own series said is the sum. The bad events are not written: they follow from the two.
+ * Sums that were loaded have been counted on, and say more than a series that was written a moment
+ * after it was read; only one that says more than they do is of another history, and is right. */
 static void restore(const struct link *l, int64_t t_ms, double v)
 {
     struct arm *arm = l->arm;
     struct sum *sum = sum_of(l);
+    double counted = l->role == SLI_GOOD ? good_of(l->slo, arm) : sum->value;
+    if (arm->is_loaded && v <= counted) {
+        sum->written = v;
+        sum->written_ms = t_ms;
+        return;
+    }
     if (l->slo->spec->sli.bad_query && l->role == SLI_GOOD)
         arm->bad.value = arm->total.value - v;
     else if (l->slo->spec->sli.bad_query && l->role == SLI_TOTAL)
@@ -694,6 +613,18 @@ void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double 
     (void)pthread_mutex_unlock(&e->lock);
 }
 
+void slo_engine_newest(void *self, uint32_t token, int64_t t_ms, double v)
+{
+    struct slo_engine *e = self;
+    (void)pthread_mutex_lock(&e->lock);
+    CHECK(token > 0 && token <= e->n_tokens);
+    for (const struct link *l = e->tokens[token - 1]; l; l = l->next) {
+        if (l->restores && isfinite(v))
+            restore(l, t_ms, v);
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
 void slo_engine_feed_histogram(void *self, uint32_t token, int64_t t_ms, const struct histogram *h,
                                const struct histogram *base, bool recovering)
 {
@@ -725,11 +656,6 @@ static void unlock_whole(struct slo_engine *e)
 {
     (void)pthread_mutex_unlock(&e->lock);
     (void)pthread_mutex_unlock(&e->whole);
-}
-
-static double good_of(const struct slo *s, const struct arm *arm)
-{
-    return s->spec->sli.bad_query ? arm->total.value - arm->bad.value : arm->good.value;
 }
 
 /* What a flush hands out. Nothing is handed out under the lock: the store, told of a new series,
@@ -847,7 +773,7 @@ bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name
                      struct slo_arm **out, size_t *n)
 {
     lock_whole(e);
-    const struct slo *s = find_slo(e, str_from(name));
+    const struct slo *s = slo_engine_find(e, str_from(name));
     *n = 0;
     *out = NULL;
     if (s) {
@@ -861,7 +787,7 @@ bool slo_engine_arms(struct slo_engine *e, struct arena *arena, const char *name
 
 bool slo_engine_latency_edge(struct slo_engine *e, const char *name, double *edge)
 {
-    const struct slo *s = find_slo(e, str_from(name));
+    const struct slo *s = slo_engine_find(e, str_from(name));
     if (!s || isnan(s->selectors.edge))
         return false;
     *edge = s->selectors.edge;

@@ -13,6 +13,7 @@
 #define CQED_SLO_SLO_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "model/histogram.h"
 #include "model/labels.h"
@@ -62,6 +63,13 @@ void slo_engine_feed(void *self, uint32_t token, int64_t t_ms, double v, double 
  * 2^-14 to 2^30; an arm with both kinds has none. */
 void slo_engine_feed_histogram(void *self, uint32_t token, int64_t t_ms, const struct histogram *,
                                const struct histogram *base, bool recovering);
+/* What has been counted, as text, and the same taken up again by an engine that has bound the
+ * series, before more is fed: of SLOs whose SLI is still the same. An SLO that is new, or is of
+ * another SLI, begins with what its own series said last (newest), as without the text. False: the
+ * text makes no sense, nothing has changed. */
+void slo_engine_save(void *self, struct buf *out);
+bool slo_engine_load(void *self, struct str saved);
+void slo_engine_newest(void *self, uint32_t token, int64_t t_ms, double v);
 void slo_engine_begin(void *self);
 void slo_engine_end(void *self);
 

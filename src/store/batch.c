@@ -373,7 +373,7 @@ static bool draft_batch(void *arg, struct wal_draft *d, struct err *err)
     return draft_exemplars(b, d, err) && draft_samples(b, d, err);
 }
 
-static void wait_for_turn(struct store *s, uint64_t ticket)
+void store_wait_for_turn(struct store *s, uint64_t ticket)
 {
     pthread_mutex_lock(&s->turn_lock);
     while (s->turn != ticket)
@@ -381,7 +381,7 @@ static void wait_for_turn(struct store *s, uint64_t ticket)
     pthread_mutex_unlock(&s->turn_lock);
 }
 
-static void pass_turn(struct store *s)
+void store_pass_turn(struct store *s)
 {
     pthread_mutex_lock(&s->turn_lock);
     s->turn++;
@@ -465,12 +465,12 @@ static bool commit(struct store_batch *b, struct err *err)
     if (!written)
         return false;
     bool durable = !s->fsync_always || wal_sync_to(s->wal, receipt.position, err);
-    wait_for_turn(s, receipt.ticket);
+    store_wait_for_turn(s, receipt.ticket);
     if (durable) {
         apply(b);
         feed(b);
     }
-    pass_turn(s);
+    store_pass_turn(s);
     return durable;
 }
 

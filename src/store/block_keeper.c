@@ -9,6 +9,7 @@
 #include "block/writer.h"
 #include "store/block_admin.h"
 #include "store/block_cut.h"
+#include "store/head_snapshot.h"
 #include "store/internal.h"
 
 #include <stdlib.h>
@@ -259,7 +260,23 @@ bool keeper_snapshot(struct keeper *k, struct arena *arena, bool head, const cha
     return done;
 }
 
+bool keeper_snapshot_head(struct keeper *k, struct err *err)
+{
+    pthread_mutex_lock(&k->round_lock);
+    bool done = head_snapshot_write(k->store->snapshot, &k->stop, false, err);
+    pthread_mutex_unlock(&k->round_lock);
+    return done;
+}
+
 /* --- The thread --- */
+
+/* What the head or its snapshot may still have must stay hidden. */
+static void forget_deletions(struct keeper *k)
+{
+    int64_t horizon_ms = atomic_load(&k->store->head.horizon_ms);
+    int64_t snapshot_ms = head_snapshot_horizon(k->store->snapshot);
+    block_erased_forget(k->store->erased, horizon_ms < snapshot_ms ? horizon_ms : snapshot_ms);
+}
 
 bool keeper_round(struct keeper *k, struct err *err)
 {
@@ -269,9 +286,10 @@ bool keeper_round(struct keeper *k, struct err *err)
     retain(k); /* also when the disk is full: it may make room */
     done = done && compact_all(k, &why);
     head_remove_dead(&k->store->head, &k->stop);
-    block_erased_forget(k->store->erased, atomic_load(&k->store->head.horizon_ms));
+    forget_deletions(k);
     if (!done && why.code != ERR_TIMEOUT)
         atomic_fetch_add(&k->failures, 1);
+    head_snapshot_round(k->store->snapshot, false, &k->stop);
     pthread_mutex_unlock(&k->round_lock);
     if (!done && err)
         *err = why;
@@ -293,7 +311,8 @@ static bool wait_seconds(struct keeper *k, int seconds)
 
 static void wait_a_while(struct keeper *k)
 {
-    for (int waited = 0; waited < ROUND_SECONDS; waited += LOOK_SECONDS) {
+    int64_t most_s = head_snapshot_wait_s(k->store->snapshot, ROUND_SECONDS);
+    for (int64_t waited_s = 0; waited_s < most_s; waited_s += LOOK_SECONDS) {
         if (wait_seconds(k, LOOK_SECONDS) || budget_mark() != BUDGET_FREE)
             return;
     }

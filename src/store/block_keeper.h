@@ -36,6 +36,9 @@ MUST_CHECK bool keeper_clean(struct keeper *, struct err *);
 MUST_CHECK bool keeper_snapshot(struct keeper *, struct arena *, bool head, const char **name,
                                 struct err *);
 
+/* As store_snapshot_head. */
+MUST_CHECK bool keeper_snapshot_head(struct keeper *, struct err *);
+
 struct keeper_stats {
     uint64_t written;   /* blocks from the head */
     uint64_t compacted; /* blocks made of others */

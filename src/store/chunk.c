@@ -313,3 +313,103 @@ size_t chunk_read(const struct chunk *c, struct sample *out)
     }
     return c->n;
 }
+
+/* --- From a file --- */
+
+/* At least 57 bits from `at` on, the first of them on top. */
+static uint64_t peek(const uint8_t *bytes, size_t at)
+{
+    uint64_t word;
+    memcpy(&word, bytes + at / 8, sizeof word);
+    return be64toh(word) << at % 8;
+}
+
+/* A change of the value, behind its first bit; `word` begins with it. False: no such window. */
+static bool walk_change(const uint8_t *bytes, size_t *at, uint64_t word, struct chunk_tail *tail)
+{
+    if (word >> 63) {
+        tail->leading = word >> 58 & 31;
+        tail->width = word >> 52 & 63;
+        tail->width = tail->width ? tail->width : 64;
+        *at += 11;
+    }
+    (*at)++;
+    if (tail->width == 0 || tail->leading + tail->width > 64)
+        return false;
+    tail->bits ^= bits_get_wide(bytes, at, tail->width) << (64u - tail->leading - tail->width);
+    return true;
+}
+
+static bool walk_sample(const uint8_t *bytes, size_t *at, struct chunk_walk *w)
+{
+    if (peek(bytes, *at) >> 63)
+        w->tail.delta_ms += get_dod(bytes, at);
+    else
+        (*at)++;
+    int64_t t_ms = (int64_t)((uint64_t)w->last_t_ms + w->tail.delta_ms);
+    if (t_ms <= w->last_t_ms)
+        return false;
+    w->last_t_ms = t_ms;
+    uint64_t word = peek(bytes, (*at)++);
+    return word >> 63 == 0 || walk_change(bytes, at, word << 1, &w->tail);
+}
+
+/* A sample that begins within the bits ends at most SAMPLE_MAX_BITS later: that is in the pad. */
+bool chunk_walk(const uint8_t *bytes, size_t n_bits, unsigned n, struct chunk_walk *w)
+{
+    size_t at = 0;
+    *w = (struct chunk_walk){0};
+    if (n == 0 || n > CHUNK_MAX_SAMPLES || n_bits < 128)
+        return false;
+    w->first_t_ms = w->last_t_ms = (int64_t)bits_get_wide(bytes, &at, 64);
+    w->tail.bits = bits_get_wide(bytes, &at, 64);
+    for (unsigned i = 1; i < n; i++) {
+        if (at > n_bits || !walk_sample(bytes, &at, w))
+            return false;
+    }
+    return at == n_bits;
+}
+
+/* With zeros behind the last bit, as appending expects. */
+static uint8_t *copy_bits(struct slab *slab, size_t room, const uint8_t *bytes, size_t n_bits)
+{
+    uint8_t *copy = slab_alloc(slab, room);
+    size_t n = (n_bits + 7) / 8;
+    memcpy(copy, bytes, n);
+    memset(copy + n, 0, BITS_PAD_BYTES);
+    if (n_bits % 8)
+        copy[n - 1] &= (uint8_t)(0xff00u >> n_bits % 8);
+    return copy;
+}
+
+bool chunk_open_from(struct chunk_open *c, struct slab *slab, const uint8_t *bytes, size_t n_bits,
+                     unsigned n, const struct chunk_walk *w)
+{
+    size_t room = slab_room((n_bits + 7) / 8 + BITS_PAD_BYTES);
+    if (n_bits > UINT16_MAX || room > UINT8_MAX * SLAB_STEP_BYTES ||
+        w->tail.delta_ms > UINT32_MAX || n > UINT8_MAX)
+        return false;
+    *c = (struct chunk_open){.bytes = copy_bits(slab, room, bytes, n_bits),
+                             .delta_ms = (uint32_t)w->tail.delta_ms,
+                             .n_bits = (uint16_t)n_bits,
+                             .n = (uint8_t)n,
+                             .room = (uint8_t)(room / SLAB_STEP_BYTES),
+                             .leading = w->tail.leading,
+                             .width = w->tail.width};
+    return true;
+}
+
+bool chunk_sealed_from(struct chunk *c, struct slab *slab, const uint8_t *bytes, size_t n_bits,
+                       unsigned n, const struct chunk_walk *w)
+{
+    size_t room = slab_room((n_bits + 7) / 8 + BITS_PAD_BYTES);
+    if (room > SLAB_MAX_BYTES)
+        return false;
+    *c = (struct chunk){.first_t_ms = w->first_t_ms,
+                        .last_t_ms = w->last_t_ms,
+                        .bytes = copy_bits(slab, room, bytes, n_bits),
+                        .n_bits = (uint32_t)n_bits,
+                        .capacity_bytes = (uint16_t)(room - BITS_PAD_BYTES),
+                        .n = (uint16_t)n};
+    return true;
+}

@@ -78,6 +78,26 @@ void chunk_open_release(struct chunk_open *, struct slab *);
 /* Of a chunk that chunk_open_seal made, instead of chunk_release. */
 void chunk_release_sealed(struct chunk *, struct slab *);
 
+/* --- Chunks that come back from a file --- */
+
+#define CHUNK_WALK_PAD 32 /* bytes behind a chunk that chunk_walk may read */
+
+/* What appending the samples would have come to. */
+struct chunk_walk {
+    int64_t first_t_ms, last_t_ms;
+    struct chunk_tail tail;
+};
+
+/* Whether the bits are n samples, of ascending time, and nothing else. */
+bool chunk_walk(const uint8_t *bytes, size_t n_bits, unsigned n, struct chunk_walk *);
+
+/* Copies of bytes that chunk_walk found sound, as they were: open, and sealed. False: no chunk of
+ * the kind can be that big. */
+bool chunk_open_from(struct chunk_open *, struct slab *, const uint8_t *bytes, size_t n_bits,
+                     unsigned n, const struct chunk_walk *);
+bool chunk_sealed_from(struct chunk *, struct slab *, const uint8_t *bytes, size_t n_bits,
+                       unsigned n, const struct chunk_walk *);
+
 /* All samples, c->n of them, into an array with room for as many; returns c->n. */
 size_t chunk_read(const struct chunk *, struct sample *out);
 

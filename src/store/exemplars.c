@@ -236,6 +236,25 @@ void exemplars_forget(struct exemplars *x, const uint32_t *slots, size_t n)
     pthread_mutex_unlock(&x->lock);
 }
 
+size_t exemplars_all(struct exemplars *x, struct arena *arena, struct store_exemplar **out,
+                     uint32_t **out_refs)
+{
+    pthread_mutex_lock(&x->lock);
+    uint32_t n = 0;
+    *out = ARENA_ARRAY(arena, struct store_exemplar, x->n);
+    *out_refs = ARENA_ARRAY(arena, uint32_t, x->n);
+    for (uint32_t i = 0; i < x->n; i++) {
+        const struct exemplar_entry *entry = &x->entries[(x->next + (size_t)i) % x->n];
+        if (entry->forgotten)
+            continue;
+        (*out)[n] = entry->e;
+        (*out)[n].labels = labels_copy(arena, entry->e.labels);
+        (*out_refs)[n++] = entry->ref;
+    }
+    pthread_mutex_unlock(&x->lock);
+    return n;
+}
+
 uint32_t exemplars_count(struct exemplars *x)
 {
     pthread_mutex_lock(&x->lock);

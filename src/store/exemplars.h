@@ -48,6 +48,10 @@ size_t exemplars_find(struct exemplars *, struct arena *, const uint32_t *refs, 
  */
 void exemplars_forget(struct exemplars *, const uint32_t *slots, size_t n);
 
+/* All of them, in the order of coming; arena memory. */
+size_t exemplars_all(struct exemplars *, struct arena *, struct store_exemplar **out,
+                     uint32_t **out_refs);
+
 uint32_t exemplars_count(struct exemplars *);
 
 #endif

@@ -1,7 +1,8 @@
 /* The store under faults, by seed: kill -9, writes and syncs that fail or fall short, a torn tail,
- * a file that grew before its bytes came, a flipped bit. What was acknowledged is there, nothing is
- * there twice, nothing was invented. CQED_STORE_SEEDS says how many seeds (500), CQED_STORE_SEED
- * which one alone. Outcomes: docs/format/wal.md. */
+ * a file that grew before its bytes came, a flipped bit; and snapshots of the head at any moment,
+ * whole or damaged. What was acknowledged is there, nothing is there twice, nothing was invented.
+ * CQED_STORE_SEEDS says how many seeds (500), CQED_STORE_SEED which one alone. Outcomes:
+ * docs/format/wal.md. */
 #include "base/fault.h"
 
 #include <fcntl.h>
@@ -27,6 +28,7 @@ struct rig {
     unsigned random;
     struct store *store;
     bool always; /* fsync */
+    bool fails;  /* the disk may */
     int clock;   /* samples are at most this new */
     enum fate fates[SERIES][TIMES];
     uint64_t segments[SERIES][TIMES]; /* where it may have been written, a bit each */
@@ -116,9 +118,25 @@ static void add_exemplar(struct store_batch *b, int series, int t)
     (void)store_batch_add_exemplar(b, test_series(b, name, NULL), &e);
 }
 
+static void note_synced(struct rig *r);
+
+/* At any moment; it syncs the log up to there. */
+static void snapshot_now_and_then(struct rig *r)
+{
+    struct err err = ERR_INIT;
+    if (below(r, 6) > 0)
+        return;
+    bool done = store_snapshot_head(r->store, &err);
+    if (!done && !r->fails)
+        fail_msg("%s", err.message);
+    if (done && !r->fails)
+        note_synced(r);
+}
+
 static void send(struct rig *r)
 {
     struct err err = ERR_INIT;
+    snapshot_now_and_then(r);
     struct store_batch *b = store_batch_begin(r->store, TIMES * STEP_MS);
     uint64_t before[12];
     int places[12][2];
@@ -198,7 +216,8 @@ static void check_exemplars(struct rig *r)
 }
 
 /* A sample that is `needed` must be there; what is there is acknowledged from now on, and what is
- * not may be sent again. */
+ * not may be sent again. What was written but could not be synced is in the log all the same: a
+ * snapshot is without it, and should that be damaged, it is there. */
 static void check(struct rig *r, bool (*needed)(const struct rig *, int series, int t))
 {
     for (int series = 0; series < SERIES; series++) {
@@ -214,8 +233,9 @@ static void check(struct rig *r, bool (*needed)(const struct rig *, int series, 
         for (int t = 0; t < TIMES; t++) {
             if (!there[t] && needed(r, series, t))
                 fail_msg("series %d at %d is lost", series, t);
-            r->fates[series][t] = there[t] ? ACKNOWLEDGED : ABSENT;
-            r->segments[series][t] = there[t] ? r->segments[series][t] : 0;
+            bool logged = r->always && r->fates[series][t] == MAYBE;
+            r->fates[series][t] = there[t] ? ACKNOWLEDGED : logged ? MAYBE : ABSENT;
+            r->segments[series][t] = there[t] || logged ? r->segments[series][t] : 0;
         }
         arena_release(&arena);
     }
@@ -289,11 +309,39 @@ static void tear(struct rig *r)
         assert_int_equal(truncate(path, (off_t)(keep + 1 + below(r, 5000))), 0);
 }
 
-/* Returns false when there is nothing to flip. */
-static bool flip_bit(struct rig *r)
+static void flip_at(const char *path, off_t at, unsigned bit)
+{
+    uint8_t byte;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= (uint8_t)(1u << bit);
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+static bool has_snapshot(char path[128])
+{
+    snprintf(path, 128, "%s/head.snapshot", test_folder);
+    return file_exists(path);
+}
+
+/* Returns false when there is none. */
+static bool damage_snapshot(struct rig *r)
 {
     char path[128];
-    uint8_t byte;
+    if (!has_snapshot(path))
+        return false;
+    unsigned size = (unsigned)file_size(path), at = below(r, size);
+    if (below(r, 3) > 0)
+        flip_at(path, (off_t)at, below(r, 8));
+    else
+        assert_int_equal(truncate(path, (off_t)at), 0);
+    return true;
+}
+
+/* Returns false when there is nothing to flip. */
+static bool flip_bit(struct rig *r, char path[128], off_t *at, unsigned *bit)
+{
     damaged_segment = newest_segment();
     while (damaged_segment > 1 && (size_of(damaged_segment) == 0 || below(r, 2)))
         damaged_segment--;
@@ -301,12 +349,9 @@ static bool flip_bit(struct rig *r)
     if (size == 0)
         return false;
     segment_path(path, damaged_segment);
-    off_t at = (off_t)below(r, (unsigned)size);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    assert_int_equal(pread(fd, &byte, 1, at), 1);
-    byte ^= (uint8_t)(1u << below(r, 8));
-    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-    assert_int_equal(close(fd), 0);
+    *at = (off_t)below(r, (unsigned)size);
+    *bit = below(r, 8);
+    flip_at(path, *at, *bit);
     return true;
 }
 
@@ -314,12 +359,15 @@ static bool flip_bit(struct rig *r)
 
 static void arm(struct rig *r)
 {
-    char spec[200];
+    char spec[400];
     struct err err = ERR_INIT;
     snprintf(spec, sizeof spec,
-             "wal.write:p=0.%u:seed=%u:errno=%s:short=%u;wal.fsync:p=0.%u:seed=%u", 1 + below(r, 4),
-             r->random, below(r, 2) ? "ENOSPC" : "EIO", below(r, 300), 1 + below(r, 4),
-             r->random + 1);
+             "wal.write:p=0.%u:seed=%u:errno=%s:short=%u;wal.fsync:p=0.%u:seed=%u;"
+             "block.write:p=0.3:seed=%u:short=%u;block.sync:p=0.3:seed=%u;"
+             "block.rename:p=0.3:seed=%u",
+             1 + below(r, 4), r->random, below(r, 2) ? "ENOSPC" : "EIO", below(r, 300),
+             1 + below(r, 4), r->random + 1, r->random + 2, below(r, 500), r->random + 3,
+             r->random + 4);
     if (!fault_arm(spec, &err))
         fail_msg("%s: %s", spec, err.message);
 }
@@ -334,8 +382,10 @@ static void send_some(struct rig *r)
 static void failing_disk(struct rig *r)
 {
     arm(r);
+    r->fails = true;
     send_some(r);
     fault_disarm_all();
+    r->fails = false;
     send_some(r);
     reopen(r, acknowledged);
 }
@@ -351,16 +401,41 @@ static void torn_tail(struct rig *r)
     check(r, synced);
 }
 
+/* What a snapshot has is not read in the log, so that a flip there shows only when the snapshot is
+ * damaged too; else it is taken back. */
 static void flipped_bit(struct rig *r)
 {
     struct store_stats stats;
+    struct store_snapshot_stats snapshot;
+    char path[128];
+    off_t at;
+    unsigned bit;
     send_some(r);
     store_close(r->store);
-    bool flipped = flip_bit(r);
+    bool flipped = flip_bit(r, path, &at, &bit);
+    bool damaged = below(r, 2) && damage_snapshot(r);
     open_store(r);
     store_stats(r->store, &stats);
-    assert_int_equal(stats.wal_corruptions, flipped);
-    check(r, flipped ? in_another_segment : acknowledged);
+    store_snapshot_stats(r->store, &snapshot);
+    assert_int_equal(snapshot.set_aside, damaged);
+    if (snapshot.size_bytes == 0)
+        assert_int_equal(stats.wal_corruptions, flipped);
+    bool hidden = flipped && stats.wal_corruptions == 0;
+    check(r, flipped && !hidden ? in_another_segment : acknowledged);
+    if (hidden)
+        flip_at(path, at, bit);
+}
+
+static void damaged_snapshot(struct rig *r)
+{
+    struct store_snapshot_stats snapshot;
+    send_some(r);
+    store_close(r->store);
+    bool damaged = damage_snapshot(r);
+    open_store(r);
+    store_snapshot_stats(r->store, &snapshot);
+    assert_int_equal(snapshot.set_aside, damaged);
+    check(r, acknowledged);
 }
 
 /* In memory where that can be: what the disk would do is injected. */
@@ -397,7 +472,8 @@ static void killed(struct rig *r)
 
 static void run(unsigned seed)
 {
-    static void (*const scenes[])(struct rig *) = {failing_disk, torn_tail, flipped_bit, killed};
+    static void (*const scenes[])(struct rig *) = {failing_disk, torn_tail, flipped_bit,
+                                                   damaged_snapshot, killed};
     struct rig *r =
         mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     void *state = NULL;
@@ -407,8 +483,8 @@ static void run(unsigned seed)
     r->clock = WINDOW / 2;
     make_folder();
     open_store(r);
-    for (int i = 0; i < 2; i++)
-        scenes[below(r, 4)](r);
+    for (int i = 0; i < 3; i++)
+        scenes[below(r, 5)](r);
     send_some(r);
     reopen(r, acknowledged);
     store_close(r->store);

@@ -95,3 +95,12 @@ bool gone_take(struct gone *g, uint64_t hash, struct gone_series *out)
     take(g, slot, out);
     return true;
 }
+
+void gone_each(const struct gone *g, void (*each)(void *arg, const struct gone_series *), void *arg)
+{
+    for (uint32_t i = 0; g->n > 0 && i < g->capacity; i++) {
+        const struct gone_place *p = &g->ring[(g->next + i) % g->capacity];
+        if (p->taken)
+            each(arg, &p->s);
+    }
+}

@@ -36,4 +36,7 @@ void gone_put(struct gone *, const struct gone_series *); /* takes its rest */
 /* False when it is not remembered; afterwards it is not either, and rest is the caller's. */
 bool gone_take(struct gone *, uint64_t hash, struct gone_series *out);
 
+/* All of them, the oldest first; the callback only looks. */
+void gone_each(const struct gone *, void (*each)(void *arg, const struct gone_series *), void *arg);
+
 #endif

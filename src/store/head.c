@@ -315,7 +315,7 @@ static struct label_set intern(struct head *h, struct labels labels)
     return (struct label_set){(uint32_t)labels.n, v};
 }
 
-static void bind(struct head *h, struct series *s, struct labels labels)
+void head_bind(struct head *h, struct series *s, struct labels labels)
 {
     pthread_mutex_lock(&h->tap_lock);
     s->token = h->tap ? h->tap->bind(h->tap->self, labels) : 0;
@@ -357,7 +357,7 @@ static struct series *make(struct head *h, uint64_t hash, struct labels labels)
     uint32_t slot = take_slot(h);
     struct series *s = head_place(h, slot);
     uint32_t ref = (uint32_t)s->generation << HEAD_SLOT_BITS | slot;
-    bind(h, s, labels);
+    head_bind(h, s, labels);
     if (s->token)
         come_back(h, s, hash);
     pthread_rwlock_wrlock(&h->index_lock);
@@ -397,6 +397,63 @@ struct series *head_series_after(struct head *h, const struct series *before, st
     struct series *s = slot > 0 && slot <= atomic_load(&h->n_used) ? head_in(h, slot) : NULL;
     *is_new = false;
     return s && index_labels_eq(&h->index, s->labels, labels) ? s : head_series(h, labels, is_new);
+}
+
+/* --- From a snapshot --- */
+
+void head_reserve(struct head *h, uint32_t n)
+{
+    for (uint32_t slot = 1; slot <= n; slot++) {
+        make_place(h, slot);
+        init_series(head_place(h, slot));
+        atomic_store_explicit(&head_place(h, slot)->ref, slot, memory_order_relaxed);
+    }
+    for (size_t i = 0; i < HEAD_SHARDS; i++) {
+        struct shard *s = &h->shards[i];
+        while (s->n_slots < (size_t)n / HEAD_SHARDS * 2)
+            grow(s);
+    }
+    atomic_store(&h->n_used, n);
+}
+
+void head_reserve_end(struct head *h, uint32_t n)
+{
+    for (uint32_t slot = n + 1; slot <= atomic_load(&h->n_used); slot++)
+        atomic_store(&head_place(h, slot)->ref, 0);
+    atomic_store(&h->n_used, n);
+    atomic_store(&h->n_living, n);
+    h->newest = n;
+}
+
+/* As find_slot, which compares labels: here they are numbers already. */
+static size_t find_number_slot(struct head *h, const struct shard *s, uint64_t hash,
+                               struct label_set labels)
+{
+    size_t i = hash & (s->n_slots - 1);
+    for (; s->slots[i].ref != 0; i = (i + 1) & (s->n_slots - 1)) {
+        struct label_set other = existing(h, s->slots[i].ref)->labels;
+        if (s->slots[i].hash == (uint32_t)hash && other.n == labels.n &&
+            memcmp(other.v, labels.v, labels.n * sizeof *labels.v) == 0)
+            break;
+    }
+    return i;
+}
+
+bool head_name(struct head *h, uint32_t slot, struct label_set labels, uint64_t hash)
+{
+    struct shard *s = shard_of(h, hash);
+    if (s->n * 4 >= s->n_slots * 3)
+        grow(s);
+    size_t i = find_number_slot(h, s, hash, labels);
+    if (s->slots[i].ref != 0)
+        return false;
+    s->slots[i] = (struct shard_slot){(uint32_t)hash, slot};
+    s->n++;
+    uint32_t *v = new_label_set(h, labels.n);
+    memcpy(v, labels.v, labels.n * sizeof *v);
+    head_place(h, slot)->labels = (struct label_set){labels.n, v};
+    index_add(&h->index, head_place(h, slot)->labels, slot);
+    return true;
 }
 
 /* No series is made meanwhile, so those there are all there are. */
@@ -489,6 +546,12 @@ static void note_late(struct head *h, int64_t t_ms)
         atomic_store_explicit(&h->horizon_ms, t_ms, memory_order_relaxed);
 }
 
+void head_note_loaded(struct head *h, int64_t t_ms)
+{
+    if (t_ms < atomic_load_explicit(&h->border_ms, memory_order_relaxed))
+        note_late(h, t_ms);
+}
+
 static void note_newest(struct head *h, struct series *s, int64_t t_ms, uint64_t bits)
 {
     atomic_store_explicit(&s->last_bits, bits, memory_order_relaxed);
@@ -520,7 +583,7 @@ bool head_append(struct head *h, struct series *s, int64_t t_ms, double v, bool 
     return true;
 }
 
-static struct series_rest *need_rest(struct series *s)
+struct series_rest *head_need_rest(struct series *s)
 {
     struct series_rest *rest = atomic_load_explicit(&s->rest, memory_order_relaxed);
     if (!rest) {
@@ -541,7 +604,7 @@ bool head_append_histogram(struct head *h, struct series *s, int64_t t_ms,
         return false;
     if (s->open.n > 0)
         seal(h, s);
-    struct series_rest *rest = need_rest(s);
+    struct series_rest *rest = head_need_rest(s);
     if (histogram_tail_newest(&rest->tail, &newest))
         *base = histogram_copy(arena, &newest);
     else
@@ -628,7 +691,7 @@ bool head_append_late(struct head *h, struct series *s, int64_t t_ms, double v,
     if (t_ms >= atomic_load_explicit(&s->last_t_ms, memory_order_relaxed) || t_ms == SERIES_EMPTY ||
         find_sample(s, t_ms, &there))
         return false;
-    struct series_rest *rest = need_rest(s);
+    struct series_rest *rest = head_need_rest(s);
     if (histogram)
         late_insert_histogram(&rest->late, t_ms, histogram, &bytes);
     else

@@ -247,6 +247,21 @@ int64_t head_late_limit(struct head *);
 /* Whether the series' newest sample is a histogram. Any thread. */
 bool head_newest_is_histogram(const struct series *);
 
+/* --- For who fills a head from a snapshot, before anyone else sees it --- */
+
+/* Series without labels or samples in slots 1 to n. */
+void head_reserve(struct head *, uint32_t n);
+/* The labels of one of them; their numbers are copied. The hash is labels_hash's. False: there is
+ * a series of these labels. */
+bool head_name(struct head *, uint32_t slot, struct label_set, uint64_t hash);
+/* Ask the tap whether it is interested. Its other threads may be filling in samples meanwhile. */
+void head_bind(struct head *, struct series *, struct labels);
+/* Those after slot n are not needed. */
+void head_reserve_end(struct head *, uint32_t n);
+struct series_rest *head_need_rest(struct series *);
+/* A series' first samples come from there: all before the border counts as late. */
+void head_note_loaded(struct head *, int64_t t_ms);
+
 /* Drop the chunks that lie wholly before the horizon and look for the oldest time again. Takes
  * `visible` for a thousand series at a time. */
 void head_sweep(struct head *);

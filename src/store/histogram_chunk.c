@@ -3,13 +3,17 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "block/cursor.h"
 #include "codec/bits.h"
+#include "store/record.h"
 
 #include <stdlib.h>
 
 #define FIRST_CAPACITY_BYTES 64
 #define COLUMN_MAX_BITS 77 /* 1 + 6 + 6 + 64 of an XOR; a difference has 71 */
 #define ENTRY_MAX_BITS 80  /* time and hint */
+/* Of a chunk: a column that begins within its bits may be read to its end. */
+#define PAD_BYTES ((ENTRY_MAX_BITS + COLUMN_MAX_BITS) / 8 + 1 + BITS_PAD_BYTES)
 
 /* The columns before the buckets. */
 enum { COLUMN_COUNT, COLUMN_ZERO, COLUMN_SUM, COLUMN_BUCKETS };
@@ -184,8 +188,8 @@ bool histogram_chunk_takes(const struct histogram_chunk *c, const struct histogr
 
 static void resize(struct histogram_chunk *c, size_t capacity_bytes)
 {
-    size_t before = c->bytes ? (size_t)c->capacity_bytes + BITS_PAD_BYTES : 0;
-    size_t after = capacity_bytes + BITS_PAD_BYTES;
+    size_t before = c->bytes ? (size_t)c->capacity_bytes + PAD_BYTES : 0;
+    size_t after = capacity_bytes + PAD_BYTES;
     c->bytes = mem_resize(c->bytes, after, 1);
     if (after > before)
         memset(c->bytes + before, 0, after - before);
@@ -212,7 +216,7 @@ void histogram_chunk_seal(struct histogram_chunk *c)
 size_t histogram_chunk_memory(const struct histogram_chunk *c)
 {
     size_t layout = c->layout ? sizeof *c->layout + layout_bytes(&c->layout->h) : 0;
-    return layout + (c->bytes ? (size_t)c->capacity_bytes + BITS_PAD_BYTES : 0);
+    return layout + (c->bytes ? (size_t)c->capacity_bytes + PAD_BYTES : 0);
 }
 
 /* The class is told by as many ones, and a zero unless it is the last. */
@@ -277,6 +281,8 @@ static double get_xor(const uint8_t *bytes, size_t *at, double last)
         return last;
     unsigned leading = (unsigned)bits_get(bytes, at, 6);
     unsigned width = (unsigned)bits_get(bytes, at, 6) + 1;
+    if (width > 64 - leading) /* never written */
+        width = 64 - leading;
     memcpy(&bits, &last, sizeof bits);
     bits ^= bits_get_wide(bytes, at, width) << (64 - leading - width);
     memcpy(&last, &bits, sizeof last);
@@ -292,9 +298,10 @@ static void put_whole(uint8_t *bytes, size_t *at, double v, double last, int64_t
 
 static double get_whole(const uint8_t *bytes, size_t *at, double last, int64_t *delta, bool first)
 {
-    int64_t now = *delta + get_difference(bytes, at);
-    *delta = first ? 0 : now;
-    return (double)((int64_t)last + now);
+    /* Whole numbers are at most 2^53: the mask is for what was never written. */
+    uint64_t now = (uint64_t)*delta + (uint64_t)get_difference(bytes, at);
+    *delta = first ? 0 : (int64_t)now;
+    return (double)(((uint64_t)last + now) & ((UINT64_C(1) << 54) - 1));
 }
 
 static void put_columns(struct histogram_chunk *c, struct histogram_tail *tail, size_t *at,
@@ -351,7 +358,7 @@ void histogram_reader_init(struct histogram_reader *r, struct arena *arena,
 bool histogram_reader_skip(struct histogram_reader *r, int64_t *t_ms)
 {
     const uint8_t *bytes = r->chunk->bytes;
-    if (r->i == r->chunk->n)
+    if (r->i == r->chunk->n || r->at > r->chunk->n_bits)
         return false;
     if (r->i > 0) {
         r->delta_ms += (uint64_t)get_difference(bytes, &r->at);
@@ -361,6 +368,8 @@ bool histogram_reader_skip(struct histogram_reader *r, int64_t *t_ms)
         r->hint = (enum histogram_hint)bits_get(bytes, &r->at, 2);
     for (size_t i = 0; i < n_columns(&r->layout); i++) {
         double last = r->values[i];
+        if (r->at > r->chunk->n_bits)
+            return false;
         r->values[i] = i != COLUMN_SUM && r->chunk->layout->whole
                            ? get_whole(bytes, &r->at, last, &r->deltas[i], r->i == 0)
                            : get_xor(bytes, &r->at, last);
@@ -390,4 +399,95 @@ uint64_t histogram_hash(const struct histogram *h)
     uint64_t hash = hash64(numbers, sizeof numbers, h->positive.n_spans);
     hash = hash_side(&h->negative, hash_side(&h->positive, hash));
     return hash64(h->custom, h->n_custom * sizeof *h->custom, hash);
+}
+
+/* --- From and to a file --- */
+
+/* The first sample brings the layout. */
+void histogram_chunk_add(struct buf *out, const struct histogram_chunk *c)
+{
+    struct arena arena = ARENA_INIT;
+    struct histogram_reader r;
+    struct record_cursor cursor = {0};
+    int64_t t_ms;
+    histogram_reader_init(&r, &arena, c);
+    CHECK(histogram_reader_skip(&r, &t_ms));
+    record_add_sample(out, &cursor,
+                      &(struct record_sample){.t_ms = t_ms, .h = histogram_reader_current(&r)});
+    buf_add_char(out, (char)c->layout->whole);
+    buf_add_uvarint(out, c->n);
+    buf_add_uvarint(out, c->n_bits);
+    buf_add(out, c->bytes, (c->n_bits + 7) / 8);
+    arena_release(&arena);
+}
+
+static bool same_layout(const struct histogram_chunk *before, const struct histogram *h, bool whole)
+{
+    return before && before->layout->whole == whole && layout_takes(before->layout, h);
+}
+
+/* Reads all of it, which also finds the last time. */
+static bool is_sound(struct histogram_chunk *c)
+{
+    struct arena arena = ARENA_INIT;
+    struct histogram_reader r;
+    struct err err = ERR_INIT;
+    bool sound = true;
+    uint32_t n = 0;
+    int64_t t_ms;
+    histogram_reader_init(&r, &arena, c);
+    for (; sound && histogram_reader_skip(&r, &t_ms); n++) {
+        struct histogram h = assemble(&r.layout, r.values, r.hint);
+        sound = (n == 0 || t_ms > c->last_t_ms) && histogram_validate(&h, &err);
+        c->last_t_ms = t_ms;
+    }
+    arena_release(&arena);
+    return sound && n == c->n && r.at == c->n_bits;
+}
+
+bool histogram_chunk_take(struct str *from, const struct histogram_chunk *before,
+                          struct histogram_chunk *out)
+{
+    struct arena arena = ARENA_INIT;
+    struct record_cursor cursor = {0};
+    struct record_sample first;
+    bool bad;
+    if (!record_take_sample(from, &cursor, &arena, &first, &bad) || !first.h) {
+        arena_release(&arena);
+        return false;
+    }
+    struct block_cursor c = cursor_of(*from);
+    struct str flag = cursor_bytes(&c, 1);
+    bool whole = flag.n > 0 && flag.p[0];
+    uint64_t n = cursor_uvarint(&c), n_bits = cursor_uvarint(&c);
+    struct str bytes = cursor_bytes(&c, (n_bits + 7) / 8);
+    *from = str_make(c.p, c.n);
+    bool done = !c.bad && n > 0 && n <= HISTOGRAM_CHUNK_MAX_SAMPLES && n_bits <= UINT32_MAX;
+    if (done) {
+        *out = (struct histogram_chunk){
+            .first_t_ms = first.t_ms, .n_bits = (uint32_t)n_bits, .n = (uint32_t)n};
+        out->layout = same_layout(before, first.h, whole) ? before->layout : NULL;
+        if (out->layout)
+            out->layout->refs++;
+        else
+            out->layout = layout_new(first.h, whole);
+        resize(out, bytes.n);
+        memcpy(out->bytes, bytes.p, bytes.n);
+        done = is_sound(out);
+        if (!done)
+            histogram_chunk_release(out);
+    }
+    arena_release(&arena);
+    return done;
+}
+
+void histogram_tail_set(struct histogram_tail *tail, const struct histogram *h)
+{
+    struct histogram_chunk none;
+    histogram_tail_release(tail);
+    histogram_chunk_init(&none, tail, h);
+    for (size_t i = 0; i < n_columns(h); i++)
+        tail->values[i] = column(h, i);
+    tail->hint = h->hint;
+    histogram_chunk_release(&none);
 }

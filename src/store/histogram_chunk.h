@@ -20,6 +20,7 @@
 #define CQED_STORE_HISTOGRAM_CHUNK_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "model/histogram.h"
 
 #include <stdbool.h>
@@ -81,6 +82,18 @@ uint64_t histogram_hash(const struct histogram *);
 /* Bytes behind the pointers; a shared layout counts in each chunk. */
 size_t histogram_chunk_memory(const struct histogram_chunk *);
 
+/* --- Chunks that come back from a file --- */
+
+/* What histogram_chunk_take needs. n and n_bits may be less than what the bytes hold by now. */
+void histogram_chunk_add(struct buf *out, const struct histogram_chunk *);
+/* A sealed chunk, which shares the layout of the one before it (or NULL) where it can. False: it
+ * makes no sense; *from is then anywhere. */
+bool histogram_chunk_take(struct str *from, const struct histogram_chunk *before,
+                          struct histogram_chunk *out);
+
+/* The tail as if this had come last, in a chunk that takes no more. */
+void histogram_tail_set(struct histogram_tail *, const struct histogram *);
+
 struct histogram_reader {
     const struct histogram_chunk *chunk;
     struct arena *arena;
@@ -94,7 +107,8 @@ struct histogram_reader {
     enum histogram_hint hint;
 };
 
-/* What is read is the arena's and outlives the chunk. */
+/* What is read is the arena's and outlives the chunk. A skip that runs out of the chunk's bits ends
+ * the reading: such a chunk came from a file and is refused (histogram_chunk_take). */
 void histogram_reader_init(struct histogram_reader *, struct arena *,
                            const struct histogram_chunk *);
 bool histogram_reader_skip(struct histogram_reader *, int64_t *t_ms); /* move on, build nothing */

@@ -18,6 +18,7 @@ struct store {
     struct wal *wal;
     struct block_set *blocks;
     struct block_erased *erased;
+    struct head_snapshot *snapshot;
     struct keeper *keeper; /* moves samples from the head to blocks (block_keeper.c) */
     char *folder;
     int lock_fd;
@@ -39,6 +40,10 @@ struct store {
     uint64_t corruptions;
     int64_t replay_ms;
 };
+
+/* Until the ticket's turn has come; and on to the next. Between the two nobody appends. */
+void store_wait_for_turn(struct store *, uint64_t ticket);
+void store_pass_turn(struct store *);
 
 /* What the head alone has (select.c), as the functions of store.h without `head_`. */
 struct block_question;

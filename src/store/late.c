@@ -93,6 +93,15 @@ void late_insert(struct late *l, int64_t t_ms, double v, int64_t *bytes)
     }
 }
 
+bool late_add_chunk(struct late *l, const struct sample *v, size_t n, int64_t *bytes)
+{
+    if (l->n_chunks > 0 && v[0].t_ms <= l->chunks[l->n_chunks - 1].last_t_ms)
+        return false;
+    open_gap(l, l->n_chunks);
+    write_chunk(&l->chunks[l->n_chunks - 1], v, n, bytes);
+    return true;
+}
+
 bool chunk_find(const struct chunk *c, int64_t t_ms, uint64_t *bits)
 {
     struct sample v[CHUNK_MAX_SAMPLES];
@@ -213,6 +222,16 @@ void late_insert_histogram(struct late *l, int64_t t_ms, const struct histogram 
     }
     write_histograms(l, at, v, n, bytes);
     arena_release(&arena);
+}
+
+bool late_add_histograms(struct late *l, const struct histogram_chunk *c, int64_t *bytes)
+{
+    if (l->n_histograms > 0 && c->first_t_ms <= l->histograms[l->n_histograms - 1].last_t_ms)
+        return false;
+    open_histogram_gap(l, l->n_histograms);
+    l->histograms[l->n_histograms - 1] = *c;
+    *bytes += (int64_t)histogram_chunk_memory(c);
+    return true;
 }
 
 bool histogram_chunk_find(const struct histogram_chunk *c, int64_t t_ms, uint64_t *bits)

@@ -23,6 +23,10 @@ int64_t late_oldest(const struct late *); /* INT64_MAX when empty */
 void late_insert(struct late *, int64_t t_ms, double v, int64_t *bytes);
 void late_insert_histogram(struct late *, int64_t t_ms, const struct histogram *, int64_t *bytes);
 
+/* For who fills it from a file: one chunk more, after all others. False: it is not after them. */
+bool late_add_chunk(struct late *, const struct sample *, size_t n, int64_t *bytes);
+bool late_add_histograms(struct late *, const struct histogram_chunk *, int64_t *bytes);
+
 /* What stands at t_ms, as head_judge compares it: the bits of a float or the hash of a histogram.
  */
 bool late_find(const struct late *, int64_t t_ms, uint64_t *bits);

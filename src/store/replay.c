@@ -1,10 +1,12 @@
 #include "store/replay.h"
 
+#include "base/check.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "store/record.h"
+#include "store/snapshot.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,7 +22,8 @@ struct reading {
     struct head *head;
     const char *path;
     struct str bytes;        /* the whole file, mapped */
-    struct series **defined; /* by number in the segment */
+    uint64_t from;           /* what is before has been read */
+    struct series **defined; /* by number in the segment; NULL = it has left the head */
     size_t n_defined;
     size_t capacity;
     struct wal_segment segment;
@@ -81,11 +84,17 @@ static bool apply_histogram(struct reading *g, struct series *s, const struct re
     return done;
 }
 
+/* NULL when none is of this number. */
+static struct series *defined_as(const struct reading *g, uint32_t id)
+{
+    return id < g->n_defined ? g->defined[id] : NULL;
+}
+
 static bool apply_sample(struct reading *g, const struct record_sample *r)
 {
-    if (r->id >= g->n_defined)
+    struct series *s = defined_as(g, r->id);
+    if (!s)
         return false;
-    struct series *s = g->defined[r->id];
     bool applied = r->h ? apply_histogram(g, s, r) : apply_float(g, s, r);
     if (applied || (r->may_be_late && head_append_late(g->head, s, r->t_ms, r->v, r->h))) {
         g->replay->samples++;
@@ -105,15 +114,14 @@ struct group {
 static void touch(const struct reading *g, const struct group *group)
 {
     for (size_t i = 0; i < group->n; i++) {
-        if (group->v[i].id < g->n_defined)
-            (void)*(volatile const uint16_t *)&g->defined[group->v[i].id]->open.n_bits;
+        const struct series *s = defined_as(g, group->v[i].id);
+        if (s)
+            (void)*(volatile const uint16_t *)&s->open.n_bits;
     }
     for (size_t i = 0; i < group->n; i++) {
-        if (group->v[i].id >= g->n_defined)
-            continue;
-        const struct chunk_open *open = &g->defined[group->v[i].id]->open;
-        if (open->bytes)
-            (void)*(volatile const uint8_t *)(open->bytes + open->n_bits / 8);
+        const struct series *s = defined_as(g, group->v[i].id);
+        if (s && s->open.bytes)
+            (void)*(volatile const uint8_t *)(s->open.bytes + s->open.n_bits / 8);
     }
 }
 
@@ -150,7 +158,7 @@ static bool apply_exemplars(struct reading *g, struct str payload)
     bool bad, known = true;
     while (known && record_take_exemplar(&payload, &arena, &r, &bad)) {
         struct store_exemplar e = {r.labels, r.v, r.t_ms};
-        known = r.id < g->n_defined;
+        known = defined_as(g, r.id) != NULL;
         if (known && exemplars_add(&g->head->exemplars, g->defined[r.id]->ref, &e) == STORE_OK &&
             r.t_ms > g->segment.max_t_ms)
             g->segment.max_t_ms = r.t_ms;
@@ -220,7 +228,9 @@ static bool read_records(struct reading *g, struct err *err)
     size_t offset = 0;
     if (!segment_header_is_good(rest))
         return repair(g, rest.n < SEGMENT_HEADER_BYTES ? RECORD_TORN : RECORD_BAD, 0, err);
-    rest = str_make(rest.p + SEGMENT_HEADER_BYTES, rest.n - SEGMENT_HEADER_BYTES);
+    size_t begin = g->from > SEGMENT_HEADER_BYTES ? (size_t)g->from : SEGMENT_HEADER_BYTES;
+    CHECK(begin <= rest.n);
+    rest = str_make(rest.p + begin, rest.n - begin);
     for (;;) {
         offset = g->bytes.n - rest.n;
         state = record_next(&rest, &record);
@@ -266,13 +276,38 @@ static bool keep_or_delete(struct reading *g, struct err *err)
     return unlink(g->path) == 0 || err_errno(err, "cannot delete %s", g->path);
 }
 
-static bool replay_segment(struct replay *r, struct head *head, const char *folder, uint32_t number,
-                           struct err *err)
+static const struct wal_segment *known_segment(const struct wal_segment *v, size_t n,
+                                               uint32_t number)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].number == number)
+            return &v[i];
+    }
+    return NULL;
+}
+
+/* The first segment that is read is known up to where that begins. */
+static void go_on_from(struct reading *g, const struct replay_from *from)
+{
+    const struct wal_segment *s = known_segment(from->segments, from->n_segments, from->segment);
+    g->from = from->offset;
+    g->segment.max_t_ms = s ? s->max_t_ms : INT64_MIN;
+    g->defined = mem_resize(NULL, from->n_defined + 1, sizeof *g->defined);
+    if (from->n_defined > 0)
+        memcpy(g->defined, from->defined, from->n_defined * sizeof *g->defined);
+    g->n_defined = from->n_defined;
+    g->capacity = from->n_defined + 1;
+}
+
+static bool replay_segment(struct replay *r, const struct replay_from *from, struct head *head,
+                           const char *folder, uint32_t number, struct err *err)
 {
     struct buf path = BUF_INIT;
     wal_segment_path(&path, folder, number);
     struct reading g = {
         .replay = r, .head = head, .path = path.p, .segment = {number, INT64_MIN, 0}};
+    if (number == from->segment)
+        go_on_from(&g, from);
     bool done = map_file(path.p, &g.bytes, err);
     if (done) {
         done = read_records(&g, err) && keep_or_delete(&g, err);
@@ -305,14 +340,64 @@ static void add_number(void *arg, const char *name)
     all->v[all->n++] = (uint32_t)number;
 }
 
-bool wal_replay_folder(const char *folder, struct head *head, struct replay *r, struct err *err)
+bool replay_from_fits(const struct snapshot_facts *f, const char *folder, struct err *err)
+{
+    struct numbers all = {0};
+    struct buf wal = BUF_INIT, path = BUF_INIT;
+    bool there = f->offset == 0;
+    buf_printf(&wal, "%s/wal", folder);
+    bool done = file_list(wal.p, add_number, &all, err);
+    for (size_t i = 0; done && i < all.n; i++) {
+        done = all.v[i] >= f->segment || known_segment(f->segments, f->n_segments, all.v[i]);
+        if (!done)
+            err_set(err, ERR_CORRUPT, "the log has segment %u, which it does not know", all.v[i]);
+        if (all.v[i] == f->segment) {
+            wal_segment_path(&path, wal.p, f->segment);
+            there = file_size(path.p) >= (int64_t)f->offset;
+        } else if (all.v[i] > f->segment && f->offset == 0 && i == 0) {
+            there = false; /* its own is gone */
+        }
+    }
+    if (done && !there)
+        done =
+            err_set(err, ERR_CORRUPT, "it goes on at byte %llu of segment %u, which is not there",
+                    (unsigned long long)f->offset, f->segment);
+    free(all.v);
+    buf_release(&wal);
+    buf_release(&path);
+    return done;
+}
+
+void replay_from_release(struct replay_from *from)
+{
+    free(from->defined);
+    free(from->segments);
+    *from = (struct replay_from){0};
+}
+
+/* Of those before, it is only noted that they are there. */
+static void pass_over(struct replay *r, const struct replay_from *from, uint32_t number)
+{
+    const struct wal_segment *s = known_segment(from->segments, from->n_segments, number);
+    CHECK(s);
+    push_segment(r, s);
+}
+
+bool wal_replay_folder(const char *folder, const struct replay_from *from, struct head *head,
+                       struct replay *r, struct err *err)
 {
     struct numbers all = {0};
     *r = (struct replay){0};
     bool done = file_list(folder, add_number, &all, err);
-    for (size_t i = 0; done && i < all.n; i++)
-        done = replay_segment(r, head, folder, all.v[i], err);
+    for (size_t i = 0; done && i < all.n; i++) {
+        if (all.v[i] < from->segment)
+            pass_over(r, from, all.v[i]);
+        else
+            done = replay_segment(r, from, head, folder, all.v[i], err);
+    }
     r->next_number = all.highest + 1;
+    if (r->next_number < from->segment)
+        r->next_number = from->segment;
     free(all.v);
     return done;
 }

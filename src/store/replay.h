@@ -17,9 +17,26 @@ struct replay {
     uint64_t torn;
 };
 
+/* From where the log is read: what comes before is in the head already. All zero = all of it. */
+struct replay_from {
+    uint32_t segment;
+    uint64_t offset;         /* in it */
+    struct series **defined; /* what it defines up to there; NULL = it has left; owned */
+    size_t n_defined;
+    struct wal_segment *segments; /* the log up to there; owned */
+    size_t n_segments;
+};
+void replay_from_release(struct replay_from *);
+
+/* Whether the log in the folder's `wal` goes on from where the snapshot was taken. False
+ * (ERR_CORRUPT): err says what is missing. */
+struct snapshot_facts;
+MUST_CHECK bool replay_from_fits(const struct snapshot_facts *, const char *folder, struct err *);
+
 /* One thread, before anyone else sees the head. Feeds the head's tap. False (ERR_IO) only when the
  * folder or a file in it cannot be read or repaired. */
-MUST_CHECK bool wal_replay_folder(const char *folder, struct head *, struct replay *, struct err *);
+MUST_CHECK bool wal_replay_folder(const char *folder, const struct replay_from *, struct head *,
+                                  struct replay *, struct err *);
 void wal_replay_release(struct replay *);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/block_keeper.h"
+#include "store/head_snapshot.h"
 #include "store/internal.h"
 #include "store/replay.h"
 
@@ -33,6 +34,7 @@ static void init_locks(struct store *s)
 static void release(struct store *s)
 {
     keeper_free(s->keeper);
+    head_snapshot_free(s->snapshot);
     wal_free(s->wal);
     head_release(&s->head);
     block_set_close(s->blocks);
@@ -63,15 +65,17 @@ static bool lock_folder(struct store *s, struct err *err)
 }
 
 /* Series that are on disk already are served even if the limit has been lowered since. */
-static bool recover(struct store *s, struct err *err)
+static bool recover(struct store *s, const struct store_options *head, struct err *err)
 {
     struct replay replay;
+    struct replay_from from;
     struct buf folder = BUF_INIT;
     int64_t begin_ns = clock_mono_ns();
     uint64_t max_series = s->head.max_series;
     buf_printf(&folder, "%s/wal", s->folder);
+    head_snapshot_load(s->snapshot, head, &from);
     s->head.max_series = HEAD_BLOCK * (uint64_t)HEAD_BLOCKS - 1;
-    bool done = wal_replay_folder(folder.p, &s->head, &replay, err);
+    bool done = wal_replay_folder(folder.p, &from, &s->head, &replay, err);
     s->head.max_series = max_series;
     s->corruptions = replay.corruptions;
     s->replay_ms = (clock_mono_ns() - begin_ns) / 1000000;
@@ -85,6 +89,7 @@ static bool recover(struct store *s, struct err *err)
                  replay.n_segments, (unsigned long long)replay.samples,
                  (unsigned long long)replay.corruptions, (long long)s->replay_ms);
     }
+    replay_from_release(&from);
     wal_replay_release(&replay);
     buf_release(&folder);
     return done;
@@ -201,7 +206,9 @@ struct store *store_open(const struct store_options *o, struct err *err)
     if (o->retention_ms > 0 && head.out_of_order_ms > o->retention_ms)
         head.out_of_order_ms = o->retention_ms; /* older ones would not be kept */
     head_init(&s->head, &head);
-    if (lock_folder(s, err) && open_blocks(s, o, err) && recover(s, err) && start_flusher(s, err)) {
+    s->snapshot = head_snapshot_new(s, o->snapshot_ms);
+    if (lock_folder(s, err) && open_blocks(s, o, err) && recover(s, &head, err) &&
+        start_flusher(s, err)) {
         if (keeper_start(s->keeper, err))
             return s;
         stop_flusher(s);
@@ -220,7 +227,18 @@ void store_close(struct store *s)
     stop_flusher(s);
     if (!wal_sync(s->wal, &err))
         log_error("store", "samples may be lost if the machine stops: %s", err.message);
+    head_snapshot_round(s->snapshot, true, NULL);
     release(s);
+}
+
+bool store_snapshot_head(struct store *s, struct err *err)
+{
+    return keeper_snapshot_head(s->keeper, err);
+}
+
+void store_snapshot_stats(struct store *s, struct store_snapshot_stats *out)
+{
+    head_snapshot_stats(s->snapshot, out);
 }
 
 void store_set_tap(struct store *s, const struct store_tap *tap, void (*swap)(void *arg), void *arg)

@@ -16,6 +16,7 @@
 #define CQED_STORE_STORE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "model/histogram.h"
 #include "model/labels.h"
@@ -49,6 +50,15 @@ struct store_tap {
      * of h is new, NULL when that is unknown. Both are the caller's and gone afterwards. */
     void (*feed_histogram)(void *self, uint32_t token, int64_t t_ms, const struct histogram *h,
                            const struct histogram *base, bool recovering);
+    /* For restarts that do not read the whole log: what has been fed so far, written out, and the
+     * same taken up again: after every series is bound, before the log is fed from there on. load
+     * leaves all as it was when the text makes no sense, and may be given "" (there was no tap).
+     * newest follows, for each series of interest whose newest sample is a number or a marker: it
+     * has been counted already or never will be. Without all three no snapshot is written or read.
+     */
+    void (*save)(void *self, struct buf *out);
+    bool (*load)(void *self, struct str saved);
+    void (*newest)(void *self, uint32_t token, int64_t t_ms, double v);
     /* Around the samples of one batch, so that nobody takes half of one for the whole; either may
      * be NULL. Not called during recovery. */
     void (*begin)(void *self);
@@ -70,9 +80,12 @@ struct store_options {
     uint32_t exemplars;          /* how many are kept, of all series together; 0 = none */
     int64_t retention_ms;        /* blocks wholly this far behind the newest sample go; 0 = never */
     uint64_t retention_bytes; /* while blocks and log are more, the oldest block goes; 0 = never */
+    int64_t snapshot_ms; /* at least so long between two snapshots of the head; 0 = none are made */
 };
 
-/* Opens, replays the log, and starts the flusher. A torn tail of the log is cut and reported in the
+/* Opens, reads the head's snapshot if there is one and the log from there on, and starts the
+ * flusher. A snapshot that is damaged, or that the log does not go on from, is set aside (renamed
+ * *.corrupt), counted, and the whole log is read. A torn tail of the log is cut and reported in the
  * log output; a record whose checksum is wrong is quarantined with what follows in its segment
  * (renamed
  * *.corrupt), counted, and the rest is served. */
@@ -264,6 +277,10 @@ MUST_CHECK bool store_clean(struct store *, struct err *);
 MUST_CHECK bool store_snapshot(struct store *, struct arena *, bool head, const char **name,
                                struct err *);
 
+/* The head as it is now to <data>/head.snapshot, so that the next start reads the log from here on
+ * only. The keeper does it by itself (store_options.snapshot_ms). */
+MUST_CHECK bool store_snapshot_head(struct store *, struct err *);
+
 /* Whether a sample of this time may be late. */
 bool store_may_be_late(struct store *, int64_t t_ms);
 
@@ -338,5 +355,18 @@ struct store_stats {
     int64_t replay_ms;                /* how long recovery took */
 };
 void store_stats(struct store *, struct store_stats *);
+
+/* Of snapshots of the head, since the store was opened; of the newest, where it says so. */
+struct store_snapshot_stats {
+    uint64_t written, failures;
+    uint64_t skipped;    /* for want of memory or disk */
+    uint64_t set_aside;  /* at the start: damaged, or of another log */
+    uint64_t size_bytes; /* of the newest; 0 = there is none */
+    int64_t made_ms;     /* when it was written; 0 = not since the store was opened */
+    int64_t pause_ns;    /* how long appends had to wait */
+    int64_t write_ms;
+    int64_t load_ms; /* at the start; 0 = none was read */
+};
+void store_snapshot_stats(struct store *, struct store_snapshot_stats *);
 
 #endif

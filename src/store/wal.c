@@ -268,6 +268,65 @@ void wal_cut(struct wal *w)
     pthread_mutex_unlock(&w->lock);
 }
 
+/* --- Marks --- */
+
+void wal_mark(struct wal *w, struct wal_mark *m)
+{
+    pthread_mutex_lock(&w->lock);
+    bool open = w->fd >= 0;
+    *m = (struct wal_mark){.segment = w->open.number + !open,
+                           .offset = open ? w->open.size_bytes : 0,
+                           .next_id = open ? w->next_id : 0,
+                           .position = w->written,
+                           .ticket = w->tickets++,
+                           .segments = mem_array(w->n_finished + 1, sizeof *m->segments),
+                           .n_segments = w->n_finished + open};
+    if (w->n_finished > 0)
+        memcpy(m->segments, w->finished, w->n_finished * sizeof *w->finished);
+    if (open)
+        m->segments[w->n_finished] = w->open;
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool wal_hold(struct wal *w, const struct wal_mark *m)
+{
+    pthread_mutex_lock(&w->lock);
+    if (m->offset == 0 || w->open.number == m->segment)
+        return true;
+    pthread_mutex_unlock(&w->lock);
+    return false;
+}
+
+void wal_let_go(struct wal *w)
+{
+    pthread_mutex_unlock(&w->lock);
+}
+
+static uint64_t bytes_from(const struct wal_segment *s, uint32_t segment, uint64_t offset)
+{
+    if (s->number != segment)
+        return s->number > segment ? s->size_bytes : 0;
+    return s->size_bytes > offset ? s->size_bytes - offset : 0;
+}
+
+uint64_t wal_bytes_from(struct wal *w, uint32_t segment, uint64_t offset)
+{
+    pthread_mutex_lock(&w->lock);
+    uint64_t n = w->fd >= 0 ? bytes_from(&w->open, segment, offset) : 0;
+    for (size_t i = 0; i < w->n_finished; i++)
+        n += bytes_from(&w->finished[i], segment, offset);
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+uint32_t wal_first_segment(struct wal *w)
+{
+    pthread_mutex_lock(&w->lock);
+    uint32_t first = w->n_finished > 0 ? w->finished[0].number : w->open.number + (w->fd < 0);
+    pthread_mutex_unlock(&w->lock);
+    return first;
+}
+
 void wal_drop_before(struct wal *w, int64_t t_ms)
 {
     struct buf path = BUF_INIT;

@@ -59,6 +59,29 @@ struct wal_receipt {
 MUST_CHECK bool wal_write(struct wal *, bool (*make)(void *arg, struct wal_draft *, struct err *),
                           void *arg, struct wal_receipt *, struct err *);
 
+/* A place in the log between two writes. It has a ticket of its own, so that whoever waits for its
+ * turn finds the head as a replay up to here would leave it. */
+struct wal_mark {
+    uint32_t segment;  /* where the next write may go; it may not be there yet */
+    uint64_t offset;   /* in it; 0 = it is not there yet */
+    uint32_t next_id;  /* what is defined in it has lower numbers */
+    uint64_t position; /* for wal_sync_to */
+    uint64_t ticket;
+    struct wal_segment *segments; /* all up to here, the caller's to free */
+    size_t n_segments;
+};
+void wal_mark(struct wal *, struct wal_mark *);
+
+/* Keep others from writing, and so from numbering series anew. False, and nothing is held: that
+ * has happened since the mark, so that the series' numbers are not the marked segment's. */
+bool wal_hold(struct wal *, const struct wal_mark *);
+void wal_let_go(struct wal *);
+
+/* Bytes in the log from there on; how many a replay would read. */
+uint64_t wal_bytes_from(struct wal *, uint32_t segment, uint64_t offset);
+/* The lowest number there is or, without segments, will be. */
+uint32_t wal_first_segment(struct wal *);
+
 /* Wait until all up to the position is on disk. Callers share an fdatasync. False (ERR_IO): it may
  * not be, now or ever. */
 MUST_CHECK bool wal_sync_to(struct wal *, uint64_t position, struct err *);
