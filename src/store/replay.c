@@ -226,7 +226,7 @@ static bool read_records(struct reading *g, struct err *err)
     struct record record;
     enum record_state state;
     size_t offset = 0;
-    if (!segment_header_is_good(rest))
+    if (g->from == 0 && !segment_header_is_good(rest))
         return repair(g, rest.n < SEGMENT_HEADER_BYTES ? RECORD_TORN : RECORD_BAD, 0, err);
     size_t begin = g->from > SEGMENT_HEADER_BYTES ? (size_t)g->from : SEGMENT_HEADER_BYTES;
     CHECK(begin <= rest.n);
@@ -266,10 +266,11 @@ static bool map_file(const char *path, struct str *out, struct err *err)
     return true;
 }
 
-/* A segment of which nothing is left is deleted: it would only be read again. */
+/* A segment of which nothing is left is deleted: it would only be read again; but not the one that
+ * a snapshot goes on from. */
 static bool keep_or_delete(struct reading *g, struct err *err)
 {
-    if (g->segment.size_bytes > SEGMENT_HEADER_BYTES) {
+    if (g->segment.size_bytes > SEGMENT_HEADER_BYTES || g->from > 0) {
         push_segment(g->replay, &g->segment);
         return true;
     }
