@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define CORRUPT_ENDING ".corrupt"
+#define MAX_ROUNDS 10 /* of looking at a folder that others change */
 
 struct block_set {
     char *folder;
@@ -20,6 +21,8 @@ struct block_set {
     size_t n, capacity;
     uint64_t corrupt;
     struct map *refused; /* read-only: paths of what is damaged */
+    uint64_t vanished;   /* read-only: blocks that were deleted before they were opened */
+    bool changed;        /* by the present round of refreshing */
 };
 
 static int compare_blocks(const void *left, const void *right)
@@ -70,6 +73,10 @@ static void set_path_aside(struct block_set *s, const char *path, const struct e
 {
     struct buf aside = BUF_INIT;
     struct err err = ERR_INIT;
+    if (s->read_only && !file_is_folder(path)) {
+        s->vanished++;
+        return;
+    }
     s->corrupt++;
     buf_printf(&aside, "%s" CORRUPT_ENDING, path);
     if (s->read_only) {
@@ -106,10 +113,11 @@ static void consider(void *arg, const char *name)
         block_remove_folder(path.p);
     } else if (ulid_is_valid(text) && file_is_folder(path.p) && !is_known(s, path.p)) {
         struct block *b = block_new(path.p, &err);
+        s->changed = true;
         if (b)
             insert(s, b);
         else if (!file_is_folder(path.p)) /* deleted meanwhile */
-            buf_clear(&path);
+            s->vanished++;
         else if (err.code == ERR_CORRUPT)
             set_path_aside(s, path.p, &err);
         else
@@ -191,15 +199,23 @@ static void drop_changed(struct block_set *s)
         }
         (void)take_out(s, b);
         block_unref(b);
+        s->changed = true;
     }
 }
 
+/* A listing may have been made before a block came that takes the place of those that then went: it
+ * is made anew until nothing changes. */
 bool block_set_refresh(struct block_set *s, struct err *err)
 {
+    bool done;
+    int rounds = 0;
     pthread_mutex_lock(&s->lock);
-    drop_changed(s);
-    bool done = file_list(s->folder, consider, s, err);
-    drop_replaced(s);
+    do {
+        s->changed = false;
+        drop_changed(s);
+        done = file_list(s->folder, consider, s, err);
+        drop_replaced(s);
+    } while (done && s->changed && ++rounds < MAX_ROUNDS);
     pthread_mutex_unlock(&s->lock);
     return done;
 }
@@ -289,5 +305,6 @@ void block_set_stats(struct block_set *s, struct block_set_stats *out)
     }
     out->blocks = s->n;
     out->corrupt = s->corrupt;
+    out->vanished = s->vanished;
     pthread_mutex_unlock(&s->lock);
 }

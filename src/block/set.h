@@ -38,6 +38,7 @@ struct block_set_stats {
     uint64_t blocks;
     uint64_t size_bytes;
     uint64_t corrupt;
+    uint64_t vanished;      /* read-only: deleted by their owner before they were opened */
     int64_t min_ms, max_ms; /* max is outside; both 0 without a block */
     int64_t in_order_ms;    /* the max of those that are not late; INT64_MIN without one */
 };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "block/walk.h"
 #include "store/block_select.h"
 #include "store/foreign_head.h"
 
@@ -179,18 +180,88 @@ bool store_folder_range(struct store_folder *f, bool *any, int64_t *min_ms, int6
     return true;
 }
 
+/* Before the end of the newest block all in order is in blocks; but where samples come late, a
+ * block may be of those alone and tell nothing (older ones have no hint of it). */
+static int64_t horizon_of(const struct store_folder *f, const struct block_set_stats *stats)
+{
+    struct buf wbl = BUF_INIT;
+    buf_printf(&wbl, "%s/wbl", f->path);
+    int64_t horizon_ms = file_exists(wbl.p) ? INT64_MIN : stats->in_order_ms;
+    buf_release(&wbl);
+    return horizon_ms;
+}
+
+/* Take out what a block says was deleted. */
+static void drop_deleted(struct store_series_data *d, const struct block *b, uint32_t ref,
+                         struct arena *arena)
+{
+    struct points p = {.arena = arena};
+    for (size_t i = 0; i < d->n; i++)
+        points_add(&p, d->samples[i]);
+    for (size_t i = 0; i < d->n_histograms; i++)
+        points_add_histogram(&p, d->histograms[i]);
+    block_tombstones_apply(&b->stones, ref, &p);
+    d->samples = p.n ? arena_memdup(arena, p.samples, p.n * sizeof *p.samples) : NULL;
+    d->histograms = p.n_histograms
+                        ? arena_memdup(arena, p.histograms, p.n_histograms * sizeof *p.histograms)
+                        : NULL;
+    d->n = p.n;
+    d->n_histograms = p.n_histograms;
+    points_release(&p);
+}
+
+/* Both are ordered by labels. */
+static bool hide_by(struct block *b, const struct block_question *q, struct arena *arena,
+                    struct store_series_data *head, size_t n_head, struct err *err)
+{
+    struct block_walk w = {0};
+    if (!block_open(b, err))
+        return false;
+    if (b->stones.n == 0)
+        return true;
+    bool done = block_walk_begin(&w, b, arena, q->matchers, q->n_matchers, err);
+    for (size_t i = 0; done && i < n_head && !block_walk_at_end(&w);) {
+        int order = labels_cmp(head[i].labels, w.series.labels);
+        if (order == 0)
+            drop_deleted(&head[i], b, block_walk_ref(&w), arena);
+        if (order <= 0)
+            i++;
+        else
+            done = block_walk_next(&w, err);
+    }
+    block_walk_release(&w);
+    return done;
+}
+
+/* The log still has what was deleted of a block. A block that is damaged is block_ask's matter. */
+static void hide_deleted(struct store_folder *f, const struct block_question *q,
+                         struct arena *arena, struct store_series_data *head, size_t n_head)
+{
+    size_t n;
+    struct block **blocks = block_set_take(f->blocks, arena, q->mint_ms, q->maxt_ms, &n);
+    for (size_t i = 0; i < n && n_head > 0; i++)
+        (void)!hide_by(blocks[i], q, arena, head, n_head, NULL);
+    block_set_give_back(blocks, n);
+}
+
 static bool ask(struct store_folder *f, const struct block_question *q, struct arena *arena,
                 struct store_series_data **out, size_t *n, struct err *err)
 {
-    struct block_set_stats stats;
+    struct block_set_stats stats, after;
     struct store_series_data *head = NULL;
     size_t n_head = 0;
     pthread_rwlock_rdlock(&f->lock);
     block_set_stats(f->blocks, &stats);
     bool done = !f->head || foreign_head_select(f->head, arena, q->matchers, q->n_matchers,
-                                                q->mint_ms, q->maxt_ms, stats.in_order_ms,
+                                                q->mint_ms, q->maxt_ms, horizon_of(f, &stats),
                                                 q->max_samples, &head, &n_head, err);
+    if (done)
+        hide_deleted(f, q, arena, head, n_head);
     done = done && block_ask(f->blocks, q, arena, head, n_head, out, n, err);
+    block_set_stats(f->blocks, &after);
+    if (done && after.vanished != stats.vanished)
+        done =
+            err_set(err, ERR_NOT_FOUND, "blocks of '%s' go faster than they can be read", f->path);
     pthread_rwlock_unlock(&f->lock);
     return done;
 }

@@ -312,6 +312,7 @@ static void forget_late(void *self)
     struct foreign_head *h = self;
     for (size_t i = 0; i < h->all.n; i++)
         points_clear(&h->all.v[i]->late);
+    h->forgot = true;
 }
 
 static bool is_over(void *self, struct err *err)
@@ -339,7 +340,9 @@ bool foreign_head_follow(struct foreign_head *h, bool *anew, struct err *err)
         prometheus_wal_rewind(h->wbl);
     to.forget = forget_late;
     h->in_wbl = true;
-    return prometheus_wal_follow(h->wbl, &to, err);
+    done = prometheus_wal_follow(h->wbl, &to, err);
+    *anew = h->forgot;
+    return done;
 }
 
 /* --- Asking --- */

@@ -19,8 +19,8 @@ struct foreign_head;
 struct foreign_head *foreign_head_new(const char *folder, uint64_t max_bytes);
 void foreign_head_free(struct foreign_head *);
 
-/* Take in what has been written since. ERR_LIMIT: it does not fit in max_bytes. *anew: all that was
- * there was dropped first. */
+/* Take in what has been written since. ERR_LIMIT: it does not fit in max_bytes. *anew: what was
+ * there of one of the logs was dropped first, blocks may have it. */
 MUST_CHECK bool foreign_head_follow(struct foreign_head *, bool *anew, struct err *);
 
 /* The series that match, ordered by labels, with their samples in [mint_ms, maxt_ms]; of those in
