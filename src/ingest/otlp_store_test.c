@@ -79,6 +79,45 @@ static void no_event_is_lost_or_made_up(void **state)
     rig_close(&r);
 }
 
+/* --- Series that left the head --- */
+
+#define SHOP(metrics)                                                                              \
+    "{'resourceMetrics':[{'resource':{'attributes':[{'key':'service.name','value':"                \
+    "{'stringValue':'shop'}},{'key':'service.instance.id','value':{'stringValue':'i'}},{'key':"    \
+    "'zone','value':{'stringValue':'z'}}]},'scopeMetrics':[{'metrics':[" metrics "]}]}]}"
+
+/* Another series lives on for a day more. */
+static void age(struct rig *r, int64_t days)
+{
+    struct store_stats stats;
+    assert_true(
+        test_put(r->store, "tick", NULL, days * 86400000, 1, STORE_ORIGIN_UNKNOWN, &r->err));
+    assert_true(store_maintain(r->store, &r->err));
+    store_stats(r->store, &stats);
+    assert_int_equal(stats.series, 1);
+}
+
+static void come_again(struct rig *r)
+{
+    take(r, SHOP(SUM("d", DELTA, "{" FROM(190000) AT(200000) ",'asInt':'5'}")));
+    age(r, 1);
+    take(r, SHOP(SUM("d", DELTA, "{" FROM(200000) AT(210000) ",'asInt':'2'}")));
+    take(r, SHOP(SUM("d", DELTA, "{" FROM(210000) AT(220000) ",'asInt':'3'}")));
+    age(r, 2);
+    take(r, SHOP(SUM("d", DELTA, "{" FROM(220000) AT(230000) ",'asInt':'4'}")));
+    assert_holds(r, "d_total{instance=\"i\", job=\"shop\"} 190000:0 200000:5 210000:2 220000:5 "
+                    "230000:4\n"
+                    "target_info{instance=\"i\", job=\"shop\", zone=\"z\"} 200000:1 210000:1 "
+                    "220000:1 230000:1\n"
+                    "tick 86400000:1 172800000:1\n");
+}
+
+static void series_that_left_come_again(void **state)
+{
+    (void)state;
+    in_each_encoding(come_again);
+}
+
 /* --- A log that cannot be written --- */
 
 static void what_was_not_written_can_be_sent_again(void **state)
@@ -166,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(no_event_is_lost_or_made_up),
         IN_FOLDER(what_was_not_written_can_be_sent_again),
+        cmocka_unit_test(series_that_left_come_again),
         IN_FOLDER(threads_lose_no_difference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

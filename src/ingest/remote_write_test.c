@@ -195,6 +195,23 @@ static void what_is_repeated_is_fine(void **state)
     in_both(repeated);
 }
 
+static void left(struct rig *r)
+{
+    for (int64_t i = 0; i < 3; i++) {
+        rw_one(r->w, "__name__=a", 1000 * (i + 1), 1);
+        rw_one(r->w, "__name__=b", 1000 * (i + 1), 2);
+        take(r, 2);
+        test_age(r->s.store, (i + 1) * 86400000);
+    }
+    assert_holds(r, "a|b", "a 1000:1 2000:1 3000:1\nb 1000:2 2000:2 3000:2\n");
+}
+
+static void series_that_left_come_again(void **state)
+{
+    (void)state;
+    in_both(left);
+}
+
 static void partly_refused(struct rig *r)
 {
     rw_one(r->w, "__name__=a", 5000, 1);
@@ -755,6 +772,7 @@ int main(void)
         cmocka_unit_test(what_is_cut_is_taken_whole_or_not),
         cmocka_unit_test(samples_follow_in_both),
         cmocka_unit_test(what_is_repeated_is_fine),
+        cmocka_unit_test(series_that_left_come_again),
         cmocka_unit_test(the_rest_of_a_bad_request_is_stored),
         cmocka_unit_test(labels_are_sorted_and_empty_ones_are_none),
         cmocka_unit_test(labels_that_are_no_series_are_refused),

@@ -65,6 +65,26 @@ static void a_series_that_vanishes_ends_with_a_marker(void **state)
     assert_non_null(strstr(test_dump(&f->s, "scrape_series_added"), "1000:3 2000:0 3000:0 4000:1"));
 }
 
+/* Silent for days, and the store let go of them: lines, reports, what is counted and a line that
+ * brings the same old sample each time. */
+static void series_that_left_come_again(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const body = "# TYPE counted_total counter\ncounted_total %d\nold 1 1000\n";
+    char text[100];
+    for (int64_t day = 0; day < 6; day += 2) {
+        snprintf(text, sizeof text, body, 5 + (int)day);
+        scrape(f, 2000 + day * 86400000, text);
+        test_age(f->s.store, (day + 1) * 86400000);
+    }
+    assert_holds(f, "old|counted_total|up",
+                 "counted_total{" OWN "} 2000:5 172802000:7 345602000:9\n"
+                 "old{" OWN "} 1000:1\n"
+                 "up{" OWN "} 2000:1 172802000:1 345602000:1\n");
+    assert_true(f->s.sum.increase == 4);
+    assert_int_equal(f->s.sum.fed, 3);
+}
+
 static void a_body_may_shrink_to_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -396,6 +416,7 @@ int main(void)
         WITH_TARGET(samples_get_the_target_labels_and_the_time),
         WITH_TARGET(reports_say_how_it_went),
         WITH_TARGET(a_series_that_vanishes_ends_with_a_marker),
+        WITH_TARGET(series_that_left_come_again),
         WITH_TARGET(a_body_may_shrink_to_nothing),
         WITH_TARGET(a_failure_ends_all_once),
         WITH_TARGET(a_broken_body_counts_for_nothing),

@@ -86,6 +86,22 @@ static inline void test_store_open(struct test_store *s, uint64_t max_series)
     s->metadata = metadata_store_new();
 }
 
+/* Another series gets a sample at this time, so that those without one for hours leave the head. */
+static inline void test_age(struct store *store, int64_t t_ms)
+{
+    struct err err = ERR_INIT;
+    struct label name = {STR(LABEL_NAME), STR("tick")};
+    struct store_stats stats;
+    struct store_batch *b = store_batch_begin(store, t_ms);
+    uint64_t ref = store_series(b, (struct labels){1, &name}, NULL);
+    if (store_batch_add(b, ref, t_ms, 1, STORE_ORIGIN_UNKNOWN) != STORE_OK ||
+        !store_batch_commit(b, &err) || !store_maintain(store, &err))
+        fail_msg("%s", err.message);
+    store_stats(store, &stats);
+    assert_int_equal(stats.series, 1);
+    assert_true(stats.series_removed > 0);
+}
+
 static inline void test_store_close(struct test_store *s)
 {
     store_close(s->store);
