@@ -38,6 +38,16 @@ static void hash64_spreads_every_bit(void **state)
     }
 }
 
+static void xxh64_is_that_of_others(void **state)
+{
+    (void)state;
+    static const char text[] = "Nobody inspects the spammish repetition";
+    assert_true(hash_xxh64("", 0, 0) == UINT64_C(0xef46db3751d8e999));
+    assert_true(hash_xxh64("a", 1, 0) == UINT64_C(0xd24ec4f1a98c6e5b));
+    assert_true(hash_xxh64("abc", 3, 0) == UINT64_C(0x44bc2cf5ad770999));
+    assert_true(hash_xxh64(text, sizeof text - 1, 0) == UINT64_C(0xfbcea83c8a378bf1));
+}
+
 static void hash64_tells_lengths_and_seeds_apart(void **state)
 {
     (void)state;
@@ -52,6 +62,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc32c_gives_the_values_of_rfc_3720),
         cmocka_unit_test(hash64_spreads_every_bit),
+        cmocka_unit_test(xxh64_is_that_of_others),
         cmocka_unit_test(hash64_tells_lengths_and_seeds_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* Aggregations that look at all values of a group at one step: topk, bottomk, limitk, limit_ratio
  * and quantile. */
+#include "base/buf.h"
+#include "base/hash.h"
 #include "promql/functions.h"
 #include "promql/labelset.h"
 #include "promql/native_notes.h"
@@ -22,8 +24,9 @@ struct ranking {
     struct label_index index;
     struct member_list *groups;
     size_t group_capacity;
-    const size_t *order; /* of the groups */
-    size_t most;         /* members of the biggest group */
+    const size_t *order;  /* of the groups */
+    size_t most;          /* members of the biggest group */
+    const double *places; /* of limit_ratio's columns */
 };
 
 static void make_groups(struct ranking *r)
@@ -171,10 +174,41 @@ static size_t choose_first(const struct ranking *r, const struct member_list *g,
     return n;
 }
 
-/* A ratio and the same ratio - 1 share all series between them. */
-static bool in_ratio(struct labels labels, double ratio)
+static void add_sized(struct buf *out, struct str text)
 {
-    double place = (double)labels_hash(labels) / 0x1p64;
+    if (text.n < 255) {
+        buf_add_char(out, (char)text.n);
+    } else {
+        buf_add_char(out, (char)255);
+        for (unsigned shift = 0; shift < 24; shift += 8)
+            buf_add_char(out, (char)(text.n >> shift & 255));
+    }
+    buf_add_str(out, text);
+}
+
+/* Where each column stands between 0 and 1: by the hash of its labels that Prometheus 3 has, over
+ * names and values with their sizes in front (model/labels, "stringlabels"); the name is among them
+ * until it goes. */
+static const double *find_places(const struct ranking *r)
+{
+    double *places = ARENA_ARRAY(r->e->arena, double, r->all.n);
+    struct buf bytes = BUF_INIT;
+    for (size_t i = 0; i < r->all.n; i++) {
+        struct labels labels = r->all.v[i].labels;
+        buf_clear(&bytes);
+        for (size_t k = 0; k < labels.n; k++) {
+            add_sized(&bytes, labels.v[k].name);
+            add_sized(&bytes, labels.v[k].value);
+        }
+        places[i] = (double)hash_xxh64(bytes.p, bytes.n, 0) / 0x1p64;
+    }
+    buf_release(&bytes);
+    return places;
+}
+
+/* A ratio and the same ratio - 1 share all series between them. */
+static bool in_ratio(double place, double ratio)
+{
     return ratio >= 0 ? place < ratio : place >= 1 + ratio;
 }
 
@@ -184,7 +218,7 @@ static size_t choose_ratio(const struct ranking *r, const struct member_list *g,
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++) {
         const struct column *c = &r->all.v[g->v[i]];
-        if (column_has(c, step) && in_ratio(c->labels, ratio))
+        if (column_has(c, step) && in_ratio(r->places[g->v[i]], ratio))
             out[n++] = (struct choice){0, g->v[i]};
     }
     return n;
@@ -297,6 +331,8 @@ bool eval_ranked(struct evaluation *e, const struct promql_expr *expr, struct si
     if ((!quantile && !check_parameter(&r, err)) || !eval_columns(e, expr->args[1], &r.all, err))
         return false;
     make_groups(&r);
+    if (expr->aggregate == AGGREGATE_LIMIT_RATIO)
+        r.places = find_places(&r);
     if (expr->aggregate != AGGREGATE_LIMITK && expr->aggregate != AGGREGATE_LIMIT_RATIO)
         ignore_histograms(&r);
     if (quantile)

@@ -95,7 +95,7 @@ export class Generator3 extends Generator {
   }
 
   extra(depth) {
-    switch (this.int(10)) {
+    switch (this.int(11)) {
       case 0: return `info(${this.of(['http_requests_total', 'temperature', 'lat'])}${this.of(['', ', {region=~"e.*"}', ', {tier="web"}', ', {region!="eu", __name__="target_info"}'])})`
       case 1: return `count(limitk by (${this.of(['job', 'code'])}) (${this.of(['1', '2', '0', '-1'])}, ${this.of(['http_requests_total', 'temperature', 'lat'])}))`
       case 2: return `(http_requests_total{code="200"} ${this.of(['+', '-', '>', '*'])} on (instance) ${this.of(['fill(0)', 'fill_left(1)', 'fill_right(2)', 'fill_left(1) fill_right(3)'])} memory_bytes{instance!="c"})`
@@ -106,6 +106,7 @@ export class Generator3 extends Generator {
       case 6: return `${this.of(['sort_by_label', 'sort_by_label_desc'])}(${this.of(['lat', 'temperature'])}, "instance")`
       case 7: return `label_replace(${this.any()}, "__name__", "${this.of(['x', '$1_y'])}", "__name__", "(.*)")`
       case 8: return `${this.of(['topk', 'bottomk'])}(${this.of(['1', '2'])}, ${this.of(['temperature', 'mixed', 'lat', '{__name__=~"lat|memory_bytes"}'])})`
+      case 9: return `limit_ratio${this.of(['', ' by (job)'])} (${this.of(['0.5', '-0.3', '0.2', '-1', '0'])}, ${this.of(['http_requests_total', 'temperature', 'lat', 'rate(http_requests_total[5m])', 'sum by (job, instance) (http_requests_total)'])})`
       default: return `-${this.histogram(depth)}`
     }
   }
