@@ -353,7 +353,7 @@ struct config *config_load(const char *path, struct diag_list *diags)
     struct reader r = {.arena = &c->arena,
                        .diags = diags,
                        .config = c,
-                       .rule_defaults = {DEFAULT_EVALUATION_MS, 0}};
+                       .rule_defaults = {.interval_ms = DEFAULT_EVALUATION_MS}};
     if (path) {
         c->path = arena_strdup(&c->arena, path);
         read_main_file(&r);
@@ -367,7 +367,7 @@ struct config *config_load_policies(const char *const *paths, size_t n, struct d
     struct reader r = {.arena = &c->arena,
                        .diags = diags,
                        .config = c,
-                       .rule_defaults = {DEFAULT_EVALUATION_MS, 0}};
+                       .rule_defaults = {.interval_ms = DEFAULT_EVALUATION_MS}};
     for (size_t i = 0; i < n; i++)
         read_policy_path(&r, arena_strdup(&c->arena, paths[i]));
     return finish(&r);

@@ -54,7 +54,7 @@ static void check_templates(struct reader *r, const struct reference *ref, const
         struct err err = ERR_INIT;
         struct str query;
         if (!kayenta_query(r->arena, config, json_array_get(metrics, i), &scope, &query, &err) ||
-            !promql_parse(r->arena, query, &err))
+            !promql_parse_allowed(r->arena, query, r->config->query.stable_only, &err))
             yaml_error(ref->at, r->diags, "%s: canary configuration '%s': %s", ref->who,
                        ref->canary->config, err.message);
     }
@@ -149,7 +149,8 @@ static void check_references(struct reader *r)
         if (!ref->query)
             continue;
         check_words(r, ref);
-        if (!promql_parse(r->arena, str_from(ref->query), &err))
+        if (!promql_parse_allowed(r->arena, str_from(ref->query), r->config->query.stable_only,
+                                  &err))
             yaml_error(ref->at, r->diags, "%s: in the query '%s': %s", ref->who, ref->query,
                        err.message);
     }
@@ -157,7 +158,8 @@ static void check_references(struct reader *r)
 
 static bool parses(struct reader *r, const char *query)
 {
-    return query && promql_parse(r->arena, str_from(query), NULL);
+    return query &&
+           promql_parse_allowed(r->arena, str_from(query), r->config->query.stable_only, NULL);
 }
 
 /* That its queries name counters whose increases can be added up; check_references has told of

@@ -19,7 +19,7 @@ void read_query_settings(struct reader *r, struct yaml_node *map)
         yaml_error(map, r->diags, "query.maxMemory must be at least 1Mi");
     yaml_take_i64(map, "maxConcurrency", 1, 64, &q->max_concurrency, r->diags);
     yaml_take_bool(map, "experimental", &experimental, r->diags);
-    q->stable_only = !experimental;
+    q->stable_only = r->rule_defaults.stable_only = !experimental;
     struct yaml_node *slow = yaml_take_map(map, "slowLog", r->diags);
     if (slow) {
         q->slow_ms = 1000;

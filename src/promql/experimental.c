@@ -1,5 +1,6 @@
 /* What is experimental in Prometheus 3, too: it may change, so that there is a switch for it. */
 #include "promql/functions.h"
+#include "promql/promql.h"
 
 static const char *edges_name(enum edges edges)
 {
@@ -27,4 +28,15 @@ const char *promql_experimental(const struct promql_expr *e)
     for (size_t i = 0; !name && i < e->n_args; i++)
         name = promql_experimental(e->args[i]);
     return name;
+}
+
+struct promql_expr *promql_parse_allowed(struct arena *arena, struct str text, bool stable_only,
+                                         struct err *err)
+{
+    struct promql_expr *expr = promql_parse(arena, text, err);
+    const char *name = expr && stable_only ? promql_experimental(expr) : NULL;
+    if (!name)
+        return expr;
+    err_set(err, ERR_BAD_INPUT, "%s is experimental, and query.experimental is off", name);
+    return NULL;
 }

@@ -66,6 +66,12 @@ struct promql_expr;
  * arena. */
 struct promql_expr *promql_parse(struct arena *, struct str text, struct err *);
 
+/* The same, and with `stable_only` (query.experimental is off) what is experimental is an error,
+ * too.
+ */
+struct promql_expr *promql_parse_allowed(struct arena *, struct str text, bool stable_only,
+                                         struct err *);
+
 /* The canonical text of an expression (Prometheus's formatting on one line). */
 void promql_print(const struct promql_expr *, struct buf *);
 

@@ -46,7 +46,7 @@ static void read_groups(struct rig *r, const char *text)
 {
     struct diag_list diags;
     struct yaml_node **documents;
-    struct rule_defaults defaults = {MINUTE, 0};
+    struct rule_defaults defaults = {.interval_ms = MINUTE};
     struct buf out = BUF_INIT;
     size_t n, capacity = 0;
     r->groups = NULL;

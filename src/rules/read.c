@@ -8,6 +8,7 @@ struct file_reader {
     struct arena *arena;
     struct diag_list *diags;
     const char *who; /* "rule 'x'" */
+    bool stable_only;
 };
 
 /* --- Labels and annotations --- */
@@ -93,7 +94,7 @@ static void read_query(struct file_reader *r, struct yaml_node *map, struct rule
         yaml_error(at ? at : map, r->diags, "%s: field 'expr' must be set", r->who);
         return;
     }
-    out->expr = promql_parse(r->arena, str_from(expr), &err);
+    out->expr = promql_parse_allowed(r->arena, str_from(expr), r->stable_only, &err);
     if (!out->expr) {
         yaml_error(at, r->diags, "%s: could not parse expression: %s", r->who, err.message);
         return;
@@ -206,7 +207,7 @@ void rules_read(struct arena *arena, const char *file, struct yaml_node *documen
                 size_t *capacity, struct diag_list *diags)
 {
     static const char *const keys[] = {"groups"};
-    struct file_reader r = {arena, diags, "file"};
+    struct file_reader r = {arena, diags, "file", defaults->stable_only};
     size_t first = *n;
     if (document->kind == YAML_NULL)
         return;

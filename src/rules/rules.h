@@ -61,6 +61,7 @@ struct rule_group {
 
 struct rule_defaults {
     int64_t interval_ms, query_offset_ms;
+    bool stable_only; /* what is experimental in PromQL is an error */
 };
 
 /* The groups of one parsed file, appended to *groups (an arena array). Problems go to diags, each

@@ -550,7 +550,7 @@ bool rules_unit_test(struct arena *arena, const char *file, struct yaml_node *do
         yaml_error(document, diags, "evaluation_interval must be over 0");
         u.evaluation_ms = DEFAULT_INTERVAL_MS;
     }
-    struct rule_defaults defaults = {u.evaluation_ms, 0};
+    struct rule_defaults defaults = {.interval_ms = u.evaluation_ms};
     struct yaml_node *files = yaml_take_list(document, "rule_files", diags);
     for (size_t i = 0; files && i < files->n; i++) {
         if (files->items[i]->kind != YAML_SCALAR ||

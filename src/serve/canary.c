@@ -69,7 +69,7 @@ static bool query(struct run *r, const json_t *config, const json_t *metric, con
     struct promql_source source = bounded_promql_source(&store);
     if (!kayenta_query(r->arena, config, metric, &w->scope, &text, err))
         return false;
-    struct promql_expr *expr = promql_parse(r->arena, text, err);
+    struct promql_expr *expr = promql_parse_allowed(r->arena, text, r->limits->stable_only, err);
     return (expr && promql_range(expr, &source, &r->options, w->start_ms, w->end_ms, w->step_ms,
                                  r->arena, out, err)) ||
            err_prefix(err, "metric \"%s\": ", json_get_cstr(metric, "name", ""));

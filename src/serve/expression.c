@@ -1,11 +1,13 @@
 /* Expressions read and given back, for editors. */
 #include "serve/internal.h"
 
-static struct promql_expr *take_expr(struct http_request *request, struct http_response *response)
+static struct promql_expr *take_expr(const struct serve *s, struct http_request *request,
+                                     struct http_response *response)
 {
     const char *text = http_param(request, "query");
     struct err err = ERR_INIT;
-    struct promql_expr *expr = promql_parse(request->arena, str_from(text ? text : ""), &err);
+    struct promql_expr *expr = promql_parse_allowed(request->arena, str_from(text ? text : ""),
+                                                    s->options.query.stable_only, &err);
     if (expr)
         return expr;
     err_prefix(&err, "invalid parameter \"query\": ");
@@ -16,10 +18,9 @@ static struct promql_expr *take_expr(struct http_request *request, struct http_r
 void handle_format_query(void *context, struct http_request *request,
                          struct http_response *response)
 {
-    struct promql_expr *expr = take_expr(request, response);
+    struct promql_expr *expr = take_expr(context, request, response);
     struct buf text = BUF_INIT;
     struct json_writer w;
-    (void)context;
     if (!expr)
         return;
     promql_print(expr, &text);
@@ -31,9 +32,8 @@ void handle_format_query(void *context, struct http_request *request,
 
 void handle_parse_query(void *context, struct http_request *request, struct http_response *response)
 {
-    struct promql_expr *expr = take_expr(request, response);
+    struct promql_expr *expr = take_expr(context, request, response);
     struct json_writer w;
-    (void)context;
     if (!expr)
         return;
     open_success(&w, response);

@@ -62,12 +62,10 @@ static bool take_query(struct serve *s, struct http_request *request,
         fail_prometheus_err(response, &err);
         return false;
     }
-    out->expr = promql_parse(request->arena, str_from(out->text), &err);
-    const char *name = out->expr ? promql_experimental(out->expr) : NULL;
-    if (out->expr && (!name || !s->options.query.stable_only))
-        return true;
+    out->expr = promql_parse_allowed(request->arena, str_from(out->text),
+                                     s->options.query.stable_only, &err);
     if (out->expr)
-        err_set(&err, ERR_BAD_INPUT, "%s is experimental, and query.experimental is off", name);
+        return true;
     err_prefix(&err, "invalid parameter \"query\": ");
     fail_prometheus_err(response, &err);
     return false;

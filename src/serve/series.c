@@ -293,6 +293,7 @@ static bool put_exemplars(struct serve *s, struct arena *arena, const struct pro
 void handle_query_exemplars(void *context, struct http_request *request,
                             struct http_response *response)
 {
+    const struct serve *s = context;
     const char *text = http_param(request, "query");
     struct err err = ERR_INIT;
     struct json_writer w;
@@ -303,7 +304,8 @@ void handle_query_exemplars(void *context, struct http_request *request,
         fail_prometheus(response, 400, "bad_data", "end timestamp must not be before start");
         return;
     }
-    struct promql_expr *expr = promql_parse(request->arena, str_from(text ? text : ""), &err);
+    struct promql_expr *expr = promql_parse_allowed(request->arena, str_from(text ? text : ""),
+                                                    s->options.query.stable_only, &err);
     if (expr) {
         open_success(&w, response);
         json_open_array(&w);
