@@ -85,26 +85,36 @@ static void take_pieces(struct arena *arena, struct selected *sel, const struct 
     sel->pieces = pieces;
 }
 
-/* All that is not safe without the lock, of the series that have any of it. Few series have
- * histograms or late samples: they are read here. */
+/* Read here and now. *left is what histograms may still cost. */
+static bool take_rest(struct arena *arena, struct selected *sel, const struct block_question *q,
+                      uint64_t *left, struct err *err)
+{
+    struct selected_rest rest;
+    uint64_t cost;
+    read_histograms(arena, sel->series, q->mint_ms, q->maxt_ms, *left, q->first_only ? 1 : SIZE_MAX,
+                    &rest.histograms, &rest.n_histograms, &cost);
+    rest.late = take_late(arena, sel->series, q->mint_ms, q->maxt_ms, q->max_samples, &rest.n_late);
+    if (cost > *left)
+        return over_limit(q->max_samples, err);
+    *left -= cost;
+    if (rest.n_histograms + rest.n_late > 0)
+        sel->rest = arena_memdup(arena, &rest, sizeof rest);
+    return true;
+}
+
+/* All that is not safe without the lock, of the series that have any of it. */
 static bool take(struct arena *arena, struct selection *sel, const struct block_question *q,
                  struct err *err)
 {
-    uint64_t left = q->max_samples, cost;
+    uint64_t left = q->max_samples;
     size_t kept = 0;
     for (size_t i = 0; i < sel->n; i++) {
         struct selected *one = &sel->v[kept];
-        one->series = sel->v[i].series;
-        one->n_pieces = 0;
+        *one = (struct selected){.series = sel->v[i].series};
         take_pieces(arena, one, q);
-        read_histograms(arena, one->series, q->mint_ms, q->maxt_ms, left,
-                        q->first_only ? 1 : SIZE_MAX, &one->histograms, &one->n_histograms, &cost);
-        one->late =
-            take_late(arena, one->series, q->mint_ms, q->maxt_ms, q->max_samples, &one->n_late);
-        if (cost > left)
-            return over_limit(q->max_samples, err);
-        left -= cost;
-        kept += one->n_pieces + one->n_histograms + one->n_late > 0;
+        if (rest_of(one->series) && !take_rest(arena, one, q, &left, err))
+            return false;
+        kept += one->n_pieces > 0 || one->rest;
     }
     sel->n = kept;
     return true;
@@ -159,9 +169,11 @@ void selection_read(const struct selected *sel, const struct block_question *q, 
     size_t begin = out->n;
     for (size_t i = 0; i < sel->n_pieces && out->n <= q->max_samples; i++)
         read_chunk(out, &sel->pieces[i].chunk, q->mint_ms, q->maxt_ms);
-    merge_late(out, begin, sel->late, sel->n_late);
-    for (size_t i = 0; i < sel->n_histograms; i++)
-        points_add_histogram(out, sel->histograms[i]);
+    if (!sel->rest)
+        return;
+    merge_late(out, begin, sel->rest->late, sel->rest->n_late);
+    for (size_t i = 0; i < sel->rest->n_histograms; i++)
+        points_add_histogram(out, sel->rest->histograms[i]);
 }
 
 /* --- For the keeper --- */

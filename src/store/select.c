@@ -101,10 +101,24 @@ static void filter(struct store *s, struct arena *arena, struct selection *sel,
     sel->n = kept;
 }
 
+/* Room for n more, no more than that. */
+static void make_room(struct arena *arena, struct selection *s, size_t n)
+{
+    if (s->capacity - s->n >= n)
+        return;
+    struct selected *v = arena_alloc(arena, (s->n + n) * sizeof *v);
+    if (s->n > 0)
+        memcpy(v, s->v, s->n * sizeof *v);
+    s->v = v;
+    s->capacity = s->n + n;
+}
+
 static void add_postings(struct store *s, struct arena *arena, struct selection *sel,
                          const struct index_pair *pair)
 {
     struct postings_cursor c = {pair, 0, 0};
+    if (pair && pair->n > sel->n) /* it is most of all, or the first */
+        make_room(arena, sel, pair->n);
     for (uint32_t slot; pair && postings_next(&c, &slot);) {
         struct series *series = head_in(&s->head, slot);
         if (series)

@@ -10,16 +10,21 @@
 #include "store/block_select.h"
 #include "store/internal.h"
 
+/* What few series have. */
+struct selected_rest {
+    const struct histogram_sample *histograms;
+    size_t n_histograms;
+    const struct sample *late;
+    size_t n_late;
+};
+
 /* A series, its labels once they are wanted, and what was found of it while it was locked. */
 struct selected {
     struct series *series;
     struct labels labels;
     const struct piece *pieces; /* float chunks that overlap the range, oldest first */
     size_t n_pieces;
-    const struct histogram_sample *histograms;
-    size_t n_histograms;
-    const struct sample *late;
-    size_t n_late;
+    const struct selected_rest *rest; /* NULL: nothing of it is in the range */
 };
 
 /* By ref or by labels; arena memory. */
