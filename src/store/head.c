@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #define SWEEP_SERIES 1024
+#define PUBLISH_AHEAD 64
 
 static void init_writer_first(pthread_rwlock_t *lock)
 {
@@ -439,20 +440,44 @@ static size_t find_number_slot(struct head *h, const struct shard *s, uint64_t h
     return i;
 }
 
-bool head_name(struct head *h, uint32_t slot, struct label_set labels, uint64_t hash)
+void head_name(struct head *h, uint32_t slot, struct label_set labels)
 {
-    struct shard *s = shard_of(h, hash);
-    if (s->n * 4 >= s->n_slots * 3)
-        grow(s);
-    size_t i = find_number_slot(h, s, hash, labels);
-    if (s->slots[i].ref != 0)
-        return false;
-    s->slots[i] = (struct shard_slot){(uint32_t)hash, slot};
-    s->n++;
     uint32_t *v = new_label_set(h, labels.n);
     memcpy(v, labels.v, labels.n * sizeof *v);
     head_place(h, slot)->labels = (struct label_set){labels.n, v};
     index_add(&h->index, head_place(h, slot)->labels, slot);
+}
+
+static bool publish_next(struct head *h, uint32_t slot, uint64_t hash)
+{
+    struct shard *s = shard_of(h, hash);
+    if (s->n * 4 >= s->n_slots * 3)
+        grow(s);
+    size_t i = find_number_slot(h, s, hash, head_place(h, slot)->labels);
+    if (s->slots[i].ref != 0)
+        return false;
+    s->slots[i] = (struct shard_slot){(uint32_t)hash, slot};
+    s->n++;
+    return true;
+}
+
+/* Loads that do not wait for one another, before each is waited for. */
+static void touch_shards(struct head *h, const uint64_t *hashes, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct shard *s = shard_of(h, hashes[i]);
+        (void)*(volatile const uint32_t *)&s->slots[hashes[i] & (s->n_slots - 1)].ref;
+    }
+}
+
+bool head_publish(struct head *h, const uint64_t *hashes, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (i % PUBLISH_AHEAD == 0)
+            touch_shards(h, hashes + i, n - i < PUBLISH_AHEAD ? n - i : PUBLISH_AHEAD);
+        if (!publish_next(h, i + 1, hashes[i]))
+            return false;
+    }
     return true;
 }
 

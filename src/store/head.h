@@ -251,9 +251,11 @@ bool head_newest_is_histogram(const struct series *);
 
 /* Series without labels or samples in slots 1 to n. */
 void head_reserve(struct head *, uint32_t n);
-/* The labels of one of them; their numbers are copied. The hash is labels_hash's. False: there is
- * a series of these labels. */
-bool head_name(struct head *, uint32_t slot, struct label_set, uint64_t hash);
+/* The labels of the next of them, from 1; their numbers are copied. */
+void head_name(struct head *, uint32_t slot, struct label_set);
+/* Then, once, all of them can be found: the hashes (labels_hash) of slots 1 to n. False: two have
+ * the same labels. */
+bool head_publish(struct head *, const uint64_t *hashes, uint32_t n);
 /* Ask the tap whether it is interested. Its other threads may be filling in samples meanwhile. */
 void head_bind(struct head *, struct series *, struct labels);
 /* Those after slot n are not needed. */

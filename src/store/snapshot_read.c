@@ -14,7 +14,6 @@
 #define MAX_SERIES HEAD_SLOT_MASK
 #define SERIES_MIN_BYTES 20 /* what one takes at least, of all frames together */
 #define MAX_LABELS 100000
-#define TOUCH_AHEAD 32
 
 struct frame {
     enum snapshot_frame_type type;
@@ -178,6 +177,7 @@ struct maker {
     struct pair *pairs; /* by the file's numbers */
     uint32_t n_pairs;
     uint32_t n_series;
+    uint64_t *hashes; /* of their labels */
     struct series **defined;
     struct arena arena;
 };
@@ -277,8 +277,10 @@ static bool make_one(struct maker *m, struct block_cursor *c, struct family *f)
         return false;
     uint64_t hash = take_u64(c), id = cursor_uvarint(c);
     uint32_t slot = m->n_series + 1;
-    if (c->bad || !head_name(m->head, slot, (struct label_set){f->n, f->index}, hash))
+    if (c->bad)
         return false;
+    m->hashes[slot - 1] = hash;
+    head_name(m->head, slot, (struct label_set){f->n, f->index});
     struct series *s = head_place(m->head, slot);
     m->n_series = slot;
     if (m->head->tap) {
@@ -312,7 +314,7 @@ static bool make_all(struct maker *m)
             !(f->type == SNAPSHOT_LABELS ? make_pairs(m, f->payload) : make_series(m, f->payload)))
             return false;
     }
-    return true;
+    return head_publish(m->head, m->hashes, m->n_series);
 }
 
 /* --- Filling them --- */
@@ -673,6 +675,7 @@ bool snapshot_load(struct snapshot *s, struct head *h, struct series ***defined,
     struct filler f = {.snapshot = s, .head = h};
     arena_init(&m.arena);
     m.pairs = mem_array((size_t)s->facts.n_pairs + 1, sizeof *m.pairs);
+    m.hashes = mem_array((size_t)s->facts.n_series + 1, sizeof *m.hashes);
     m.defined = mem_array((size_t)s->facts.next_id + 1, sizeof *m.defined);
     bool done = load_series(s, &m, &f) && load_few(s, h);
     if (done) {
@@ -684,6 +687,7 @@ bool snapshot_load(struct snapshot *s, struct head *h, struct series ***defined,
         err_set(err, ERR_CORRUPT, "%s is damaged", s->path);
     }
     free(m.defined);
+    free(m.hashes);
     free(m.pairs);
     arena_release(&m.arena);
     return done;
