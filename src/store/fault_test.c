@@ -216,8 +216,9 @@ static void check_exemplars(struct rig *r)
 }
 
 /* A sample that is `needed` must be there; what is there is acknowledged from now on, and what is
- * not may be sent again. What was written but could not be synced is in the log all the same: a
- * snapshot is without it, and should that be damaged, it is there. */
+ * not may be sent again. What was written but could not be synced is in the log all the same, it
+ * may be before it was sent again: a snapshot is without it, and should that be damaged, it is
+ * there. */
 static void check(struct rig *r, bool (*needed)(const struct rig *, int series, int t))
 {
     for (int series = 0; series < SERIES; series++) {
@@ -233,7 +234,7 @@ static void check(struct rig *r, bool (*needed)(const struct rig *, int series, 
         for (int t = 0; t < TIMES; t++) {
             if (!there[t] && needed(r, series, t))
                 fail_msg("series %d at %d is lost", series, t);
-            bool logged = r->always && r->fates[series][t] == MAYBE;
+            bool logged = r->always && r->fates[series][t] != ABSENT;
             r->fates[series][t] = there[t] ? ACKNOWLEDGED : logged ? MAYBE : ABSENT;
             r->segments[series][t] = there[t] || logged ? r->segments[series][t] : 0;
         }
