@@ -262,7 +262,7 @@ static void the_newest_that_left_are_remembered(void **state)
 /* --- Against a model --- */
 
 #define STEP_MS (20 * INT64_C(60000))
-#define STEPS 200
+#define STEPS 150
 #define IDENTITIES 120
 #define MOST (2 * STEPS)
 
@@ -471,7 +471,7 @@ static void churn_changes_nothing_that_is_read_or_told(void **state)
 /* --- All at once --- */
 
 #define SENDERS 2
-#define BATCHES 250
+#define BATCHES 150
 #define OWN 20        /* series of a sender at a time */
 #define GENERATION 15 /* batches in which it has the same ones */
 
