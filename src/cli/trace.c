@@ -161,7 +161,7 @@ static bool read_frame(struct arena *arena, const json_t *line, struct trace *t,
     int64_t dur = json_get_i64(line, "dur", 0);
     size_t n = json_array_size(edges);
     if (dt <= 0 || dt > 3600 || pre < 0 || dur <= 0 || pre > 100000000 || dur > 100000000 ||
-        (pre + dur) / dt > MAX_BUCKETS || n >= JUDGE_MAX_EDGES)
+        pre + dur < dt || (pre + dur) / dt > MAX_BUCKETS || n >= JUDGE_MAX_EDGES)
         return err_set(err, ERR_BAD_INPUT, "dt %lld, pre %lld, dur %lld, %zu edges cannot be",
                        (long long)dt, (long long)pre, (long long)dur, n);
     for (size_t i = 0; i < n; i++) {

@@ -515,6 +515,24 @@ static void note_quantiles(struct ranger *r)
     r->quantiles_noted = true;
 }
 
+/* double_exponential_smoothing()'s, looked at when there is something to smooth. */
+static bool check_factors(const struct ranger *r, struct err *err)
+{
+    static const char *const names[] = {"smoothing", "trend"}, *const short_names[] = {"sf", "tf"};
+    if (r->expr->function->range != range_smoothing)
+        return true;
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < r->e->n_steps; i++) {
+            double factor = r->parameters.v[k][i];
+            if (factor <= 0 || factor >= 1)
+                return err_set(err, ERR_CONFLICT,
+                               "invalid %s factor. Expected: 0 < %s < 1, got: %f", names[k],
+                               short_names[k], factor);
+        }
+    }
+    return true;
+}
+
 /* Histograms of the series before have been put, and go. */
 static bool begin_series(struct ranger *r, const struct matrix_series *s, struct column *column,
                          struct err *err)
@@ -523,6 +541,8 @@ static bool begin_series(struct ranger *r, const struct matrix_series *s, struct
     make_room(r, s->n);
     if (r->expr->function->of_quantile && s->n > 0)
         note_quantiles(r);
+    if (!check_factors(r, err))
+        return false;
     if (s->n_h == 0)
         return true;
     if (!r->h) {

@@ -47,19 +47,6 @@ static bool parse_match_type(struct parser *p, enum match_type *out)
     return unexpected_token(p, "label matching", "=, !=, =~ or !~");
 }
 
-/* Metric names may be given once, in front or in the braces. */
-static bool set_name(struct parser *p, struct matcher_list *list, struct str name, size_t position)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct matcher *m = &list->v[i];
-        if (m->type == MATCH_EQUAL && str_is(m->name, LABEL_NAME))
-            return parse_complain(p, position,
-                                  "metric name must not be set twice: \"%.60s\" or \"%.60s\"",
-                                  arena_cstr(p->arena, m->value), arena_cstr(p->arena, name));
-    }
-    return add_matcher(p, list, MATCH_EQUAL, STR(LABEL_NAME), name, position);
-}
-
 /* name="value", "quoted name"="value", or a quoted metric name alone. */
 static bool parse_matcher(struct parser *p, struct matcher_list *list)
 {
@@ -72,7 +59,7 @@ static bool parse_matcher(struct parser *p, struct matcher_list *list)
     if (!next_token(p))
         return false;
     if (name.kind == TOKEN_STRING && (at_symbol(p, ",") || at_symbol(p, "}")))
-        return set_name(p, list, name.text, name.position);
+        return add_matcher(p, list, MATCH_EQUAL, STR(LABEL_NAME), name.text, name.position);
     if (name.kind == TOKEN_WORD && memchr(name.text.p, ':', name.text.n))
         return parse_complain(p, name.position,
                               "label names cannot hold \":\" unless they are quoted");
@@ -81,8 +68,6 @@ static bool parse_matcher(struct parser *p, struct matcher_list *list)
     struct token value = p->token;
     if (value.kind != TOKEN_STRING)
         return unexpected_token(p, "label matching", "a quoted string");
-    if (type == MATCH_EQUAL && str_is(name.text, LABEL_NAME))
-        return next_token(p) && set_name(p, list, value.text, name.position);
     return next_token(p) && add_matcher(p, list, type, name.text, value.text, value.position);
 }
 
@@ -103,14 +88,27 @@ static bool parse_braces(struct parser *p, struct matcher_list *list)
     return next_token(p);
 }
 
+/* A name in front leaves nothing to say of it in the braces. */
+static bool check_name(struct parser *p, const struct matcher_list *list, struct str metric,
+                       size_t position)
+{
+    for (size_t i = 1; metric.n && i < list->n; i++) {
+        if (str_is(list->v[i].name, LABEL_NAME))
+            return parse_complain(
+                p, position, "metric name must not be set twice: \"%.60s\" or \"%.60s\"",
+                arena_cstr(p->arena, metric), arena_cstr(p->arena, list->v[i].value));
+    }
+    return true;
+}
+
 struct promql_expr *parse_selector(struct parser *p, struct str metric, size_t position)
 {
     struct promql_expr *e = node_new(p, NODE_SELECTOR, PROMQL_VECTOR, position);
     struct matcher_list list = {0};
     bool some = false;
-    if (metric.n && !set_name(p, &list, metric, position))
+    if (metric.n && !add_matcher(p, &list, MATCH_EQUAL, STR(LABEL_NAME), metric, position))
         return NULL;
-    if (at_symbol(p, "{") && !parse_braces(p, &list))
+    if (at_symbol(p, "{") && (!parse_braces(p, &list) || !check_name(p, &list, metric, position)))
         return NULL;
     for (size_t i = 0; i < list.n; i++)
         some |= !matcher_matches(&list.v[i], STR(""));
@@ -262,7 +260,7 @@ bool parse_names(struct parser *p, struct names *out)
         bool quoted = p->token.kind == TOKEN_STRING;
         if (p->token.kind != TOKEN_WORD && !quoted)
             return unexpected_token(p, "grouping", "a label name");
-        if (quoted ? !str_is_utf8(p->token.text) : !label_name_is_legacy(p->token.text))
+        if (p->token.text.n == 0 || !str_is_utf8(p->token.text))
             return parse_complain(p, p->token.position, "invalid label name \"%.60s\" in grouping",
                                   arena_cstr(p->arena, p->token.text));
         v = arena_grow(p->arena, v, n, &capacity, sizeof *v);

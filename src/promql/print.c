@@ -35,11 +35,21 @@ static bool is_plain_name(const struct matcher *m)
            metric_name_is_legacy(m->value) && !is_reserved(m->value);
 }
 
+/* A name in front must be the only one. */
+static bool begins_with_name(const struct promql_expr *e)
+{
+    for (size_t i = 1; i < e->n_matchers; i++) {
+        if (str_is(e->matchers[i].name, LABEL_NAME))
+            return false;
+    }
+    return e->n_matchers > 0 && is_plain_name(&e->matchers[0]);
+}
+
 /* A name that comes first stands in front; Prometheus's text is `name{a="b",c="d"}`. */
 static void print_selector(struct buf *out, const struct promql_expr *e)
 {
     size_t i = 0;
-    if (e->n_matchers > 0 && is_plain_name(&e->matchers[0]))
+    if (begins_with_name(e))
         buf_add_str(out, e->matchers[i++].value);
     if (i == e->n_matchers) {
         buf_add_cstr(out, i == 0 ? "{}" : "");
