@@ -198,6 +198,9 @@ static struct labels result_labels(struct matcher_state *m, const struct column 
     const struct matching *how = &m->expr->matching;
     struct arena *arena = m->e->arena;
     struct labels labels = many->labels;
+    /* Arithmetic between vectors removes the name at once, a comparison that returns bools late. */
+    if (drops_name(m->expr) && !m->expr->returns_bool)
+        labels = labels_with(arena, labels, STR(LABEL_NAME), STR(""));
     if (how->card == ONE_TO_ONE && how->on)
         labels = labels_keep(arena, labels, &how->labels);
     else if (how->card == ONE_TO_ONE && how->labels.n > 0)
