@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #define MINUTE_MS 60000
@@ -300,6 +301,88 @@ static void an_empty_head_can_be_written(void **state)
     store_close(s);
 }
 
+/* --- While others append --- */
+
+enum { WRITERS = 3, WRITES = 400, SERIES_EACH = 20 };
+
+struct writer {
+    struct store *store;
+    int number;
+};
+
+/* Counters a, b and c, one a writer, of many jobs; now and then a late one, or a new series. */
+static void *write_many(void *arg)
+{
+    const struct writer *w = arg;
+    char name[2] = {(char)('a' + w->number), 0}, job[16];
+    for (int t = 1; t <= WRITES; t++) {
+        struct err err = ERR_INIT;
+        struct store_batch *b = store_batch_begin(w->store, (int64_t)WRITES * 1000);
+        for (int i = 0; i < SERIES_EACH + t / 10; i++) {
+            snprintf(job, sizeof job, "%d", i);
+            int64_t t_ms = t % 50 == 0 && i == 0 ? t * 1000 - 1500 : t * 1000;
+            (void)store_batch_add(b, test_series(b, name, job), t_ms, t, STORE_ORIGIN_ZERO);
+        }
+        if (!store_batch_commit(b, &err))
+            return NULL;
+    }
+    return arg;
+}
+
+/* How many samples there are, and their sum. */
+static void sum_up(struct store *s, double out[2])
+{
+    static const char *const names[] = {"a", "b", "c"};
+    out[0] = out[1] = 0;
+    for (size_t i = 0; i < 3; i++) {
+        struct arena arena = ARENA_INIT;
+        struct store_series_data *data;
+        size_t n = test_read(s, &arena, names[i], &data);
+        assert_int_equal(n, SERIES_EACH + WRITES / 10);
+        for (size_t k = 0; k < n; k++) {
+            out[0] += (double)data[k].n;
+            for (size_t at = 0; at < data[k].n; at++)
+                out[1] += data[k].samples[at].v * (double)data[k].samples[at].t_ms;
+        }
+        arena_release(&arena);
+    }
+}
+
+static void others_may_append_meanwhile(void **state)
+{
+    struct sums sums = {0};
+    struct store_tap tap = tap_of(&sums);
+    struct writer writers[WRITERS];
+    pthread_t threads[WRITERS];
+    double before[2], after[2];
+    (void)state;
+    struct store *s = open_with(&tap);
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){s, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_many, &writers[i]), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        struct err err = ERR_INIT;
+        if (!store_snapshot_head(s, &err)) /* the log may begin a segment just then */
+            assert_int_equal(err.code, ERR_CONFLICT);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        void *done;
+        assert_int_equal(pthread_join(threads[i], &done), 0);
+        assert_non_null(done);
+    }
+    sum_up(s, before);
+    store_close(s);
+    struct sums again = {0};
+    tap = tap_of(&again);
+    s = open_with(&tap);
+    assert_true(stats_of(s).size_bytes > 0 && stats_of(s).set_aside == 0);
+    sum_up(s, after);
+    assert_memory_equal(after, before, sizeof before);
+    assert_memory_equal(again.sum, sums.sum, sizeof sums.sum);
+    store_close(s);
+}
+
 /* --- What is wrong with one --- */
 
 static void write_two(struct sums *sums)
@@ -462,6 +545,7 @@ int main(void)
         IN_FOLDER(histograms_late_ones_and_exemplars_come_back),
         IN_FOLDER(series_that_left_go_on_where_they_were),
         IN_FOLDER(an_empty_head_can_be_written),
+        IN_FOLDER(others_may_append_meanwhile),
         IN_FOLDER(any_byte_may_be_damaged),
         IN_FOLDER(a_log_that_does_not_go_on_from_it),
         IN_FOLDER(a_segment_that_it_does_not_know),
