@@ -283,9 +283,9 @@ bool keeper_round(struct keeper *k, struct err *err)
     struct err why = ERR_INIT;
     pthread_mutex_lock(&k->round_lock);
     bool done = persist(k, &why);
+    head_remove_dead(&k->store->head, &k->stop);
     retain(k); /* also when the disk is full: it may make room */
     done = done && compact_all(k, &why);
-    head_remove_dead(&k->store->head, &k->stop);
     forget_deletions(k);
     if (!done && why.code != ERR_TIMEOUT)
         atomic_fetch_add(&k->failures, 1);
