@@ -46,7 +46,7 @@ static void run_rules(struct arena *arena, struct yaml_node *document, struct di
 {
     struct rule_group *groups = NULL;
     size_t n = 0, capacity = 0;
-    struct rule_defaults defaults = {60000, 0};
+    struct rule_defaults defaults = {.interval_ms = 60000};
     struct rule_world world = {.source = {.select = no_series}, .write = write_nothing};
     struct arena scratch = ARENA_INIT;
     rules_read(arena, "rules.yml", document, &defaults, &groups, &n, &capacity, diags);
