@@ -62,7 +62,7 @@ static void write_form(struct buf *form, const struct remote_question *q, int64_
 {
     buf_add_cstr(form, "query=");
     add_form_selector(form, q);
-    buf_printf(form, "%%5B%lldms%%5D&time=%.3f&nocache=1", (long long)(to_ms - from_ms + 1),
+    buf_printf(form, "%%5B%lldms%%5D&time=%.3f&nocache=1", (long long)to_ms - from_ms + 1,
                (double)to_ms / 1000);
 }
 
