@@ -12,6 +12,11 @@
 
 #define MAX_EDGES 64
 
+/* The sums as series. */
+#define GOOD_METRIC "cqed_sli_good_total"
+#define TOTAL_METRIC "cqed_sli_total"
+#define BUCKET_METRIC "cqed_sli_bucket_total"
+
 /* One cumulative sum and when it was last written. */
 struct sum {
     double value;
@@ -107,5 +112,7 @@ struct slo *slo_engine_find(const struct slo_engine *, struct str name);
 struct arm *slo_engine_arm(struct slo_engine *, struct slo *, struct str version);
 struct bucket *slo_engine_bucket(struct slo_engine *, struct arm *, struct str le, double edge);
 bool slo_edge_of(struct str le, double *edge);
+/* What a series fed is gone, and what it alone had brought (engine_bind.c). */
+void slo_engine_unlink(struct slo_engine *, struct link *);
 
 #endif
