@@ -82,6 +82,17 @@ const struct function *function_find(struct str name);
 const char *function_nearest(struct str name); /* aggregations too */
 enum promql_type function_arg(const struct function *, size_t i);
 
+/* The scalar arguments of a call, over all steps, and the one that is none (NULL: all are). */
+#define MAX_PARAMETERS 3
+struct parameters {
+    double *v[MAX_PARAMETERS];
+    size_t n;
+};
+MUST_CHECK bool eval_parameters(struct evaluation *, const struct promql_expr *,
+                                struct parameters *, const struct promql_expr **rest, struct err *);
+void parameters_at(const struct parameters *, size_t step, double *out);
+
+call_fn call_range; /* windows.c */
 MUST_CHECK bool eval_call(struct evaluation *, const struct promql_expr *, struct sink *,
                           struct err *);
 /* Says so when a quantile is no number from 0 to 1. */
