@@ -3,7 +3,6 @@
 
 #include "promql/edges.h"
 #include "promql/labelset.h"
-#include "promql/native_notes.h"
 #include "promql/parse.h"
 
 #include <math.h>
