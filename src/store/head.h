@@ -199,6 +199,13 @@ static inline struct series *head_at(const struct head *h, uint64_t ref)
 /* Whether it is still there, to be kept beyond a batch. */
 bool head_lives(const struct head *, uint64_t ref);
 
+/* What chunks and histograms hold grew by this much. */
+static inline void head_count_bytes(struct head *h, int64_t more)
+{
+    if (more != 0)
+        atomic_fetch_add_explicit(&h->chunk_bytes, more, memory_order_relaxed);
+}
+
 /* A series' labels written out: their array is the arena's, the strings are the index's: good as
  * long as the series is there or a lease is held. */
 struct labels head_labels(const struct head *, struct arena *, const struct series *);
