@@ -121,7 +121,10 @@ test('after kill -9, and as a restarted one goes on', { timeout: 60_000 }, async
   assert.ok(ours(torn).length >= found.length - 1)
 
   await start()
-  assertSame(found, await theirs())
+  // Killed between a block that leaves out what was deleted and the log's truncation, the deleted samples are in the log alone
+  // and show (docs/format/prometheus-wal.md); Prometheus drops all that is older than its blocks.
+  const kept = result => result.filter(([labels]) => !labels.includes('["i","7"]'))
+  assertSame(kept(found), kept(await theirs()))
   for (let k = 60; k < 66; k++) await push(url, minute(k))
   assertSame(ours(), await theirs())
   await programs.until('there is a checkpoint', () => entries('wal').some(name => /^checkpoint\.\d+$/.test(name)), { part: prometheus })
