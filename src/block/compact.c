@@ -1,6 +1,7 @@
 #include "block/compact.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "block/walk.h"
 #include "block/writer.h"
@@ -89,6 +90,7 @@ struct compaction {
     struct block_walk *walks;
     bool *is_here; /* of each block: it has the series at hand */
     struct block **culprit;
+    struct block_between between;
     const _Atomic bool *stop;
     struct points points;
     struct arena histograms; /* of one series */
@@ -147,6 +149,9 @@ static bool write_all(struct compaction *c, struct block_writer *w, struct err *
             return err_set(err, ERR_TIMEOUT, "the store is closing");
         if (!write_series(c, w, least, err))
             return false;
+        (void)fault_hit("block.compact"); /* a place to be slow at */
+        if (c->between.fn)
+            c->between.fn(c->between.self);
     }
     return true;
 }
@@ -195,13 +200,14 @@ static bool compact(struct compaction *c, const char *folder, struct block_meta 
 }
 
 bool block_compact(const char *folder, struct block *const *blocks, size_t n,
-                   const _Atomic bool *stop, struct block_meta *out, struct block **culprit,
-                   struct err *err)
+                   struct block_between between, const _Atomic bool *stop, struct block_meta *out,
+                   struct block **culprit, struct err *err)
 {
     struct arena arena = ARENA_INIT;
     struct compaction c = {.blocks = blocks,
                            .n = n,
                            .culprit = culprit,
+                           .between = between,
                            .stop = stop,
                            .walks = mem_array(n + 1, sizeof *c.walks),
                            .is_here = mem_array(n + 1, sizeof *c.is_here)};

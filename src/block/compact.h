@@ -17,11 +17,17 @@ int64_t block_align(int64_t t_ms, int64_t range_ms);
 bool block_plan(struct block *const *blocks, size_t n_blocks, int64_t max_range_ms, size_t *first,
                 size_t *n);
 
+/* What is done between two series of a compaction, which may take minutes; fn may be NULL. */
+struct block_between {
+    void (*fn)(void *self);
+    void *self;
+};
+
 /* One block of all that is not deleted in n. Its meta is the caller's to release; with no series
  * left there is none (n_series 0). *stop becoming true ends it with ERR_TIMEOUT. On ERR_CORRUPT
  * *culprit is the damaged one. */
 MUST_CHECK bool block_compact(const char *folder, struct block *const *, size_t n,
-                              const _Atomic bool *stop, struct block_meta *out,
-                              struct block **culprit, struct err *);
+                              struct block_between, const _Atomic bool *stop,
+                              struct block_meta *out, struct block **culprit, struct err *);
 
 #endif

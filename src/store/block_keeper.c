@@ -31,6 +31,7 @@ struct keeper {
     _Atomic uint64_t retention_bytes; /* 0 = any */
 
     pthread_mutex_t round_lock; /* one round at a time */
+    bool is_behind;             /* a block could not be written since the round began */
     _Atomic bool stop;
     bool started;
     pthread_t thread;
@@ -134,12 +135,28 @@ static int64_t max_range(const struct keeper *k)
     return share_ms == 0 || share_ms > BLOCK_MAX_RANGE_MS ? BLOCK_MAX_RANGE_MS : share_ms;
 }
 
+/* The head does not wait for a compaction, or it would hold samples for as long as that takes. What
+ * fails is tried again in the next round. */
+static void keep_up(void *self)
+{
+    struct keeper *k = self;
+    struct head *h = &k->store->head;
+    struct err err = ERR_INIT;
+    if (k->is_behind || next_border(h) <= atomic_load(&h->border_ms))
+        return;
+    k->is_behind = !persist(k, &err);
+    if (k->is_behind)
+        log_error("store", "no block could be written during a compaction: %s", err.message);
+    head_remove_dead(h, &k->stop);
+}
+
 static bool compact_some(struct keeper *k, struct block *const *v, size_t n, struct err *err)
 {
     struct block_meta meta;
     struct block *culprit;
     struct err why = ERR_INIT;
-    bool done = block_compact(k->store->folder, v, n, &k->stop, &meta, &culprit, &why);
+    bool done = block_compact(k->store->folder, v, n, (struct block_between){keep_up, k}, &k->stop,
+                              &meta, &culprit, &why);
     if (done && meta.n_series == 0) {
         block_set_swap(k->store->blocks, NULL, v, n);
     } else if (done) {
@@ -283,6 +300,7 @@ bool keeper_round(struct keeper *k, struct err *err)
     struct err why = ERR_INIT;
     pthread_mutex_lock(&k->round_lock);
     bool done = persist(k, &why);
+    k->is_behind = !done;
     head_remove_dead(&k->store->head, &k->stop);
     retain(k); /* also when the disk is full: it may make room */
     done = done && compact_all(k, &why);

@@ -511,6 +511,32 @@ static void nothing_is_missed_on_its_way(void **state)
     store_close(k.store);
 }
 
+static void *one_round(void *arg)
+{
+    maintain(arg);
+    return NULL;
+}
+
+/* A compaction that takes long, and samples that come meanwhile. */
+static void the_head_does_not_wait_for_a_compaction(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct store *s = test_open(NULL);
+    pthread_t thread;
+    fill(s, begin_ms, begin_ms + 11 * HOUR_MS);
+    assert_true(fault_arm("block.compact:delay=3000000:once", &err));
+    assert_int_equal(pthread_create(&thread, NULL, one_round, s), 0);
+    while (stats_of(s).blocks < 4)
+        usleep(1000);
+    fill(s, begin_ms + 11 * HOUR_MS, begin_ms + 17 * HOUR_MS);
+    fault_disarm_all();
+    pthread_join(thread, NULL);
+    assert_int_equal(stats_of(s).blocks_written, 7);
+    check(s, begin_ms, begin_ms + 17 * HOUR_MS);
+    store_close(s);
+}
+
 /* The plan alone, over metas of given hours. */
 static bool plan(const int64_t hours[][2], size_t n, int64_t max_hours, size_t *first,
                  size_t *count)
@@ -566,6 +592,7 @@ int main(void)
         IN_FOLDER(a_full_disk_is_survived),
         IN_FOLDER(death_at_any_point_loses_nothing),
         IN_FOLDER(nothing_is_missed_on_its_way),
+        IN_FOLDER(the_head_does_not_wait_for_a_compaction),
         cmocka_unit_test(what_is_compacted_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
