@@ -227,10 +227,10 @@ MUST_CHECK bool eval_binary(struct evaluation *, const struct promql_expr *, str
 double binary_value(enum binary_op, double l, double r, bool returns_bool, bool keep_right);
 /* As above where a side may be a histogram; says what there is to say. What is new goes to the
  * arena. */
-/* Whether two values can meet in this operator at all; of vectors on both sides. */
-bool binary_fits(enum binary_op, struct value l, struct value r);
 struct value native_binary(struct query *, const struct promql_expr *, struct arena *,
                            struct value l, struct value r, bool keep_right); /* native_binary.c */
+/* Whether two values can meet in this operator at all; of vectors on both sides. */
+bool binary_fits(enum binary_op, struct value l, struct value r);
 MUST_CHECK bool eval_vectors(struct evaluation *, const struct promql_expr *, struct sink *,
                              struct err *); /* matching.c */
 MUST_CHECK bool eval_set(struct evaluation *, const struct promql_expr *, struct sink *,

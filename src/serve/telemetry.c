@@ -124,25 +124,18 @@ static void add_metric(struct buf *out, const struct own_metric *m)
     buf_add_char(out, '\n');
 }
 
-void handle_own_metrics(void *context, struct http_request *request, struct http_response *response)
+static void add_metrics(struct buf *out, const struct own_metric *metrics, size_t n)
 {
-    struct serve *s = context;
-    struct control_request asked = {.op = CONTROL_STATUS};
-    struct control_answer answer = {NULL, false};
-    struct err err = ERR_INIT;
+    for (size_t i = 0; i < n; i++)
+        add_metric(out, &metrics[i]);
+}
+
+static void add_store_metrics(struct buf *out, struct store *store)
+{
     struct store_stats st;
-    if (!ask_control(s, &asked, request->arena, &answer, &err)) {
-        http_respond_error(response, &err);
-        return;
-    }
-    const json_t *targets = json_object_get(answer.json, "targets");
-    store_stats(s->options.store, &st);
     struct store_snapshot_stats snapshot;
-    store_snapshot_stats(s->options.store, &snapshot);
-    struct rules_stats rules;
-    struct notifier_stats alerts;
-    rules_stats(s->options.rules, &rules);
-    notifier_stats(s->options.notifier, &alerts);
+    store_stats(store, &st);
+    store_snapshot_stats(store, &snapshot);
     const struct own_metric metrics[] = {
         {"cqed_store_series", "gauge", "Series in the head.", (double)st.series},
         {"cqed_store_series_removed_total", "counter", "Series that left the head, all in blocks.",
@@ -191,6 +184,26 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
          (double)snapshot.pause_ns / 1e9},
         {"cqed_head_snapshot_load_seconds", "gauge",
          "What reading one took at the start; 0 = none was read.", (double)snapshot.load_ms / 1000},
+    };
+    add_metrics(out, metrics, sizeof metrics / sizeof *metrics);
+}
+
+void handle_own_metrics(void *context, struct http_request *request, struct http_response *response)
+{
+    struct serve *s = context;
+    struct control_request asked = {.op = CONTROL_STATUS};
+    struct control_answer answer = {NULL, false};
+    struct err err = ERR_INIT;
+    if (!ask_control(s, &asked, request->arena, &answer, &err)) {
+        http_respond_error(response, &err);
+        return;
+    }
+    const json_t *targets = json_object_get(answer.json, "targets");
+    struct rules_stats rules;
+    struct notifier_stats alerts;
+    rules_stats(s->options.rules, &rules);
+    notifier_stats(s->options.notifier, &alerts);
+    const struct own_metric metrics[] = {
         {"cqed_ledger_entries", "gauge", "Entries in the ledger.",
          (double)ledger_size(s->options.ledger)},
         {"cqed_rollouts_live", "gauge", "Rollouts that have not ended.",
@@ -223,7 +236,7 @@ void handle_own_metrics(void *context, struct http_request *request, struct http
                "# HELP cqed_build_info The running program.\n# TYPE cqed_build_info gauge\n"
                "cqed_build_info{version=\"%s\"} 1\n",
                CQED_VERSION);
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        add_metric(&response->body, &metrics[i]);
+    add_store_metrics(&response->body, s->options.store);
+    add_metrics(&response->body, metrics, sizeof metrics / sizeof *metrics);
     add_intake_metrics(&response->body, s, request->arena, answer.json);
 }

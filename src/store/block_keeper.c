@@ -145,7 +145,7 @@ static void keep_up(void *self)
     if (k->is_behind || next_border(h) <= atomic_load(&h->border_ms))
         return;
     k->is_behind = !persist(k, &err);
-    if (k->is_behind)
+    if (k->is_behind && err.code != ERR_TIMEOUT)
         log_error("store", "no block could be written during a compaction: %s", err.message);
     head_remove_dead(h, &k->stop);
 }
